@@ -1,0 +1,48 @@
+//! Every limit that more than one place must agree on. A test checks the template against them.
+
+use std::time::Duration;
+
+/// What the executor's Lambda function is configured with.
+pub const EXECUTOR_TIMEOUT: Duration = Duration::from_secs(120);
+/// The step queue's visibility: at least six times the function's timeout, as AWS asks.
+pub const QUEUE_VISIBILITY: Duration = Duration::from_secs(720);
+/// A message is delivered this often before it counts as poison. Only crashes are counted (protocol rule 8).
+pub const MAX_RECEIVE_COUNT: u32 = 10;
+/// A step starts only while this much more than its own time limit remains of the invocation.
+pub const STEP_START_MARGIN: Duration = Duration::from_secs(5);
+/// The longest time limit of a step.
+pub const MAX_STEP_TIMEOUT: Duration = Duration::from_secs(100);
+/// The time limit of a step that names none.
+pub const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest delay that an SQS message takes; what waits longer is a due entry.
+pub const MAX_QUEUE_DELAY: Duration = Duration::from_secs(900);
+
+/// A message carries context up to this size: SQS bills in units of 64 KB.
+pub const MAX_MESSAGE_BYTES: usize = 60 * 1024;
+/// The largest output of a step. (A DynamoDB item holds at most 400 KB.)
+pub const MAX_OUTPUT_BYTES: usize = 300 * 1024;
+/// The largest body that a webhook or an API request may have.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// The largest definition.
+pub const MAX_DEFINITION_BYTES: usize = 256 * 1024;
+/// The most steps in a definition.
+pub const MAX_STEPS: usize = 500;
+/// The deepest nesting of blocks.
+pub const MAX_BLOCK_DEPTH: usize = 20;
+/// The most triggers of a workflow.
+pub const MAX_TRIGGERS: usize = 20;
+
+/// The time limit of a run that names none, and the longest.
+pub const DEFAULT_RUN_TIMEOUT: Duration = Duration::from_secs(30 * 86_400);
+pub const MAX_RUN_TIMEOUT: Duration = Duration::from_secs(366 * 86_400);
+/// How long the history of an ended run is kept.
+pub const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+/// A chain of runs (an event of one starts the next) ends here.
+pub const MAX_DEPTH: u16 = 16;
+
+/// A run that nothing was heard of is looked at after this time.
+pub const FIRST_CHECK: Duration = Duration::from_secs(600);
+/// How long a webhook waits for its workflow's own answer.
+pub const RESPOND_WITHIN: Duration = Duration::from_secs(25);
+/// The most attempts of a step.
+pub const MAX_ATTEMPTS: u16 = 20;

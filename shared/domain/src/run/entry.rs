@@ -1,0 +1,127 @@
+//! The journal: what each step instance came to.
+//!
+//! Field names are short because every one of them is stored with every step of every run.
+
+use super::{RunStatus, StepError, StepStatus};
+use crate::Millis;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One attempt of one step instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The path of the step, such as `hot.tell`.
+    #[serde(rename = "p")]
+    pub path: String,
+    /// From 1.
+    #[serde(rename = "a", default = "one", skip_serializing_if = "is_one")]
+    pub attempt: u16,
+    #[serde(rename = "b")]
+    pub started_at: Millis,
+    #[serde(rename = "e")]
+    pub finished_at: Millis,
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    #[serde(rename = "m", flatten)]
+    pub mark: Mark,
+}
+
+/// What the attempt came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Mark {
+    #[serde(rename = "o")]
+    Succeeded(Value),
+    /// The branch took this arm; `None` is `else`.
+    #[serde(rename = "arm")]
+    Took(Option<u16>),
+    #[serde(rename = "f")]
+    Failed(StepError),
+    /// The next attempt is due at this time.
+    #[serde(rename = "r")]
+    Retrying { error: StepError, next_at: Millis },
+    #[serde(rename = "w")]
+    Waiting { until: Millis },
+    /// The run ends here, by a `stop` step.
+    #[serde(rename = "s")]
+    Stopped { status: RunStatus, message: Option<String>, output: Value },
+}
+
+impl Entry {
+    pub fn status(&self, now: Millis) -> StepStatus {
+        match &self.mark {
+            Mark::Succeeded(_) | Mark::Took(_) | Mark::Stopped { .. } => StepStatus::Succeeded,
+            Mark::Failed(_) => StepStatus::Failed,
+            Mark::Retrying { .. } => StepStatus::Retrying,
+            Mark::Waiting { until } if *until > now => StepStatus::Waiting,
+            Mark::Waiting { .. } => StepStatus::Succeeded,
+        }
+    }
+
+    pub fn error(&self) -> Option<&StepError> {
+        match &self.mark {
+            Mark::Failed(error) | Mark::Retrying { error, .. } => Some(error),
+            Mark::Succeeded(_) | Mark::Took(_) | Mark::Waiting { .. } | Mark::Stopped { .. } => None,
+        }
+    }
+}
+
+/// Some entries written together: pure steps ride with the next effectful one (protocol rule 7).
+///
+/// The last entry names the segment: its path and attempt are the item's key, so that an attempt is recorded once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    pub entries: Vec<Entry>,
+}
+
+impl Segment {
+    /// The path and attempt that name this segment. A segment has at least one entry.
+    pub fn key(&self) -> Option<(&str, u16)> {
+        self.entries.last().map(|e| (e.path.as_str(), e.attempt))
+    }
+
+    pub fn last(&self) -> Option<&Entry> {
+        self.entries.last()
+    }
+}
+
+fn one() -> u16 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_one(n: &u16) -> bool {
+    *n == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn entries_are_small_and_read_back() {
+        let entry = Entry {
+            path: "hot.tell".into(),
+            attempt: 1,
+            started_at: Millis(1),
+            finished_at: Millis(2),
+            input: None,
+            mark: Mark::Succeeded(json!({"a": 1})),
+        };
+        let text = serde_json::to_string(&entry).unwrap();
+        assert_eq!(text, r#"{"p":"hot.tell","b":1,"e":2,"o":{"a":1}}"#);
+        assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
+        for mark in [
+            Mark::Took(None),
+            Mark::Took(Some(3)),
+            Mark::Succeeded(Value::Null),
+            Mark::Failed(StepError::fatal("c", "m")),
+            Mark::Waiting { until: Millis(9) },
+            Mark::Retrying { error: StepError::passing("c", "m"), next_at: Millis(5) },
+        ] {
+            let entry = Entry { mark, attempt: 2, ..entry.clone() };
+            let text = serde_json::to_string(&entry).unwrap();
+            assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry, "{text}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The vocabulary of a run: its head, its journal, and what can go wrong with a step.
+
+mod entry;
+mod error;
+mod head;
+mod status;
+
+pub use entry::{Entry, Mark, Segment};
+pub use error::{RunError, StepError};
+pub use head::{Answer, Consequence, End, Head, NewRun, SettledBy};
+pub use status::{RunStatus, StepStatus};
+
+/// The version of messages and journal items that this code writes. It reads this one and the one before (protocol rule 2).
+pub const FORMAT: u8 = 1;

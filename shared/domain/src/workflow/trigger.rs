@@ -1,0 +1,49 @@
+//! What starts a workflow.
+
+use super::read::Reader;
+use serde_json::Value;
+
+/// One way in which a workflow is started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trigger {
+    pub id: String,
+    pub pointer: String,
+    pub kind: TriggerKind,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TriggerKind {
+    /// `POST` to an unguessable address. `dedupe` is an expression over the request: equal results start one run only.
+    Webhook { dedupe: Option<Value> },
+    /// The API's `POST /v1/workflows/{id}/runs`.
+    Manual,
+    /// An event on the bus that matches an EventBridge pattern.
+    Event { pattern: Value },
+}
+
+impl TriggerKind {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Webhook { .. } => "webhook",
+            Self::Manual => "manual",
+            Self::Event { .. } => "event",
+        }
+    }
+}
+
+pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
+    let id = r.id("id");
+    let pointer = r.pointer().to_owned();
+    let kind = match r.text("type")?.as_str() {
+        "webhook" => Some(TriggerKind::Webhook { dedupe: r.take("dedupe").cloned() }),
+        "manual" => Some(TriggerKind::Manual),
+        "event" => r.required("pattern").cloned().map(|pattern| TriggerKind::Event { pattern }),
+        other => {
+            let message = format!("no trigger is of type `{other}`; use `webhook`, `manual` or `event`");
+            r.fault_at("type", "trigger_type_unknown", message);
+            r.ignore_rest();
+            None
+        }
+    };
+    Some(Trigger { id: id?, pointer, kind: kind? })
+}
