@@ -46,6 +46,28 @@ pub struct Head {
 }
 
 impl Head {
+    /// The head that a new run gets.
+    pub fn begin(org: &OrgId, run: &NewRun) -> Self {
+        Self {
+            org: org.clone(),
+            id: run.id.clone(),
+            workflow: run.workflow.clone(),
+            version: run.version,
+            trigger: run.trigger.clone(),
+            status: RunStatus::Queued,
+            epoch: 0,
+            started_at: run.started_at,
+            deadline: run.deadline,
+            finished_at: None,
+            wake_at: None,
+            error: None,
+            output: None,
+            depth: run.depth,
+            outbox: Vec::new(),
+            input: Some(run.input.clone()),
+        }
+    }
+
     /// The status to show at `now`: a wait that is over runs again, though nobody has written so.
     pub fn status_at(&self, now: Millis) -> RunStatus {
         match (self.status, self.wake_at) {

@@ -1,0 +1,88 @@
+//! The event bus.
+
+use async_trait::async_trait;
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::error::DisplayErrorContext;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use domain::OrgId;
+use serde_json::Value;
+
+/// The `source` of events that Patchbay itself puts on the bus.
+pub const SOURCE: &str = "patchbay";
+/// An event says whose it is by a resource with this prefix and an organisation's id.
+pub const ORG_RESOURCE: &str = "patchbay:org/";
+/// `PutEvents` takes this many at once.
+const BATCH: usize = 10;
+
+/// One event to put on the bus.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BusEvent {
+    pub org: OrgId,
+    pub source: String,
+    pub detail_type: String,
+    pub detail: Value,
+}
+
+/// Events that did not get onto the bus.
+#[derive(Debug, thiserror::Error)]
+#[error("{failed} events were not taken by the bus: {reason}")]
+pub struct BusError {
+    failed: usize,
+    reason: String,
+}
+
+/// Where events go.
+#[async_trait]
+pub trait EventBus: Send + Sync {
+    /// Puts events on the bus; gives their ids, in order. An error means that some may not have been taken.
+    async fn put(&self, events: &[BusEvent]) -> Result<Vec<String>, BusError>;
+}
+
+/// The bus on EventBridge.
+#[derive(Debug, Clone)]
+pub struct EventBridge {
+    client: Client,
+    bus: String,
+}
+
+impl EventBridge {
+    pub fn new(client: Client, bus: impl Into<String>) -> Self {
+        Self { client, bus: bus.into() }
+    }
+}
+
+#[async_trait]
+impl EventBus for EventBridge {
+    async fn put(&self, events: &[BusEvent]) -> Result<Vec<String>, BusError> {
+        let mut ids = Vec::with_capacity(events.len());
+        for batch in events.chunks(BATCH) {
+            let entries = batch.iter().map(|event| {
+                PutEventsRequestEntry::builder()
+                    .event_bus_name(&self.bus)
+                    .source(&event.source)
+                    .detail_type(&event.detail_type)
+                    .detail(event.detail.to_string())
+                    .resources(format!("{ORG_RESOURCE}{}", event.org))
+                    .build()
+            });
+            let sent = self
+                .client
+                .put_events()
+                .set_entries(Some(entries.collect()))
+                .send()
+                .await
+                .map_err(|e| BusError { failed: batch.len(), reason: DisplayErrorContext(&e).to_string() })?;
+            for entry in sent.entries() {
+                match entry.event_id() {
+                    Some(id) => ids.push(id.to_owned()),
+                    None => {
+                        let reason = entry.error_message().or(entry.error_code()).unwrap_or("no reason given");
+                        let failed = usize::try_from(sent.failed_entry_count()).unwrap_or(1);
+                        return Err(BusError { failed, reason: reason.to_owned() });
+                    }
+                }
+            }
+        }
+        Ok(ids)
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod bus;
+mod message;
+mod outbox;
+mod plans;
+mod queue;
+mod start;
+
+pub use bus::{BusError, BusEvent, EventBridge, EventBus, ORG_RESOURCE, SOURCE};
+pub use message::{At, InvalidMessage, StepMessage};
+pub use outbox::settle_outbox;
+pub use plans::{PlanError, Plans};
+pub use queue::{QueueError, SqsQueue, StepQueue};
+pub use start::{StartError, StartRequest, Started, Starter};

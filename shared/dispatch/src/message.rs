@@ -1,0 +1,130 @@
+//! What travels from one step to the next.
+
+use domain::run::{Entry, FORMAT};
+use domain::{OrgId, RunId, limits};
+use engine::Context;
+use serde::{Deserialize, Serialize};
+
+/// "Go on with this run." Names the run and, when it is first-hand, the step and all that the step may read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepMessage {
+    #[serde(rename = "v")]
+    pub format: u8,
+    #[serde(rename = "o")]
+    pub org: OrgId,
+    #[serde(rename = "r")]
+    pub run: RunId,
+    /// The step; `None` is the first one.
+    #[serde(rename = "at", default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+    /// The live context; without it, the receiver reads the journal.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
+    /// Outcomes of pure steps that are to be journalled with the next effectful one.
+    #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<Entry>,
+    /// Not first-hand: the receiver must read the journal before it does anything (protocol rule 4).
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
+}
+
+/// A step and its attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At {
+    #[serde(rename = "p")]
+    pub path: String,
+    #[serde(rename = "a")]
+    pub attempt: u16,
+}
+
+/// A body on the step queue that is not a message of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidMessage {
+    #[error("the message is not readable: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    #[error("the message has format {0}, which this version does not read")]
+    Format(u8),
+}
+
+impl StepMessage {
+    /// The message that makes its receiver find out by itself where the run stands.
+    pub fn again(org: &OrgId, run: &RunId) -> Self {
+        Self {
+            format: FORMAT,
+            org: org.clone(),
+            run: run.clone(),
+            at: None,
+            context: None,
+            pending: Vec::new(),
+            again: true,
+        }
+    }
+
+    /// The message as it is sent: at most [`limits::MAX_MESSAGE_BYTES`], at the price of the context.
+    ///
+    /// Pending outcomes must have been journalled by then if they alone are too large; they are recomputed otherwise.
+    pub fn encode(&self) -> String {
+        let whole = serde_json::to_string(self).unwrap_or_default();
+        if whole.len() <= limits::MAX_MESSAGE_BYTES && !whole.is_empty() {
+            return whole;
+        }
+        serde_json::to_string(&Self::again(&self.org, &self.run)).expect("ids are texts")
+    }
+
+    /// Whether `encode` keeps the context.
+    pub fn fits(&self) -> bool {
+        serde_json::to_string(self).is_ok_and(|text| text.len() <= limits::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn decode(body: &str) -> Result<Self, InvalidMessage> {
+        let message: Self = serde_json::from_str(body)?;
+        if message.format == 0 || message.format > FORMAT {
+            return Err(InvalidMessage::Format(message.format));
+        }
+        Ok(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Millis;
+    use domain::run::Mark;
+
+    fn message() -> StepMessage {
+        StepMessage {
+            at: Some(At { path: "a.b".into(), attempt: 2 }),
+            again: false,
+            ..StepMessage::again(&OrgId::from_bytes([1; 16]), &RunId::from_bytes([2; 16]))
+        }
+    }
+
+    #[test]
+    fn a_message_reads_back() {
+        let message = message();
+        assert_eq!(StepMessage::decode(&message.encode()).unwrap(), message);
+    }
+
+    #[test]
+    fn what_is_too_large_to_carry_is_left_to_the_journal() {
+        let entry = Entry {
+            path: "m".into(),
+            attempt: 1,
+            started_at: Millis(0),
+            finished_at: Millis(0),
+            input: None,
+            mark: Mark::Succeeded("x".repeat(limits::MAX_MESSAGE_BYTES).into()),
+        };
+        let large = StepMessage { pending: vec![entry], ..message() };
+        assert!(!large.fits());
+        let sent = StepMessage::decode(&large.encode()).unwrap();
+        assert!(sent.again && sent.pending.is_empty() && sent.at.is_none());
+    }
+
+    #[test]
+    fn a_later_format_is_refused() {
+        let text = message().encode().replacen("\"v\":1", "\"v\":9", 1);
+        assert!(matches!(StepMessage::decode(&text), Err(InvalidMessage::Format(9))));
+        assert!(StepMessage::decode("{}").is_err());
+    }
+}

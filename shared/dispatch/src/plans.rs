@@ -1,0 +1,64 @@
+//! Compiled definitions, cached: versions never change.
+
+use domain::{Fault, OrgKey, WorkflowId};
+use engine::Plan;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{StoreError, WorkflowStore};
+
+/// How many are kept; past that the cache starts afresh.
+const KEPT: usize = 256;
+
+/// Why a stored version cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("version {version} of `{workflow}` does not exist")]
+    Missing { workflow: WorkflowId, version: u32 },
+    /// It was checked when it was saved, so this code no longer reads what an earlier one did.
+    #[error("version {version} of `{workflow}` no longer compiles: {}", faults.first().map_or("", |f| f.message.as_str()))]
+    Broken { workflow: WorkflowId, version: u32, faults: Vec<Fault> },
+}
+
+type Key = (OrgKey, WorkflowId, u32);
+
+/// A cache of compiled definitions.
+#[derive(Clone)]
+pub struct Plans {
+    store: Arc<dyn WorkflowStore>,
+    cached: Arc<Mutex<HashMap<Key, Arc<Plan>>>>,
+}
+
+impl std::fmt::Debug for Plans {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plans").finish_non_exhaustive()
+    }
+}
+
+impl Plans {
+    pub fn new(store: Arc<dyn WorkflowStore>) -> Self {
+        Self { store, cached: Arc::default() }
+    }
+
+    pub async fn get(&self, org: &OrgKey, workflow: &WorkflowId, version: u32) -> Result<Arc<Plan>, PlanError> {
+        let key = (org.clone(), workflow.clone(), version);
+        if let Some(plan) = self.cached.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(plan.clone());
+        }
+        let stored = self
+            .store
+            .version(org, workflow, version)
+            .await?
+            .ok_or_else(|| PlanError::Missing { workflow: workflow.clone(), version })?;
+        let plan = Plan::parse(&stored.document)
+            .map_err(|faults| PlanError::Broken { workflow: workflow.clone(), version, faults })?;
+        let plan = Arc::new(plan);
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.len() >= KEPT {
+            cached.clear();
+        }
+        cached.insert(key, plan.clone());
+        Ok(plan)
+    }
+}

@@ -1,0 +1,70 @@
+//! The step queue.
+
+use crate::StepMessage;
+use async_trait::async_trait;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::DisplayErrorContext;
+use aws_sdk_sqs::types::QueueAttributeName;
+use domain::limits;
+use std::time::Duration;
+
+/// A failed call of the queue; whether a message was sent is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("the step queue could not be reached during {operation}: {reason}")]
+pub struct QueueError {
+    operation: &'static str,
+    reason: String,
+}
+
+/// Where step messages go.
+#[async_trait]
+pub trait StepQueue: Send + Sync {
+    /// Sends a message that is delivered after `delay` (at most 15 minutes; whole seconds, rounded up).
+    async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError>;
+    /// How many messages wait to be taken. Approximate.
+    async fn backlog(&self) -> Result<u64, QueueError>;
+}
+
+/// The step queue on SQS. Messages carry the organisation as their group: standard queues share fairly between groups.
+#[derive(Debug, Clone)]
+pub struct SqsQueue {
+    client: Client,
+    url: String,
+}
+
+impl SqsQueue {
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+}
+
+#[async_trait]
+impl StepQueue for SqsQueue {
+    async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
+        let delay = delay.min(limits::MAX_QUEUE_DELAY);
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(message.encode())
+            .message_group_id(message.org.as_str())
+            .set_delay_seconds((seconds > 0).then(|| i32::try_from(seconds).unwrap_or(900)))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| QueueError { operation: "send", reason: DisplayErrorContext(&e).to_string() })
+    }
+
+    async fn backlog(&self) -> Result<u64, QueueError> {
+        let got = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
+            .send()
+            .await
+            .map_err(|e| QueueError { operation: "backlog", reason: DisplayErrorContext(&e).to_string() })?;
+        let count = got.attributes().and_then(|a| a.get(&QueueAttributeName::ApproximateNumberOfMessages));
+        Ok(count.and_then(|n| n.parse().ok()).unwrap_or(0))
+    }
+}

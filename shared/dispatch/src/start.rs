@@ -1,0 +1,126 @@
+//! The start of a run.
+
+use crate::bus::BusError;
+use crate::queue::{QueueError, StepQueue};
+use crate::{At, PlanError, StepMessage};
+use domain::run::{FORMAT, Head, NewRun, RunStatus};
+use domain::{Millis, OrgKey, RunId, WorkflowId};
+use engine::{Context, Plan};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Created, DueEntry, DueStore, RunStore, StoreError};
+
+/// Why a run could not be started, or its end not settled. Nothing was promised to anybody.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+/// What a run is started with.
+#[derive(Debug, Clone)]
+pub struct StartRequest<'a> {
+    pub org: &'a OrgKey,
+    pub workflow: &'a WorkflowId,
+    pub version: u32,
+    pub plan: &'a Plan,
+    /// The id of the trigger in the definition.
+    pub trigger: &'a str,
+    /// Equal keys of the same trigger start one run.
+    pub key: &'a str,
+    /// The scope's `trigger`.
+    pub input: Value,
+    /// How many runs led to this one.
+    pub depth: u16,
+    pub now: Millis,
+}
+
+/// What a start came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    New(RunId),
+    /// The same key started it before.
+    Existing(RunId, RunStatus),
+}
+
+impl Started {
+    pub fn run(&self) -> &RunId {
+        match self {
+            Self::New(run) | Self::Existing(run, _) => run,
+        }
+    }
+}
+
+/// Starts runs.
+#[derive(Clone)]
+pub struct Starter {
+    runs: Arc<dyn RunStore>,
+    due: Arc<dyn DueStore>,
+    queue: Arc<dyn StepQueue>,
+}
+
+impl std::fmt::Debug for Starter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Starter").finish_non_exhaustive()
+    }
+}
+
+impl Starter {
+    pub fn new(runs: Arc<dyn RunStore>, due: Arc<dyn DueStore>, queue: Arc<dyn StepQueue>) -> Self {
+        Self { runs, due, queue }
+    }
+
+    /// Starts a run, or finds the one that the same key started.
+    ///
+    /// The due entry comes first, so that no head is ever without something that will find it; then the head, which decides;
+    /// then the message. Whoever is told of an error may repeat the whole.
+    pub async fn start(&self, request: StartRequest<'_>) -> Result<Started, StartError> {
+        let source = format!("{}/{}", request.workflow, request.trigger);
+        let run = NewRun {
+            id: RunId::derive(request.org.org(), &source, request.key),
+            workflow: request.workflow.clone(),
+            version: request.version,
+            trigger: request.trigger.to_owned(),
+            input: request.input,
+            started_at: request.now,
+            deadline: request.now.plus(request.plan.definition().timeout),
+            depth: request.depth,
+        };
+        self.due.put_due(&DueEntry::first_check(request.org, &run.id, run.started_at, run.deadline)).await?;
+        match self.runs.create_run(request.org, &run).await? {
+            Created::New => {
+                let message = first_message(request.org, &run, request.plan);
+                self.queue.send(&message, Duration::ZERO).await?;
+                Ok(Started::New(run.id))
+            }
+            Created::Existing(head) => {
+                if head.status == RunStatus::Queued {
+                    self.queue.send(&StepMessage::again(request.org.org(), &run.id), Duration::ZERO).await?;
+                }
+                Ok(Started::Existing(run.id, head.status_at(request.now)))
+            }
+        }
+    }
+}
+
+fn first_message(org: &OrgKey, run: &NewRun, plan: &Plan) -> StepMessage {
+    let mut context = Context::begin(&Head::begin(org.org(), run), run.input.clone());
+    let first = plan.first().map(|ix| plan.node(ix));
+    if let Some(node) = first {
+        context.prune(&node.live);
+    }
+    StepMessage {
+        format: FORMAT,
+        at: first.map(|node| At { path: node.path.clone(), attempt: 1 }),
+        context: Some(context),
+        again: false,
+        ..StepMessage::again(org.org(), &run.id)
+    }
+}

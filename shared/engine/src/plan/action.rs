@@ -1,0 +1,43 @@
+//! The shape of a built-in action's input.
+
+use domain::{Fault, fault};
+use serde_json::Value;
+
+const FIELDS: [&str; 8] = ["method", "url", "headers", "query", "body", "form", "follow_redirects", "accept_any_status"];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Faults of an `http.request` input that show before it is evaluated.
+pub(super) fn check_input(input: &Value, at: &str) -> Vec<Fault> {
+    let Some(object) = input.as_object() else {
+        return vec![Fault::new(at, "type_mismatch", "`input` must be an object: `{\"method\": …, \"url\": …}`")];
+    };
+    let mut faults = Vec::new();
+    for name in object.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
+        let known = FIELDS.map(|f| format!("`{f}`")).join(", ");
+        let message = format!("`{name}` is not a field here; the fields are {known}");
+        faults.push(Fault::new(fault::join(at, name), "unknown_field", message));
+    }
+    match object.get("url") {
+        None => faults.push(Fault::new(at, "missing_field", "`url` is missing")),
+        Some(Value::String(_)) => {}
+        Some(_) => faults.push(Fault::new(format!("{at}/url"), "type_mismatch", "`url` must be a text")),
+    }
+    match object.get("method") {
+        None => {}
+        Some(Value::String(m)) if m.contains("{{") || METHODS.contains(&m.to_ascii_uppercase().as_str()) => {}
+        Some(_) => {
+            let message = format!("`method` must be one of {}", METHODS.join(", "));
+            faults.push(Fault::new(format!("{at}/method"), "type_mismatch", message));
+        }
+    }
+    for name in ["headers", "query", "form"] {
+        if object.get(name).is_some_and(|v| !v.is_object() && !v.as_str().is_some_and(|s| s.contains("{{"))) {
+            let message = format!("`{name}` must be an object of texts");
+            faults.push(Fault::new(format!("{at}/{name}"), "type_mismatch", message));
+        }
+    }
+    if object.contains_key("body") && object.contains_key("form") {
+        faults.push(Fault::new(at, "body_twice", "give either `body` or `form`, not both"));
+    }
+    faults
+}

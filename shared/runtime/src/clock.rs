@@ -1,0 +1,33 @@
+//! The two things that make a function impure apart from its ports: the time and chance.
+
+use domain::Millis;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The time.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Millis;
+}
+
+/// Chance: uniform over `u64`.
+pub trait Draw: Send + Sync {
+    fn draw(&self) -> u64;
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Millis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemDraw;
+
+impl Draw for SystemDraw {
+    fn draw(&self) -> u64 {
+        rand::random()
+    }
+}

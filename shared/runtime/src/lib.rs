@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod aws;
+mod clock;
+mod logs;
+mod vars;
+
+pub use aws::sdk_config;
+pub use clock::{Clock, Draw, SystemClock, SystemDraw};
+pub use logs::init_logs;
+pub use vars::{MissingVariable, Vars};

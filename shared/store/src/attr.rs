@@ -1,0 +1,54 @@
+//! Short hands for DynamoDB attribute values.
+
+use crate::StoreError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use std::collections::HashMap;
+use std::fmt::Display;
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(crate) fn n(number: impl Display) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+pub(crate) fn b(bytes: Vec<u8>) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+pub(crate) fn text<'a>(item: &'a Item, name: &'static str) -> Result<&'a str, StoreError> {
+    optional_text(item, name).ok_or(StoreError::Corrupt(name))
+}
+
+pub(crate) fn optional_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name)?.as_s().ok().map(String::as_str)
+}
+
+pub(crate) fn number<T: std::str::FromStr>(item: &Item, name: &'static str) -> Result<T, StoreError> {
+    optional_number(item, name).ok_or(StoreError::Corrupt(name))
+}
+
+pub(crate) fn optional_number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+pub(crate) fn flag(item: &Item, name: &str) -> bool {
+    item.get(name).and_then(|v| v.as_bool().ok()).copied().unwrap_or(false)
+}
+
+pub(crate) fn bytes<'a>(item: &'a Item, name: &'static str) -> Result<&'a [u8], StoreError> {
+    optional_bytes(item, name).ok_or(StoreError::Corrupt(name))
+}
+
+pub(crate) fn optional_bytes<'a>(item: &'a Item, name: &str) -> Option<&'a [u8]> {
+    item.get(name)?.as_b().ok().map(Blob::as_ref)
+}
+
+/// Reads a value that was parsed when it was written.
+pub(crate) fn parsed<T, E>(item: &Item, name: &'static str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
+    parse(text(item, name)?).map_err(|_| StoreError::Corrupt(name))
+}

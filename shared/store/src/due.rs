@@ -1,0 +1,186 @@
+//! What must be looked at, and when: minute buckets, sharded (protocol rule 17).
+
+use crate::attr::{self, Item, n, s};
+use crate::{DueStore, Store, StoreError};
+use async_trait::async_trait;
+use domain::{Millis, OrgId, OrgKey, Provenance, RunId, limits};
+use std::time::Duration;
+
+/// How many shards a minute has.
+pub const SHARDS: u8 = 16;
+const MINUTE: i64 = 60_000;
+const LOW: &str = "low";
+/// A missed minute must still be there when it is caught up.
+const KEPT: Duration = Duration::from_secs(14 * 86_400);
+
+/// Why a run is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueKind {
+    /// Is it still alive, and within its time limit? Every live run has one of these.
+    Check,
+    /// A wait or a planned attempt is over.
+    Wake,
+}
+
+/// One thing to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueEntry {
+    pub org: OrgKey,
+    pub run: RunId,
+    pub kind: DueKind,
+    pub at: Millis,
+}
+
+impl DueEntry {
+    /// The minute since the epoch in which the entry falls due.
+    pub fn minute(&self) -> i64 {
+        self.at.0.div_euclid(MINUTE)
+    }
+
+    fn shard(&self) -> u8 {
+        (self.run.as_str().bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % u32::from(SHARDS)) as u8
+    }
+
+    fn pk(&self) -> String {
+        bucket(self.minute(), self.shard())
+    }
+
+    fn sk(&self) -> String {
+        format!("{}#{}#{}", self.org.org(), self.run, self.kind.as_str())
+    }
+}
+
+impl DueKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Wake => "wake",
+        }
+    }
+}
+
+/// Per shard, the first minute that was not looked at yet; `None` before the first tick.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LowWater(pub [Option<i64>; SHARDS as usize]);
+
+#[async_trait]
+impl DueStore for Store {
+    async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.tables.due)
+            .item("pk", s(entry.pk()))
+            .item("sk", s(entry.sk()))
+            .item("at", n(entry.at.0))
+            .item("ttl", n(entry.at.plus(KEPT).seconds_up()))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| StoreError::of("put_due", &e))
+    }
+
+    async fn delete_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.tables.due)
+            .key("pk", s(entry.pk()))
+            .key("sk", s(entry.sk()))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| StoreError::of("delete_due", &e))
+    }
+
+    async fn due_in(&self, minute: i64, shard: u8) -> Result<Vec<DueEntry>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.tables.due)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(bucket(minute, shard)))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut entries = Vec::new();
+        while let Some(item) = pages.next().await {
+            entries.push(read(&item.map_err(|e| StoreError::of("due_in", &e))?)?);
+        }
+        Ok(entries)
+    }
+
+    async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError> {
+        let mut pages =
+            self.client.scan().table_name(&self.tables.due).consistent_read(true).into_paginator().items().send();
+        let mut entries = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|e| StoreError::of("all_due", &e))?;
+            if attr::text(&item, "pk")? != LOW {
+                entries.push(read(&item)?);
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn low_water(&self) -> Result<LowWater, StoreError> {
+        let got = self
+            .client
+            .get_item()
+            .table_name(&self.tables.due)
+            .key("pk", s(LOW))
+            .key("sk", s(LOW))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| StoreError::of("low_water", &e))?;
+        let mut low = LowWater::default();
+        if let Some(item) = got.item {
+            for (shard, slot) in low.0.iter_mut().enumerate() {
+                *slot = attr::optional_number(&item, &format!("s{shard}"));
+            }
+        }
+        Ok(low)
+    }
+
+    async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError> {
+        let mut item = Item::from([("pk".to_owned(), s(LOW)), ("sk".to_owned(), s(LOW))]);
+        for (shard, minute) in low.0.iter().enumerate() {
+            if let Some(minute) = minute {
+                item.insert(format!("s{shard}"), n(minute));
+            }
+        }
+        self.client
+            .put_item()
+            .table_name(&self.tables.due)
+            .set_item(Some(item))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| StoreError::of("set_low_water", &e))
+    }
+}
+
+impl DueEntry {
+    /// The check that a run gets when it starts.
+    pub fn first_check(org: &OrgKey, run: &RunId, started_at: Millis, deadline: Millis) -> Self {
+        let at = started_at.plus(limits::FIRST_CHECK).min(deadline);
+        Self { org: org.clone(), run: run.clone(), kind: DueKind::Check, at }
+    }
+}
+
+fn bucket(minute: i64, shard: u8) -> String {
+    format!("m#{minute}#{shard}")
+}
+
+fn read(item: &Item) -> Result<DueEntry, StoreError> {
+    let corrupt = || StoreError::Corrupt("sk");
+    let mut parts = attr::text(item, "sk")?.splitn(3, '#');
+    let org = OrgId::parse(parts.next().unwrap_or_default()).map_err(|_| corrupt())?;
+    let run = RunId::parse(parts.next().unwrap_or_default()).map_err(|_| corrupt())?;
+    let kind = match parts.next() {
+        Some("check") => DueKind::Check,
+        Some("wake") => DueKind::Wake,
+        _ => return Err(corrupt()),
+    };
+    Ok(DueEntry { org: OrgKey::verified(org, Provenance::Due), run, kind, at: Millis(attr::number(item, "at")?) })
+}

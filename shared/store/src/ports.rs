@@ -1,0 +1,57 @@
+//! What the functions ask of the store: the traits that a simulation models, and whose one real implementation is [`Store`](crate::Store).
+
+use crate::control::WorkflowVersion;
+use crate::due::{DueEntry, LowWater};
+use crate::runs::{Appended, Claim, Created, Held, Journal};
+use crate::StoreError;
+use async_trait::async_trait;
+use domain::run::{Answer, End, Head, NewRun, Segment, SettledBy};
+use domain::{Millis, OrgKey, RunId, WorkflowId};
+use std::time::Duration;
+
+/// Runs and their journals.
+#[async_trait]
+pub trait RunStore: Send + Sync {
+    /// Writes the head of a new run, or gives the run that has this id already.
+    async fn create_run(&self, org: &OrgKey, run: &NewRun) -> Result<Created, StoreError>;
+    /// The head of a run, read strongly, with its input where `with_input`.
+    async fn head(&self, org: &OrgKey, run: &RunId, with_input: bool) -> Result<Option<Head>, StoreError>;
+    /// The whole journal, read strongly.
+    async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError>;
+    /// Records a segment once; `held` is the claim under which its effect took place.
+    async fn append(&self, org: &OrgKey, head: &Head, segment: &Segment, held: Option<Held>) -> Result<Appended, StoreError>;
+    /// Takes the right to cause an effect until `now + lease`.
+    async fn claim(&self, org: &OrgKey, head: &Head, path: &str, attempt: u16, now: Millis, lease: Duration)
+    -> Result<Claim, StoreError>;
+    /// Says that a queued run is running; changes nothing else.
+    async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError>;
+    /// Says until when a run waits; changes nothing when it has ended.
+    async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError>;
+    /// Ends a run unless it has ended.
+    async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError>;
+    /// Takes the consequences of a run's end off its head, once they were sent.
+    async fn clear_outbox(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError>;
+    /// Stores what a `respond` step answers; the first answer stays.
+    async fn answer(&self, org: &OrgKey, head: &Head, answer: &Answer) -> Result<(), StoreError>;
+    /// The answer of a run, and its head, in one call. Not strong: for polling.
+    async fn peek_answer(&self, org: &OrgKey, run: &RunId) -> Result<(Option<Answer>, Option<Head>), StoreError>;
+}
+
+/// Immutable workflow versions.
+#[async_trait]
+pub trait WorkflowStore: Send + Sync {
+    async fn version(&self, org: &OrgKey, workflow: &WorkflowId, version: u32) -> Result<Option<WorkflowVersion>, StoreError>;
+}
+
+/// What must be looked at, and when.
+#[async_trait]
+pub trait DueStore: Send + Sync {
+    async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError>;
+    async fn delete_due(&self, entry: &DueEntry) -> Result<(), StoreError>;
+    /// All entries of one shard's minute.
+    async fn due_in(&self, minute: i64, shard: u8) -> Result<Vec<DueEntry>, StoreError>;
+    /// Every entry there is, for a start after a crash of the local stack.
+    async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError>;
+    async fn low_water(&self) -> Result<LowWater, StoreError>;
+    async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError>;
+}

@@ -1,0 +1,27 @@
+//! Runs: heads, journals, claims, and the list of them.
+
+mod head;
+mod journal;
+mod list;
+
+pub use journal::{Appended, Claim, ClaimView, Held, Journal};
+pub use list::{RunFilter, RunPage};
+
+use domain::run::Head;
+use domain::{OrgKey, RunId};
+
+/// Whether `create_run` made the run.
+#[derive(Debug, Clone)]
+pub enum Created {
+    New,
+    /// The run existed: the same trigger with the same idempotency key started it before.
+    Existing(Box<Head>),
+}
+
+const HEAD: &str = "h";
+const INPUT: &str = "i";
+const ANSWER: &str = "a";
+
+fn partition(org: &OrgKey, run: &RunId) -> String {
+    format!("{}#{run}", org.org())
+}
