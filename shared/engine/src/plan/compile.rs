@@ -130,7 +130,7 @@ impl Compiler {
     fn template(&mut self, value: &Value, at: &str) -> Template {
         Template::parse(value).unwrap_or_else(|faults| {
             self.faults.extend(faults.into_iter().map(|f| Fault::new(format!("{at}{}", f.pointer), f.code, f.message)));
-            Template::default()
+            Template::parse(&Value::Null).expect("null holds no expression")
         })
     }
 }

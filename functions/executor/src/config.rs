@@ -1,0 +1,40 @@
+//! What the executor is configured with.
+
+use crate::ChainBudget;
+use runtime::{MissingVariable, Vars};
+use std::time::Duration;
+use store::TableNames;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub tables: TableNames,
+    pub queue_url: String,
+    pub bus: String,
+    pub budget: ChainBudget,
+    pub allow_loopback: bool,
+}
+
+impl Config {
+    pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
+        let default = ChainBudget::default();
+        Ok(Self {
+            tables: TableNames {
+                control: vars.required("TABLE_CONTROL")?.to_owned(),
+                runs: vars.required("TABLE_RUNS")?.to_owned(),
+                due: vars.required("TABLE_DUE")?.to_owned(),
+            },
+            queue_url: vars.required("STEP_QUEUE_URL")?.to_owned(),
+            bus: vars.required("EVENT_BUS")?.to_owned(),
+            budget: ChainBudget {
+                steps: vars.parsed("CHAIN_BUDGET_STEPS", default.steps, "a number of steps")?.max(1),
+                time: Duration::from_millis(vars.parsed(
+                    "CHAIN_BUDGET_MS",
+                    default.time.as_millis() as u64,
+                    "a number of milliseconds",
+                )?),
+            },
+            allow_loopback: vars.optional("PATCHBAY_ALLOW_LOOPBACK") == Some("1")
+                && vars.optional("AWS_LAMBDA_FUNCTION_NAME").is_none(),
+        })
+    }
+}

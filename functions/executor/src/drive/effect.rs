@@ -1,0 +1,172 @@
+//! Steps with effects: each attempt is recorded once.
+
+use super::{Drive, Flow, check_size};
+use crate::ExecutorError;
+use crate::http_request::{self, Prepared};
+use domain::run::{Answer, RunStatus, StepError};
+use domain::{Millis, duration, limits};
+use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
+use expr::Template;
+use serde_json::{Value, json};
+use std::time::Duration;
+use store::{Claim, Held};
+
+/// A run that is not over after this time is shown as running.
+const SHOWN_AS_RUNNING: Duration = Duration::from_secs(1);
+
+impl Drive<'_> {
+    pub(super) async fn action(&mut self, ix: NodeIx, attempt: u16, action: &ActionNode) -> Result<Flow, ExecutorError> {
+        if !self.covers(action.timeout) {
+            return self.yield_until(self.app.clock.now()).await;
+        }
+        self.flush_if_large().await?;
+        let started_at = self.app.clock.now();
+        let rendered = self.render(ix, &action.input).await;
+        let prepared = rendered.and_then(|input| {
+            let key = idempotency_key(self.head, &self.plan.node(ix).path);
+            Ok((http_request::prepare(&input, &key, action.timeout)?, http_request::redacted(input)))
+        });
+        let (Prepared { request, any_status }, input) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await,
+        };
+        let held = if action.at_most_once || !action.idempotent.unwrap_or(http_request::is_idempotent(&request.method)) {
+            match self.take(ix, attempt, action).await? {
+                Ok(held) => Some(held),
+                Err(Refused::Flow(flow)) => return Ok(flow),
+                Err(Refused::OutcomeUnknown(held)) => {
+                    let message = "the worker was lost while the effect was under way, and the step may not be tried twice";
+                    let event = Event::Failed(StepError::fatal("outcome_unknown", message));
+                    return self.settle(ix, attempt, started_at, Some(input), event, Some(held)).await;
+                }
+            }
+        } else {
+            None
+        };
+        let sending = self.app.http.send(request);
+        let response = self.while_shown(sending).await?;
+        let event = match http_request::outcome(response, any_status, self.app.clock.now()) {
+            Ok(output) => check_size(&output).map_or_else(Event::Failed, |()| Event::Effect(output)),
+            Err(error) => Event::Failed(error),
+        };
+        self.settle(ix, attempt, started_at, Some(input), event, held).await
+    }
+
+    pub(super) async fn respond(&mut self, ix: NodeIx, attempt: u16, answer: &Template) -> Result<Flow, ExecutorError> {
+        self.flush_if_large().await?;
+        let started_at = self.app.clock.now();
+        let answer = self.render(ix, answer).await.and_then(|value| read_answer(&value));
+        let event = match answer {
+            Ok(answer) => {
+                self.app.runs.answer(self.org, self.head, &answer).await?;
+                Event::Answered(json!({"status": answer.status}))
+            }
+            Err(error) => Event::Failed(error),
+        };
+        self.settle(ix, attempt, started_at, None, event, None).await
+    }
+
+    pub(super) async fn wait(&mut self, ix: NodeIx, attempt: u16, pause: &Pausing) -> Result<Flow, ExecutorError> {
+        self.flush_if_large().await?;
+        let started_at = self.app.clock.now();
+        let event = match self.wake_time(ix, pause, started_at).await {
+            Ok(until) => Event::Until(until),
+            Err(error) => Event::Failed(error),
+        };
+        self.settle(ix, attempt, started_at, None, event, None).await
+    }
+
+    /// Records what an attempt came to, and says what follows.
+    async fn settle(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        started_at: Millis,
+        input: Option<Value>,
+        event: Event,
+        held: Option<Held>,
+    ) -> Result<Flow, ExecutorError> {
+        let mark = self.decide(ix, attempt, event)?;
+        let entry = self.entry(ix, attempt, started_at, input, mark);
+        self.record(ix, entry, held).await
+    }
+
+    async fn wake_time(&self, ix: NodeIx, pause: &Pausing, now: Millis) -> Result<Millis, StepError> {
+        match pause {
+            Pausing::For(template) => {
+                let value = self.render(ix, template).await?;
+                let length = value.as_str().and_then(|text| duration::parse(text).ok());
+                let length = length.ok_or_else(|| {
+                    StepError::fatal("invalid_duration", format!("`for` gave {value}, which is not an ISO 8601 duration"))
+                })?;
+                Ok(now.plus(length))
+            }
+            Pausing::Until(template) => {
+                let value = self.render(ix, template).await?;
+                value.as_str().and_then(Millis::parse_rfc3339).ok_or_else(|| {
+                    StepError::fatal("invalid_time", format!("`until` gave {value}, which is not an RFC 3339 time"))
+                })
+            }
+        }
+    }
+
+    /// Takes the claim that an effect needs which must not be caused twice (protocol rule 9).
+    async fn take(&mut self, ix: NodeIx, attempt: u16, action: &ActionNode) -> Result<Result<Held, Refused>, ExecutorError> {
+        let path = &self.plan.node(ix).path;
+        let now = self.app.clock.now();
+        let lease = action.timeout + limits::STEP_START_MARGIN;
+        let claim = self.app.runs.claim(self.org, self.head, path, attempt, now, lease).await?;
+        Ok(match claim {
+            Claim::Ours { held, taken_over: true } if action.at_most_once => Err(Refused::OutcomeUnknown(held)),
+            Claim::Ours { held, .. } => Ok(held),
+            Claim::Busy { until } => Err(Refused::Flow(self.yield_until(until).await?)),
+            Claim::Done(_) => Err(Refused::Flow(self.yield_until(now).await?)),
+        })
+    }
+
+    /// Waits for an effect; once it has taken a while, the run is shown as running.
+    async fn while_shown<T>(&self, effect: impl Future<Output = T>) -> Result<T, ExecutorError> {
+        tokio::pin!(effect);
+        if self.head.status != RunStatus::Queued {
+            return Ok(effect.await);
+        }
+        match tokio::time::timeout(SHOWN_AS_RUNNING, &mut effect).await {
+            Ok(done) => Ok(done),
+            Err(_) => {
+                self.app.runs.mark_running(self.org, &self.head.id).await?;
+                Ok(effect.await)
+            }
+        }
+    }
+}
+
+enum Refused {
+    Flow(Flow),
+    OutcomeUnknown(Held),
+}
+
+fn read_answer(value: &Value) -> Result<Answer, StepError> {
+    let status = match &value["status"] {
+        Value::String(text) => text.trim().parse().ok(),
+        number => number.as_u64().or_else(|| number.as_f64().filter(|n| n.fract() == 0.0).map(|n| n as u64)),
+    };
+    let status = status
+        .and_then(|n| u16::try_from(n).ok())
+        .filter(|n| (200..=599).contains(n))
+        .ok_or_else(|| StepError::fatal("invalid_answer", format!("`status` is {}, not 200 to 599", value["status"])))?;
+    let mut headers = Vec::new();
+    for (name, value) in value["headers"].as_object().into_iter().flatten() {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let valid = http::HeaderName::from_bytes(name.as_bytes()).is_ok() && http::HeaderValue::from_str(&text).is_ok();
+        if !valid {
+            return Err(StepError::fatal("invalid_answer", format!("the header `{name}` cannot be sent")));
+        }
+        headers.push((name.to_ascii_lowercase(), text));
+    }
+    let body = value["body"].clone();
+    check_size(&body)?;
+    Ok(Answer { status, headers, body })
+}

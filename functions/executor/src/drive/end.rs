@@ -1,0 +1,49 @@
+//! The end of a run.
+
+use super::Drive;
+use crate::ExecutorError;
+use dispatch::settle_outbox;
+use domain::run::{Consequence, End, Head, RunError, RunStatus, SettledBy};
+use serde_json::Value;
+use tracing::info;
+
+impl Drive<'_> {
+    /// Journals what is pending, ends the run unless it has ended, and sends what that brings about.
+    pub(super) async fn end(
+        &mut self,
+        status: RunStatus,
+        error: Option<RunError>,
+        output: Option<Value>,
+    ) -> Result<(), ExecutorError> {
+        self.flush().await?;
+        let outbox = match status {
+            RunStatus::Failed | RunStatus::TimedOut => vec![Consequence::FailureEvent],
+            RunStatus::Succeeded | RunStatus::Cancelled | RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
+                Vec::new()
+            }
+        };
+        let end = End { status, at: self.app.clock.now(), error, output, outbox };
+        let ended = match self.app.runs.finish(self.org, &self.head.id, &end).await? {
+            SettledBy::Us => {
+                let code = end.error.as_ref().map(|e| e.code.as_str());
+                info!(run.id = %self.head.id, run.status = %status, error.code = code, "the run ended");
+                Head {
+                    status,
+                    error: end.error,
+                    finished_at: Some(end.at),
+                    outbox: end.outbox,
+                    input: None,
+                    ..self.head.clone()
+                }
+            }
+            SettledBy::Another(head) => *head,
+        };
+        settle_outbox(&*self.app.runs, &*self.app.bus, self.org, &ended).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn time_out(&mut self) -> Result<(), ExecutorError> {
+        let error = RunError::new("run_timeout", "the run took longer than its time limit; raise `timeout` in the definition");
+        self.end(RunStatus::TimedOut, Some(error), None).await
+    }
+}

@@ -1,0 +1,162 @@
+//! The carrying-on of one run by one message.
+
+mod effect;
+mod end;
+mod hand_over;
+mod pure;
+
+use crate::weight::entry_weight;
+use crate::{App, ExecutorError};
+use domain::run::{Entry, Head, Mark, Segment, StepError};
+use domain::{Millis, OrgKey};
+use engine::{Context, Event, NodeIx, NodeKind, Plan, Then, decide, follow};
+use expr::EvalFailure;
+use serde_json::Value;
+use std::time::Duration;
+use store::{Appended, Held};
+
+/// Past this, outcomes of pure steps are journalled before the next effect, so that no item outgrows its limit.
+const FLUSH_AT: usize = 64 * 1024;
+
+/// One run in the hands of one worker.
+pub(crate) struct Drive<'a> {
+    app: &'a App,
+    org: &'a OrgKey,
+    head: &'a Head,
+    plan: &'a Plan,
+    context: Context,
+    /// Outcomes of pure steps, to be journalled with the next effectful one (protocol rule 7).
+    pending: Vec<Entry>,
+    /// The end of the invocation.
+    deadline: Millis,
+    began: Millis,
+    steps: u32,
+}
+
+/// What a step leads to.
+enum Flow {
+    Then(Then),
+    /// A message, a due entry or another worker carries the run on.
+    Handed,
+}
+
+impl<'a> Drive<'a> {
+    pub(crate) fn new(
+        app: &'a App,
+        org: &'a OrgKey,
+        head: &'a Head,
+        plan: &'a Plan,
+        context: Context,
+        pending: Vec<Entry>,
+        deadline: Millis,
+    ) -> Self {
+        Self { app, org, head, plan, context, pending, deadline, began: app.clock.now(), steps: 0 }
+    }
+
+    /// Carries the run on from `then` until it ends, parks or is handed over.
+    pub(crate) async fn go(&mut self, mut then: Then) -> Result<(), ExecutorError> {
+        loop {
+            let flow = match then {
+                Then::Go(node) => self.step(node, 1).await?,
+                Then::Retry { node, attempt, at } if at <= self.app.clock.now() => self.step(node, attempt).await?,
+                Then::Retry { node, attempt, at } => self.retry_at(node, attempt, at).await?,
+                Then::Park { until, next } => self.park(until, next).await?,
+                Then::End { status, error, output } => return self.end(status, error, output).await,
+            };
+            then = match flow {
+                Flow::Then(then) => then,
+                Flow::Handed => return Ok(()),
+            };
+        }
+    }
+
+    async fn step(&mut self, ix: NodeIx, attempt: u16) -> Result<Flow, ExecutorError> {
+        let node = self.plan.node(ix);
+        if self.steps > 0 && self.budget_used() {
+            return self.hand_over(ix, attempt).await;
+        }
+        self.context.prune(&node.live);
+        self.steps += 1;
+        match &node.kind {
+            NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. } => self.pure(ix, attempt).await,
+            NodeKind::Wait { pause } => self.wait(ix, attempt, pause).await,
+            NodeKind::Respond { answer } => self.respond(ix, attempt, answer).await,
+            NodeKind::Action(action) => self.action(ix, attempt, action).await,
+        }
+    }
+
+    fn budget_used(&self) -> bool {
+        let now = self.app.clock.now();
+        self.steps >= self.app.budget.steps
+            || self.began.until(now) >= self.app.budget.time
+            || now.until(self.deadline) < domain::limits::STEP_START_MARGIN
+    }
+
+    /// Whether the rest of the invocation covers a step's own time limit (protocol rule 11).
+    fn covers(&self, limit: Duration) -> bool {
+        self.app.clock.now().until(self.deadline) >= limit + domain::limits::STEP_START_MARGIN
+    }
+
+    fn entry(&self, ix: NodeIx, attempt: u16, started_at: Millis, input: Option<Value>, mark: Mark) -> Entry {
+        let finished_at = self.app.clock.now().max(started_at);
+        Entry { path: self.plan.node(ix).path.clone(), attempt, started_at, finished_at, input, mark }
+    }
+
+    fn decide(&self, ix: NodeIx, attempt: u16, event: Event) -> Result<Mark, ExecutorError> {
+        let kind = &self.plan.node(ix).kind;
+        Ok(decide(kind, attempt, event, self.app.clock.now(), self.app.draw.draw())?)
+    }
+
+    /// Writes the pending outcomes and this one, once, and says what follows: from what is stored, whoever stored it.
+    async fn record(&mut self, ix: NodeIx, entry: Entry, held: Option<Held>) -> Result<Flow, ExecutorError> {
+        let mut entries = std::mem::take(&mut self.pending);
+        entries.push(entry);
+        let segment = Segment { entries };
+        match self.app.runs.append(self.org, self.head, &segment, held).await? {
+            Appended::Won => {
+                let entry = segment.entries.last().expect("it was just pushed");
+                Ok(Flow::Then(follow(self.plan, ix, entry, &mut self.context)))
+            }
+            // The winner, or whoever holds the claim now, carries the run on. Should it have died, we come back.
+            Appended::Lost(_) => self.yield_until(self.app.clock.now().plus(YIELD)).await,
+            Appended::Superseded { until } => self.yield_until(until).await,
+        }
+    }
+
+    /// Journals the pending outcomes by themselves when they have become large.
+    async fn flush_if_large(&mut self) -> Result<(), ExecutorError> {
+        if self.pending.iter().map(entry_weight).sum::<usize>() > FLUSH_AT {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), ExecutorError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        // Losing changes nothing: pure outcomes are the same whoever computes them.
+        let segment = Segment { entries: std::mem::take(&mut self.pending) };
+        self.app.runs.append(self.org, self.head, &segment, None).await?;
+        Ok(())
+    }
+}
+
+/// How long a worker that lost a race waits before it looks whether the winner went on.
+const YIELD: Duration = Duration::from_secs(15);
+
+/// An expression's failure as a step's.
+fn evaluation_error(failure: &EvalFailure) -> StepError {
+    let message = format!("`{}` at `{}`: {}", failure.expression, failure.pointer, failure.message);
+    StepError::fatal(failure.code, message)
+}
+
+/// Refuses an output that no item could hold.
+fn check_size(output: &Value) -> Result<(), StepError> {
+    let bytes = crate::weight::weight(output);
+    if bytes <= domain::limits::MAX_OUTPUT_BYTES {
+        return Ok(());
+    }
+    let limit = domain::limits::MAX_OUTPUT_BYTES / 1024;
+    Err(StepError::fatal("output_too_large", format!("the output is about {} KB; a step may give {limit} KB", bytes / 1024)))
+}

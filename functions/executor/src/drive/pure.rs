@@ -1,0 +1,59 @@
+//! Steps without effects: the same inputs give the same bytes, so they need no journal write of their own.
+
+use super::{Drive, Flow, check_size, evaluation_error};
+use crate::ExecutorError;
+use domain::run::StepError;
+use engine::{Event, NodeIx, NodeKind, follow, seed, truthy};
+use expr::Template;
+use serde_json::Value;
+
+impl Drive<'_> {
+    pub(super) async fn pure(&mut self, ix: NodeIx, attempt: u16) -> Result<Flow, ExecutorError> {
+        let started_at = self.app.clock.now();
+        let event = self.evaluate(ix).await.unwrap_or_else(Event::Failed);
+        let mark = self.decide(ix, attempt, event)?;
+        let entry = self.entry(ix, attempt, started_at, None, mark);
+        let then = follow(self.plan, ix, &entry, &mut self.context);
+        self.pending.push(entry);
+        self.flush_if_large().await?;
+        Ok(Flow::Then(then))
+    }
+
+    async fn evaluate(&self, ix: NodeIx) -> Result<Event, StepError> {
+        let node = self.plan.node(ix);
+        match &node.kind {
+            NodeKind::Map { output } => {
+                let output = self.render(ix, output).await?;
+                check_size(&output)?;
+                Ok(Event::Evaluated(output))
+            }
+            NodeKind::Branch { arms, .. } => {
+                for (i, (when, _)) in arms.iter().enumerate() {
+                    if truthy(&self.render(ix, when).await?) {
+                        return Ok(Event::Chosen(u16::try_from(i).ok()));
+                    }
+                }
+                Ok(Event::Chosen(None))
+            }
+            NodeKind::Stop { report, .. } => {
+                let mut report = self.render(ix, report).await?;
+                check_size(&report)?;
+                let message = report.get("message").filter(|m| !m.is_null()).map(text);
+                let output = report.get_mut("output").map_or(Value::Null, Value::take);
+                Ok(Event::Stopping { message, output })
+            }
+            NodeKind::Action(_) | NodeKind::Wait { .. } | NodeKind::Respond { .. } => {
+                Err(StepError::fatal("internal", "a step with an effect was taken for a pure one"))
+            }
+        }
+    }
+
+    pub(super) async fn render(&self, ix: NodeIx, template: &Template) -> Result<Value, StepError> {
+        let seed = seed(self.head, &self.plan.node(ix).path, &self.context);
+        self.app.guard.render(template, self.context.scope(), &seed).await.map_err(|e| evaluation_error(&e))
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,46 @@
+//! The executor's Lambda function.
+
+use aws_lambda_events::sqs::SqsEvent;
+use dispatch::{EventBridge, Plans, SqsQueue};
+use domain::Millis;
+use egress::{Egress, EgressConfig};
+use executor::{App, Config, batch};
+use guard::{Guard, GuardConfig};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::{SystemClock, SystemDraw, Vars};
+use std::sync::Arc;
+use store::Store;
+
+fn main() -> Result<(), Error> {
+    guard::child_entry();
+    start()
+}
+
+#[tokio::main]
+async fn start() -> Result<(), Error> {
+    let vars = Vars::of_process();
+    runtime::init_logs(&vars);
+    let config = Config::read(&vars)?;
+    let sdk = runtime::sdk_config(&vars)?;
+    let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
+    let app = Arc::new(App {
+        runs: store.clone(),
+        due: store.clone(),
+        queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url)),
+        bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
+        http: Arc::new(Egress::new(EgressConfig { allow_loopback: config.allow_loopback, ..EgressConfig::default() })?),
+        plans: Plans::new(store),
+        guard: Guard::new(GuardConfig::default()),
+        clock: Arc::new(SystemClock),
+        draw: Arc::new(SystemDraw),
+        budget: config.budget,
+    });
+    run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+        let app = app.clone();
+        async move {
+            let deadline = Millis(i64::try_from(event.context.deadline).unwrap_or(i64::MAX));
+            Ok::<_, Error>(batch(&app, event.payload, deadline).await)
+        }
+    }))
+    .await
+}
