@@ -18,11 +18,7 @@ impl Config {
     pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
         let default = ChainBudget::default();
         Ok(Self {
-            tables: TableNames {
-                control: vars.required("TABLE_CONTROL")?.to_owned(),
-                runs: vars.required("TABLE_RUNS")?.to_owned(),
-                due: vars.required("TABLE_DUE")?.to_owned(),
-            },
+            tables: TableNames::read(|name| vars.required(name))?,
             queue_url: vars.required("STEP_QUEUE_URL")?.to_owned(),
             bus: vars.required("EVENT_BUS")?.to_owned(),
             budget: ChainBudget {

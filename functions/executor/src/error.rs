@@ -21,7 +21,4 @@ pub enum ExecutorError {
     /// A message names a step that its run's version does not have.
     #[error("the version of this run has no step `{0}`")]
     NoSuchStep(String),
-    /// The record's task panicked; the others go on.
-    #[error("the step's task panicked")]
-    Panicked,
 }

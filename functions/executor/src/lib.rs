@@ -9,7 +9,7 @@ mod http_request;
 mod one;
 mod weight;
 
-pub use batch::{Record, batch, records};
+pub use batch::batch;
 pub use budget::ChainBudget;
 pub use config::Config;
 pub use error::ExecutorError;

@@ -1,11 +1,12 @@
 //! One message: find out where its run stands, then carry it on.
 
 use crate::drive::Drive;
-use crate::{App, ExecutorError, Record};
+use crate::{App, ExecutorError};
 use dispatch::{At, StepMessage, settle_outbox};
 use domain::run::Head;
 use domain::{Millis, OrgKey, Provenance};
 use engine::{Context, Plan, Then, frontier};
+use runtime::sqs::Record;
 use serde_json::Value;
 use tracing::{debug, info};
 

@@ -3,7 +3,7 @@
 use crate::bus::BusError;
 use crate::queue::{QueueError, StepQueue};
 use crate::{At, PlanError, StepMessage};
-use domain::run::{FORMAT, Head, NewRun, RunStatus};
+use domain::run::{End, FORMAT, Head, NewRun, RunStatus};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
 use engine::{Context, Plan};
 use serde_json::Value;
@@ -82,18 +82,7 @@ impl Starter {
     /// The due entry comes first, so that no head is ever without something that will find it; then the head, which decides;
     /// then the message. Whoever is told of an error may repeat the whole.
     pub async fn start(&self, request: StartRequest<'_>) -> Result<Started, StartError> {
-        let source = format!("{}/{}", request.workflow, request.trigger);
-        let run = NewRun {
-            id: RunId::derive(request.org.org(), &source, request.key),
-            workflow: request.workflow.clone(),
-            version: request.version,
-            trigger: request.trigger.to_owned(),
-            input: request.input,
-            started_at: request.now,
-            deadline: request.now.plus(request.plan.definition().timeout),
-            depth: request.depth,
-        };
-        self.due.put_due(&DueEntry::first_check(request.org, &run.id, run.started_at, run.deadline)).await?;
+        let run = self.enter(&request).await?;
         match self.runs.create_run(request.org, &run).await? {
             Created::New => {
                 let message = first_message(request.org, &run, request.plan);
@@ -107,6 +96,34 @@ impl Starter {
                 Ok(Started::Existing(run.id, head.status_at(request.now)))
             }
         }
+    }
+
+    /// Makes a run that has ended before its first step, so that it can be seen why.
+    pub async fn start_ended(&self, request: StartRequest<'_>, end: &End) -> Result<Started, StartError> {
+        let run = self.enter(&request).await?;
+        let created = self.runs.create_run(request.org, &run).await?;
+        self.runs.finish(request.org, &run.id, end).await?;
+        Ok(match created {
+            Created::New => Started::New(run.id),
+            Created::Existing(head) => Started::Existing(run.id, head.status),
+        })
+    }
+
+    /// Names the run and puts its due entry.
+    async fn enter(&self, request: &StartRequest<'_>) -> Result<NewRun, StartError> {
+        let source = format!("{}/{}", request.workflow, request.trigger);
+        let run = NewRun {
+            id: RunId::derive(request.org.org(), &source, request.key),
+            workflow: request.workflow.clone(),
+            version: request.version,
+            trigger: request.trigger.to_owned(),
+            input: request.input.clone(),
+            started_at: request.now,
+            deadline: request.now.plus(request.plan.definition().timeout),
+            depth: request.depth,
+        };
+        self.due.put_due(&DueEntry::first_check(request.org, &run.id, run.started_at, run.deadline)).await?;
+        Ok(run)
     }
 }
 

@@ -3,6 +3,7 @@
 mod aws;
 mod clock;
 mod logs;
+pub mod sqs;
 mod vars;
 
 pub use aws::sdk_config;

@@ -15,6 +15,15 @@ pub struct TableNames {
 }
 
 impl TableNames {
+    /// The names that a function's variables give.
+    pub fn read<'a, E>(variable: impl Fn(&'static str) -> Result<&'a str, E>) -> Result<Self, E> {
+        Ok(Self {
+            control: variable("TABLE_CONTROL")?.to_owned(),
+            runs: variable("TABLE_RUNS")?.to_owned(),
+            due: variable("TABLE_DUE")?.to_owned(),
+        })
+    }
+
     /// The names under a common prefix.
     pub fn with_prefix(prefix: &str) -> Self {
         Self { control: format!("{prefix}-control"), runs: format!("{prefix}-runs"), due: format!("{prefix}-due") }

@@ -1,0 +1,27 @@
+//! The dead-letter consumer's Lambda function.
+
+use aws_lambda_events::sqs::SqsEvent;
+use deadletter::{App, Config, batch};
+use dispatch::EventBridge;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::{SystemClock, Vars};
+use std::sync::Arc;
+use store::Store;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let vars = Vars::of_process();
+    runtime::init_logs(&vars);
+    let config = Config::read(&vars)?;
+    let sdk = runtime::sdk_config(&vars)?;
+    let app = Arc::new(App {
+        runs: Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables)),
+        bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
+        clock: Arc::new(SystemClock),
+    });
+    run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+        let app = app.clone();
+        async move { Ok::<_, Error>(batch(&app, event.payload).await) }
+    }))
+    .await
+}

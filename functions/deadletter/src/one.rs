@@ -1,0 +1,47 @@
+//! One dead letter.
+
+use crate::App;
+use dispatch::{StartError, StepMessage, settle_outbox};
+use domain::run::{Consequence, End, RunError, RunStatus};
+use domain::{OrgKey, Provenance};
+use store::StoreError;
+use tracing::{error, warn};
+
+/// Why a dead letter could not be dealt with. It comes again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeadLetterError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Outbox(#[from] StartError),
+}
+
+/// Fails the run of one dead letter.
+pub async fn one(app: &App, body: &str) -> Result<(), DeadLetterError> {
+    let message = match StepMessage::decode(body) {
+        Ok(message) => message,
+        Err(cause) => {
+            // It names no run: there is nothing to show it on but the log. The alarm on this queue has rung already.
+            error!(error = %cause, "a dead letter is not readable; it is dropped");
+            return Ok(());
+        }
+    };
+    let org = OrgKey::verified(message.org, Provenance::Message);
+    if app.runs.head(&org, &message.run, false).await?.is_none() {
+        return Ok(());
+    }
+    let text = "a step's message failed ten times: the executor could not reach a table or the queue, or was lost each time";
+    let end = End {
+        status: RunStatus::Failed,
+        at: app.clock.now(),
+        error: Some(RunError::new("dead_letter", text)),
+        output: None,
+        outbox: vec![Consequence::FailureEvent],
+    };
+    app.runs.finish(&org, &message.run, &end).await?;
+    warn!(run.id = %message.run, "a dead letter ended the run, unless it had ended before");
+    if let Some(head) = app.runs.head(&org, &message.run, false).await? {
+        settle_outbox(&*app.runs, &*app.bus, &org, &head).await?;
+    }
+    Ok(())
+}

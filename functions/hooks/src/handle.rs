@@ -1,0 +1,88 @@
+//! One webhook request.
+
+use crate::App;
+use crate::answer;
+use crate::request::{self, Incoming};
+use dispatch::{StartError, StartRequest, Started};
+use domain::{HookId, Problem, RunId};
+use engine::Plan;
+use expr::Seed;
+use lambda_http::{Body, Request, Response};
+use serde_json::Value;
+use store::Hook;
+use tracing::{error, info};
+
+/// Answers one request, whatever it is.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    match accept(app, request).await {
+        Ok(response) => response,
+        Err(problem) => answer::problem(&problem),
+    }
+}
+
+async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> {
+    let id = request::hook_id(request.uri().path()).ok_or_else(no_such_hook)?;
+    let id = HookId::parse(id).map_err(|_| no_such_hook())?;
+    if request.method() != lambda_http::http::Method::POST {
+        return Err(Problem::new(405, "method_not_allowed", "webhooks are sent with `POST`"));
+    }
+    let incoming = Incoming::read(&request)?;
+    let hook = app.store.hook(&id).await.map_err(|e| unavailable(&e.into()))?.ok_or_else(no_such_hook)?;
+    if !hook.enabled {
+        let detail = "the workflow behind this address is disabled; enable it with `POST /v1/workflows/{id}/enable`";
+        return Err(Problem::new(409, "workflow_disabled", detail));
+    }
+    let plan = app.plans.get(&hook.org, &hook.workflow, hook.version).await.map_err(|e| unavailable(&e.into()))?;
+    let key = idempotency_key(app, &hook, &plan, &incoming).await?;
+    let started = app
+        .starter
+        .start(StartRequest {
+            org: &hook.org,
+            workflow: &hook.workflow,
+            version: hook.version,
+            plan: &plan,
+            trigger: &hook.trigger,
+            key: &key,
+            input: incoming.trigger,
+            depth: 0,
+            now: app.clock.now(),
+        })
+        .await
+        .map_err(|e| unavailable(&e))?;
+    info!(run.id = %started.run(), workflow.id = %hook.workflow, run.new = matches!(started, Started::New(_)), "a webhook was taken");
+    if plan.definition().responds() {
+        return Ok(answer::of_workflow(app, &hook.org, started.run()).await);
+    }
+    Ok(answer::accepted(started.run()))
+}
+
+/// The trigger's `dedupe` where it gives something; else the request's own id, which no other request has.
+async fn idempotency_key(app: &App, hook: &Hook, plan: &Plan, incoming: &Incoming) -> Result<String, Problem> {
+    let Some(template) = plan.dedupe(&hook.trigger) else { return Ok(format!("request:{}", incoming.request_id)) };
+    let scope = serde_json::json!({"trigger": incoming.trigger});
+    let seed = Seed { now_ms: app.clock.now().0, random: 0 };
+    let guard = app.guard.lane(hook.org.org().as_str());
+    let value = guard.render(template, &scope, &seed).await.map_err(|e| {
+        Problem::new(422, "dedupe_failed", format!("the trigger's `dedupe` failed: {}; nothing was started", e.message))
+    })?;
+    Ok(match value {
+        Value::Null => format!("request:{}", incoming.request_id),
+        Value::String(text) => format!("key:{text}"),
+        other => format!("json:{other}"),
+    })
+}
+
+fn no_such_hook() -> Problem {
+    Problem::new(404, "hook_not_found", "no webhook has this address; copy it anew from the workflow's `triggers[].url`")
+}
+
+/// Nothing was promised: the sender may repeat.
+fn unavailable(cause: &StartError) -> Problem {
+    error!(error = %cause, "a webhook could not be taken");
+    Problem::new(503, "unavailable", "the webhook could not be stored; send it again")
+}
+
+/// Names the run in answers.
+pub(crate) fn run_body(run: &RunId) -> Value {
+    serde_json::json!({"id": run.as_str()})
+}

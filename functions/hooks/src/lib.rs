@@ -1,0 +1,32 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod config;
+mod handle;
+mod request;
+
+pub use config::Config;
+pub use handle::handle;
+
+use dispatch::{Plans, Starter};
+use guard::Guard;
+use runtime::Clock;
+use std::sync::Arc;
+use store::{RunStore, Store};
+
+/// What the function works with.
+#[derive(Clone)]
+pub struct App {
+    pub store: Arc<Store>,
+    pub runs: Arc<dyn RunStore>,
+    pub starter: Starter,
+    pub plans: Plans,
+    pub guard: Guard,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}

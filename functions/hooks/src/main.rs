@@ -1,0 +1,37 @@
+//! The webhook ingress's Lambda function.
+
+use dispatch::{Plans, SqsQueue, Starter};
+use guard::{Guard, GuardConfig};
+use hooks::{App, Config, handle};
+use lambda_http::{Error, Request, run, service_fn};
+use runtime::{SystemClock, Vars};
+use std::sync::Arc;
+use store::Store;
+
+fn main() -> Result<(), Error> {
+    guard::child_entry();
+    start()
+}
+
+#[tokio::main]
+async fn start() -> Result<(), Error> {
+    let vars = Vars::of_process();
+    runtime::init_logs(&vars);
+    let config = Config::read(&vars)?;
+    let sdk = runtime::sdk_config(&vars)?;
+    let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
+    let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url));
+    let app = Arc::new(App {
+        runs: store.clone(),
+        starter: Starter::new(store.clone(), store.clone(), queue),
+        plans: Plans::new(store.clone()),
+        store,
+        guard: Guard::new(GuardConfig::default()),
+        clock: Arc::new(SystemClock),
+    });
+    run(service_fn(move |request: Request| {
+        let app = app.clone();
+        async move { Ok::<_, Error>(handle(&app, request).await) }
+    }))
+    .await
+}

@@ -1,0 +1,125 @@
+//! What a webhook request gives the workflow.
+
+use domain::{Problem, limits};
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt};
+use serde_json::{Map, Value, json};
+
+/// Headers that would carry the sender's own secrets into a run's history.
+const DROPPED: [&str; 2] = ["authorization", "cookie"];
+
+/// A request that can start a run.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// The scope's `trigger`: `body`, `headers`, `query`, `method`.
+    pub(crate) trigger: Value,
+    /// API Gateway's id of the request.
+    pub(crate) request_id: String,
+}
+
+impl Incoming {
+    pub(crate) fn read(request: &Request) -> Result<Self, Problem> {
+        let bytes = request.body().as_ref();
+        if bytes.len() > limits::MAX_BODY_BYTES {
+            let detail = format!("the body has {} bytes; at most {} are taken", bytes.len(), limits::MAX_BODY_BYTES);
+            return Err(Problem::new(413, "body_too_large", detail));
+        }
+        let content_type = request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let body = read_body(bytes, content_type)?;
+        let mut headers = Map::new();
+        for name in request.headers().keys().filter(|name| !DROPPED.contains(&name.as_str())) {
+            let values = request.headers().get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
+            headers.insert(name.as_str().to_owned(), values.collect::<Vec<_>>().join(", ").into());
+        }
+        let mut query = Map::new();
+        for (name, value) in request.query_string_parameters().iter() {
+            // A name that is given twice becomes a list.
+            match query.get_mut(name) {
+                None => {
+                    query.insert(name.to_owned(), value.into());
+                }
+                Some(Value::Array(values)) => values.push(value.into()),
+                Some(one) => *one = json!([one.take(), value]),
+            }
+        }
+        let request_id = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+            _ => None,
+        };
+        Ok(Self {
+            trigger: json!({
+                "body": body,
+                "headers": headers,
+                "query": query,
+                "method": request.method().as_str(),
+            }),
+            request_id: request_id
+                .ok_or_else(|| Problem::new(500, "internal", "the request came without an id; send it again"))?,
+        })
+    }
+}
+
+/// The id in `/hooks/{id}`.
+pub(crate) fn hook_id(path: &str) -> Option<&str> {
+    path.strip_prefix("/hooks/").map(|rest| rest.strip_suffix('/').unwrap_or(rest)).filter(|id| !id.contains('/'))
+}
+
+/// JSON, a form, or text, as the content type says.
+fn read_body(bytes: &[u8], content_type: &str) -> Result<Value, Problem> {
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if media == "application/json" || media.ends_with("+json") {
+        return serde_json::from_slice(bytes).map_err(|e| {
+            Problem::new(400, "body_malformed", format!("the body is not JSON, as its content type says: {e}"))
+        });
+    }
+    if media == "application/x-www-form-urlencoded" {
+        let mut form = Map::new();
+        for (name, value) in form_pairs(bytes) {
+            match form.get_mut(&name) {
+                None => {
+                    form.insert(name, value.into());
+                }
+                Some(Value::Array(values)) => values.push(value.into()),
+                Some(one) => *one = json!([one.take(), value]),
+            }
+        }
+        return Ok(Value::Object(form));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(_) => {
+            use base64::Engine;
+            Ok(json!({"base64": base64::engine::general_purpose::STANDARD.encode(bytes)}))
+        }
+    }
+}
+
+fn form_pairs(bytes: &[u8]) -> impl Iterator<Item = (String, String)> + '_ {
+    url::form_urlencoded::parse(bytes).map(|(name, value)| (name.into_owned(), value.into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_the_last_part_of_the_path() {
+        assert_eq!(hook_id("/hooks/hk_1"), Some("hk_1"));
+        assert_eq!(hook_id("/hooks/hk_1/"), Some("hk_1"));
+        assert_eq!(hook_id("/hooks/a/b"), None);
+        assert_eq!(hook_id("/other"), None);
+    }
+
+    #[test]
+    fn bodies_are_read_as_their_type_says() {
+        assert_eq!(read_body(b"{\"a\":1}", "application/json; charset=utf-8").unwrap(), json!({"a": 1}));
+        assert_eq!(read_body(b"a=1&b=x+y&a=2", "application/x-www-form-urlencoded").unwrap(), json!({"a": ["1", "2"], "b": "x y"}));
+        assert_eq!(read_body(b"hello", "text/plain").unwrap(), json!("hello"));
+        assert_eq!(read_body(b"", "application/json").unwrap(), Value::Null);
+        assert_eq!(read_body(&[0xff], "").unwrap(), json!({"base64": "/w=="}));
+        assert_eq!(read_body(b"{", "application/json").unwrap_err().code, "body_malformed");
+    }
+}

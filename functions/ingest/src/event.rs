@@ -1,0 +1,73 @@
+//! An event as EventBridge delivers it.
+
+use dispatch::{ORG_RESOURCE, SOURCE};
+use domain::OrgId;
+use serde_json::Value;
+
+/// An event, and what of it decides whose it is and whether it was seen before.
+#[derive(Debug, Clone)]
+pub struct BusRecord {
+    /// The whole event: what patterns are matched against, and the scope's `trigger.event`.
+    pub event: Value,
+    /// The organisation that the event names.
+    pub org: Option<OrgId>,
+    /// Equal for deliveries of the same occurrence.
+    pub key: String,
+    /// How many runs led to the event.
+    pub depth: u16,
+}
+
+/// A body on the event queue that is not an event.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is not an EventBridge event: {0}")]
+pub struct InvalidEvent(String);
+
+impl BusRecord {
+    pub fn parse(body: &str) -> Result<Self, InvalidEvent> {
+        let event: Value = serde_json::from_str(body).map_err(|e| InvalidEvent(e.to_string()))?;
+        let id = event["id"].as_str().ok_or_else(|| InvalidEvent("`id` is missing".to_owned()))?;
+        let org = event["resources"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|r| r.as_str()?.strip_prefix(ORG_RESOURCE))
+            .find_map(|id| OrgId::parse(id).ok());
+        // Our own events may be put twice with different ids: the run they tell of names them.
+        let (key, depth) = match (event["source"].as_str(), event["detail"]["run"].as_str()) {
+            (Some(SOURCE), Some(run)) => {
+                let kind = event["detail-type"].as_str().unwrap_or_default();
+                let depth = event["detail"]["depth"].as_u64().unwrap_or(0);
+                (format!("{kind}:{run}"), u16::try_from(depth + 1).unwrap_or(u16::MAX))
+            }
+            _ => (format!("event:{id}"), 0),
+        };
+        Ok(Self { org, key, depth, event })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_names_its_organisation_and_itself() {
+        let org = OrgId::from_bytes([1; 16]);
+        let body = json!({"id": "e1", "source": "shop", "resources": ["arn:aws:s3:::x", format!("patchbay:org/{org}")], "detail": {}});
+        let record = BusRecord::parse(&body.to_string()).unwrap();
+        assert_eq!((record.org, record.key.as_str(), record.depth), (Some(org), "event:e1", 0));
+    }
+
+    #[test]
+    fn our_own_events_are_known_by_their_run_and_go_deeper() {
+        let body = json!({"id": "e1", "source": "patchbay", "detail-type": "Run failed", "detail": {"run": "run_x", "depth": 3}});
+        let record = BusRecord::parse(&body.to_string()).unwrap();
+        assert_eq!((record.key.as_str(), record.depth), ("Run failed:run_x", 4));
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        assert!(BusRecord::parse("{").is_err());
+        assert!(BusRecord::parse("{\"source\": \"x\"}").is_err());
+    }
+}

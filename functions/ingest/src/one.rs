@@ -1,0 +1,78 @@
+//! One event.
+
+use crate::event::{BusRecord, InvalidEvent};
+use crate::App;
+use dispatch::{StartError, StartRequest, Started};
+use domain::run::{End, RunError, RunStatus};
+use domain::{OrgKey, Provenance, limits};
+use serde_json::json;
+use store::EventRule;
+use tracing::{info, warn};
+
+/// Why an event could not be dealt with. It comes again.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error(transparent)]
+    Event(#[from] InvalidEvent),
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Starts every run that the event starts; gives how many there are.
+pub async fn one(app: &App, body: &str) -> Result<usize, IngestError> {
+    let record = BusRecord::parse(body)?;
+    let org = match record.org.clone() {
+        Some(org) => org,
+        None => match app.store.first_org().await.map_err(StartError::from)? {
+            Some(org) => org,
+            None => {
+                warn!("an event came before the first organisation was set up; it is nobody's");
+                return Ok(0);
+            }
+        },
+    };
+    let org = OrgKey::verified(org, Provenance::Event);
+    let rules = app.store.event_rules(&org).await.map_err(StartError::from)?;
+    let mut started = 0;
+    for rule in &rules {
+        started += usize::from(start(app, &org, rule, &record).await?);
+    }
+    info!(event.source = record.event["source"].as_str(), event.runs = started, "an event was taken");
+    Ok(started)
+}
+
+/// Starts the run of one trigger if its pattern matches.
+async fn start(app: &App, org: &OrgKey, rule: &EventRule, record: &BusRecord) -> Result<bool, IngestError> {
+    let plan = app.plans.get(org, &rule.workflow, rule.version).await.map_err(StartError::from)?;
+    if !plan.pattern(&rule.trigger).is_some_and(|pattern| pattern.matches(&record.event)) {
+        return Ok(false);
+    }
+    let now = app.clock.now();
+    let request = StartRequest {
+        org,
+        workflow: &rule.workflow,
+        version: rule.version,
+        plan: &plan,
+        trigger: &rule.trigger,
+        key: &record.key,
+        input: json!({"event": record.event}),
+        depth: record.depth,
+        now,
+    };
+    if record.depth <= limits::MAX_DEPTH {
+        app.starter.start(request).await?;
+        return Ok(true);
+    }
+    // Visible in the list of runs, and without a failure event of its own: that would be the next hop.
+    let message = format!("{} runs, each started by the one before, led here; the chain was stopped", record.depth);
+    let end = End {
+        status: RunStatus::Failed,
+        at: now,
+        error: Some(RunError::new("chain_too_deep", message)),
+        output: None,
+        outbox: Vec::new(),
+    };
+    let run = app.starter.start_ended(request, &end).await?;
+    warn!(run.id = %Started::run(&run), "a chain of runs was stopped");
+    Ok(true)
+}

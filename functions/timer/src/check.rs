@@ -1,0 +1,68 @@
+//! Is a run still alive, and within its time limit?
+
+use crate::{App, TickError};
+use dispatch::{StartError, StepMessage, settle_outbox};
+use domain::Millis;
+use domain::run::{Consequence, End, Head, Mark, RunError, RunStatus, SettledBy};
+use std::time::Duration;
+use store::{DueEntry, DueKind, Journal};
+use tracing::{info, warn};
+
+/// A run of which nothing was heard for this long is silent.
+const SILENT: Duration = Duration::from_secs(300);
+/// Above this, the queue has a backlog: its runs are late, not silent.
+const BACKLOG: u64 = 1000;
+/// When a live run is looked at next.
+const NEXT_CHECK: Duration = Duration::from_secs(600);
+
+pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<(), TickError> {
+    let Some(head) = app.runs.head(&entry.org, &entry.run, false).await? else { return Ok(()) };
+    if head.status.is_terminal() {
+        settle_outbox(&*app.runs, &*app.bus, &entry.org, &head).await?;
+        return Ok(());
+    }
+    if now >= head.deadline {
+        return time_out(app, entry, head, now).await;
+    }
+    let journal = app.runs.journal(&entry.org, &entry.run).await?;
+    let quiet_until = expected_quiet(&head, &journal);
+    let last_heard = journal.newest().unwrap_or(head.started_at).max(quiet_until);
+    if last_heard.until(now) >= SILENT && app.queue.backlog().await.map_err(StartError::from)? < BACKLOG {
+        warn!(run.id = %head.id, "nothing was heard of the run; its message is sent again");
+        let message = StepMessage::again(entry.org.org(), &entry.run);
+        app.queue.send(&message, Duration::ZERO).await.map_err(StartError::from)?;
+    }
+    let at = now.max(quiet_until).plus(NEXT_CHECK).min(head.deadline);
+    app.due.put_due(&DueEntry { kind: DueKind::Check, at, ..entry.clone() }).await?;
+    Ok(())
+}
+
+/// Until when a planned wait or attempt explains the silence.
+fn expected_quiet(head: &Head, journal: &Journal) -> Millis {
+    let planned = journal.entries.iter().filter_map(|e| match &e.mark {
+        Mark::Retrying { next_at, .. } => Some(*next_at),
+        Mark::Waiting { until } => Some(*until),
+        Mark::Succeeded(_) | Mark::Took(_) | Mark::Failed(_) | Mark::Stopped { .. } => None,
+    });
+    planned.chain(head.wake_at).max().unwrap_or_default()
+}
+
+async fn time_out(app: &App, entry: &DueEntry, head: Head, now: Millis) -> Result<(), TickError> {
+    let error = RunError::new("run_timeout", "the run took longer than its time limit; raise `timeout` in the definition");
+    let end = End {
+        status: RunStatus::TimedOut,
+        at: now,
+        error: Some(error),
+        output: None,
+        outbox: vec![Consequence::FailureEvent],
+    };
+    let ended = match app.runs.finish(&entry.org, &entry.run, &end).await? {
+        SettledBy::Us => {
+            info!(run.id = %head.id, "the run was timed out");
+            Head { status: end.status, finished_at: Some(now), error: end.error, outbox: end.outbox, ..head }
+        }
+        SettledBy::Another(head) => *head,
+    };
+    settle_outbox(&*app.runs, &*app.bus, &entry.org, &ended).await?;
+    Ok(())
+}

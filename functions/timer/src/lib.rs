@@ -1,0 +1,31 @@
+#![doc = include_str!("../README.md")]
+
+mod check;
+mod config;
+mod resend;
+mod tick;
+
+pub use config::Config;
+pub use resend::resend_unfinished;
+pub use tick::{TickError, Ticked, tick};
+
+use dispatch::{EventBus, StepQueue};
+use runtime::Clock;
+use std::sync::Arc;
+use store::{DueStore, RunStore};
+
+/// What the function works with.
+#[derive(Clone)]
+pub struct App {
+    pub runs: Arc<dyn RunStore>,
+    pub due: Arc<dyn DueStore>,
+    pub queue: Arc<dyn StepQueue>,
+    pub bus: Arc<dyn EventBus>,
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}

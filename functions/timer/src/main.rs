@@ -1,0 +1,34 @@
+//! The timer's Lambda function.
+
+use dispatch::{EventBridge, SqsQueue};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use runtime::{SystemClock, Vars};
+use serde_json::Value;
+use std::sync::Arc;
+use store::Store;
+use timer::{App, Config, tick};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let vars = Vars::of_process();
+    runtime::init_logs(&vars);
+    let config = Config::read(&vars)?;
+    let sdk = runtime::sdk_config(&vars)?;
+    let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
+    let app = Arc::new(App {
+        runs: store.clone(),
+        due: store,
+        queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url)),
+        bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
+        clock: Arc::new(SystemClock),
+    });
+    run(service_fn(move |_: LambdaEvent<Value>| {
+        let app = app.clone();
+        async move {
+            let done = tick(&app).await?;
+            tracing::info!(timer.woken = done.woken, timer.checked = done.checked, "looked at what was due");
+            Ok::<_, Error>(())
+        }
+    }))
+    .await
+}

@@ -1,0 +1,79 @@
+//! One minute's look.
+
+use crate::{App, check};
+use dispatch::{StartError, StepMessage};
+use domain::Millis;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::time::Duration;
+use store::{DueEntry, DueKind, SHARDS, StoreError};
+
+const MINUTE: i64 = 60_000;
+/// Wakes are released this far ahead; SQS delays the rest.
+const AHEAD: Duration = Duration::from_secs(120);
+/// Before the first tick nothing was looked at: entries can be this many minutes old at most.
+const BEFORE_FIRST_TICK: i64 = 60;
+/// How many missed minutes one tick catches up in a shard.
+const CATCH_UP: i64 = 240;
+/// How many runs are looked at at a time.
+const AT_ONCE: usize = 16;
+
+/// Why a tick could not be finished; the next one goes on from the same low-water mark.
+#[derive(Debug, thiserror::Error)]
+pub enum TickError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Send(#[from] StartError),
+}
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ticked {
+    pub woken: usize,
+    pub checked: usize,
+}
+
+/// Looks at everything that fell due since the last look, and at the waits of the next two minutes.
+pub async fn tick(app: &App) -> Result<Ticked, TickError> {
+    let now = app.clock.now();
+    let this_minute = now.0.div_euclid(MINUTE);
+    let horizon = now.plus(AHEAD).0.div_euclid(MINUTE);
+    let mut low = app.due.low_water().await?;
+    let mut done = Ticked::default();
+    for shard in 0..SHARDS {
+        let from = low.0[usize::from(shard)].unwrap_or(this_minute - BEFORE_FIRST_TICK);
+        let caught_up_to = this_minute.min(from + CATCH_UP);
+        for minute in (from..caught_up_to).chain(this_minute..=horizon) {
+            let entries = app.due.due_in(minute, shard).await?;
+            let counts: Vec<Ticked> = stream::iter(entries)
+                .map(|entry| async move { look(app, &entry, minute < this_minute, now).await })
+                .buffer_unordered(AT_ONCE)
+                .try_collect()
+                .await?;
+            for count in counts {
+                done.woken += count.woken;
+                done.checked += count.checked;
+            }
+        }
+        low.0[usize::from(shard)] = Some(caught_up_to);
+    }
+    app.due.set_low_water(&low).await?;
+    Ok(done)
+}
+
+async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) -> Result<Ticked, TickError> {
+    match entry.kind {
+        DueKind::Wake => {
+            let message = StepMessage::again(entry.org.org(), &entry.run);
+            app.queue.send(&message, now.until(entry.at)).await.map_err(StartError::from)?;
+            app.due.delete_due(entry).await?;
+            Ok(Ticked { woken: 1, checked: 0 })
+        }
+        // Looked at once, when its minute is over: the low-water mark then passes it, and TTL removes it.
+        DueKind::Check if minute_is_over => {
+            check::check(app, entry, now).await?;
+            Ok(Ticked { woken: 0, checked: 1 })
+        }
+        DueKind::Check => Ok(Ticked::default()),
+    }
+}
