@@ -1,0 +1,3 @@
+//! The ids that tokens carry.
+
+pub use domain::{OrgId, UserId};

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod body;
+mod client;
+mod error;
+mod headers;
+mod message;
+mod ports;
+mod redirect;
+mod resolve;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::{Reach, reach};
+pub use client::{Egress, EgressConfig};
+pub use error::{Blocked, EgressError, Sent};
+pub use message::{HttpPort, HttpRequest, HttpResponse};
+pub use resolve::{Lookup, SystemLookup};

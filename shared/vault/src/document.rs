@@ -1,0 +1,114 @@
+//! The keyring's JSON: reading it, and adding what is missing.
+
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::error::KeyringError;
+use crate::secret::Secret;
+
+const VERSION: u64 = 1;
+
+/// The secret's content, fields of later programs included.
+#[derive(Clone)]
+pub(crate) struct Document {
+    fields: Map<String, Value>,
+}
+
+/// What the keyring needs of it.
+#[derive(Deserialize)]
+pub(crate) struct Whole {
+    pub(crate) setup_token: Secret<String>,
+    pub(crate) jwt: Vec<JwtKey>,
+    pub(crate) cursor_key: Secret<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct JwtKey {
+    pub(crate) kid: String,
+    pub(crate) pkcs8: Secret<String>,
+}
+
+impl Document {
+    pub(crate) fn parse(id: &str, text: &str) -> Result<Self, KeyringError> {
+        let malformed = |reason: &str| KeyringError::Malformed {
+            id: id.to_owned(),
+            reason: reason.to_owned(),
+        };
+        // The reader's own message could quote the secret.
+        let fields: Map<String, Value> =
+            serde_json::from_str(text).map_err(|_| malformed("it is not a JSON object"))?;
+        match fields.get("version").map(Value::as_u64) {
+            None | Some(Some(VERSION)) => {}
+            Some(Some(version)) => {
+                return Err(KeyringError::Version {
+                    id: id.to_owned(),
+                    version,
+                });
+            }
+            Some(None) => return Err(malformed("`version` is not a number")),
+        }
+        if !matches!(fields.get("setup_token"), Some(Value::String(token)) if !token.is_empty()) {
+            return Err(malformed("`setup_token` is missing or empty"));
+        }
+        Ok(Self { fields })
+    }
+
+    /// A complete keyring with new keys, and a new setup token if none is given.
+    pub(crate) fn generate(setup_token: Option<&str>, now: i64) -> Result<Self, KeyringError> {
+        let setup_token = match setup_token {
+            Some(token) => token.to_owned(),
+            None => URL_SAFE_NO_PAD.encode(random()?),
+        };
+        let fields = Map::from_iter([("setup_token".to_owned(), Value::String(setup_token))]);
+        Self { fields }.completed(now)
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        ["version", "jwt", "cursor_key"]
+            .iter()
+            .all(|field| self.fields.contains_key(*field))
+    }
+
+    /// The same with new keys where they are missing.
+    pub(crate) fn completed(mut self, now: i64) -> Result<Self, KeyringError> {
+        self.fields.entry("version").or_insert(VERSION.into());
+        if !self.fields.contains_key("jwt") {
+            let pkcs8 = Secret::new(auth::token::generate_pkcs8().map_err(|_| KeyringError::Randomness)?);
+            let kid = URL_SAFE_NO_PAD.encode(&random()?[..9]);
+            let created = jiff::Timestamp::from_second(now).unwrap_or_default().to_string();
+            let key = json!({"kid": kid, "pkcs8": STANDARD.encode(pkcs8.expose()), "created": created});
+            self.fields.insert("jwt".to_owned(), json!([key]));
+        }
+        if !self.fields.contains_key("cursor_key") {
+            self.fields
+                .insert("cursor_key".to_owned(), STANDARD.encode(random()?).into());
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn with_setup_token(mut self, setup_token: &str) -> Self {
+        self.fields.insert("setup_token".to_owned(), setup_token.into());
+        self
+    }
+
+    pub(crate) fn whole(&self, id: &str) -> Result<Whole, KeyringError> {
+        Whole::deserialize(&self.fields).map_err(|_| KeyringError::Malformed {
+            id: id.to_owned(),
+            reason: "a field has the wrong type, or a key lacks `kid` or `pkcs8`".to_owned(),
+        })
+    }
+
+    /// What is stored.
+    pub(crate) fn to_json(&self) -> Secret<String> {
+        Secret::new(Value::Object(self.fields.clone()).to_string())
+    }
+}
+
+fn random() -> Result<[u8; 32], KeyringError> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_| KeyringError::Randomness)?;
+    Ok(bytes)
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod cache;
+mod document;
+mod error;
+mod keyring;
+mod secret;
+mod storage;
+
+#[cfg(test)]
+mod tests;
+
+pub use cache::{CACHED_FOR, Keyrings};
+pub use error::KeyringError;
+pub use keyring::Keyring;
+pub use secret::Secret;

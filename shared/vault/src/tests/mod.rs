@@ -1,0 +1,6 @@
+//! Stories against an emulated Secrets Manager.
+
+mod cache;
+mod keyring;
+mod race;
+mod service;
