@@ -1,0 +1,34 @@
+//! The crate's parts; its README is the page to read first.
+#![doc = include_str!("../README.md")]
+
+mod ast;
+mod bound;
+mod builtins;
+mod cost;
+mod expression;
+mod failure;
+mod functions;
+mod iteration;
+mod limits;
+mod need;
+mod operators;
+mod output;
+mod path;
+pub mod pattern;
+mod references;
+mod render;
+mod scan;
+mod scope;
+mod seed;
+mod template;
+mod tier;
+
+pub use expression::{Expression, evaluate_any};
+pub use failure::{EvalFailure, TemplateFault, codes};
+pub use limits::Limits;
+pub use references::References;
+pub use render::{GuardedResults, Pending};
+pub use scope::pruned;
+pub use seed::Seed;
+pub use template::Template;
+pub use tier::Tier;
