@@ -8,5 +8,5 @@ mod vars;
 
 pub use aws::sdk_config;
 pub use clock::{Clock, Draw, SystemClock, SystemDraw};
-pub use logs::init_logs;
+pub use logs::{init_logs, init_logs_at};
 pub use vars::{MissingVariable, Vars};

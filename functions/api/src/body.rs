@@ -1,0 +1,75 @@
+//! Reading requests: every way in which one can be wrong has its code.
+
+use crate::error::ApiError;
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use domain::{RunId, WorkflowId};
+use serde::de::DeserializeOwned;
+
+/// The largest request: a definition with room for its envelope, or an expression with its input.
+pub(crate) const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// A JSON body.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("application/json");
+        let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if media != "application/json" && !media.ends_with("+json") {
+            let detail = format!("the body must be `application/json`, not `{media}`");
+            return Err(ApiError::new(415, "content_type_unsupported", detail));
+        }
+        let bytes = to_bytes(request.into_body(), MAX_REQUEST_BYTES).await.map_err(|_| {
+            ApiError::new(413, "body_too_large", format!("the body may have at most {MAX_REQUEST_BYTES} bytes"))
+        })?;
+        let empty = bytes.iter().all(u8::is_ascii_whitespace);
+        serde_json::from_slice(if empty { b"{}" } else { &bytes }).map(Self).map_err(|e| match e.classify() {
+            serde_json::error::Category::Data => ApiError::new(422, "invalid_body", format!("the body does not fit: {e}")),
+            _ => ApiError::new(400, "body_malformed", format!("the body is not JSON: {e}")),
+        })
+    }
+}
+
+/// A query string.
+pub(crate) struct QueryOf<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        query.map(|Query(q)| Self(q)).map_err(|e| ApiError::new(422, "invalid_query", e.body_text()))
+    }
+}
+
+/// An id in the path. One that cannot exist is one that does not exist.
+pub(crate) struct IdOf<T>(pub(crate) T);
+
+macro_rules! path_ids {
+    ($($id:ident: $code:literal, $what:literal;)*) => {$(
+        impl<S: Send + Sync> FromRequestParts<S> for IdOf<$id> {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+                let text = Path::<String>::from_request_parts(parts, state).await.map(|Path(p)| p).unwrap_or_default();
+                $id::parse(&text).map(Self).map_err(|_| Self::not_found())
+            }
+        }
+
+        impl IdOf<$id> {
+            pub(crate) fn not_found() -> ApiError {
+                ApiError::new(404, $code, $what)
+            }
+        }
+    )*};
+}
+
+path_ids! {
+    WorkflowId: "workflow_not_found", "no workflow of this organisation has this id";
+    RunId: "run_not_found", "no run of this organisation has this id, or it is no longer kept";
+}

@@ -1,0 +1,25 @@
+//! What the function is configured with.
+
+use runtime::{MissingVariable, Vars};
+use store::TableNames;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub tables: TableNames,
+    pub queue_url: String,
+    pub bus: String,
+    pub keyring_secret: String,
+    pub public_url: String,
+}
+
+impl Config {
+    pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
+        Ok(Self {
+            tables: TableNames::read(|name| vars.required(name))?,
+            queue_url: vars.required("STEP_QUEUE_URL")?.to_owned(),
+            bus: vars.required("EVENT_BUS")?.to_owned(),
+            keyring_secret: vars.required("KEYRING_SECRET")?.to_owned(),
+            public_url: vars.required("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! What a handler refuses with.
+
+use axum::Json;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use dispatch::{BusError, PlanError, StartError};
+use domain::Problem;
+use store::StoreError;
+use tracing::error;
+
+/// A refusal as problem+json.
+#[derive(Debug)]
+pub(crate) struct ApiError(pub(crate) Problem);
+
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
+
+impl ApiError {
+    pub(crate) fn new(status: u16, code: &str, detail: impl Into<String>) -> Self {
+        Self(Problem::new(status, code, detail))
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.0)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(cause: StoreError) -> Self {
+        match cause {
+            StoreError::Conflict { .. } => {
+                Self::new(409, "conflict", "somebody changed this at the same moment; read it again and repeat the change")
+            }
+            StoreError::Throttled { .. } => Self::new(503, "busy", "the tables are busy; try again in a moment"),
+            StoreError::Unavailable { .. } => unavailable(&cause),
+            StoreError::Corrupt(_) => internal(&cause),
+        }
+    }
+}
+
+impl From<StartError> for ApiError {
+    fn from(cause: StartError) -> Self {
+        match cause {
+            StartError::Store(cause) => cause.into(),
+            StartError::Plan(cause) => cause.into(),
+            StartError::Queue(_) | StartError::Bus(_) => unavailable(&cause),
+        }
+    }
+}
+
+impl From<PlanError> for ApiError {
+    fn from(cause: PlanError) -> Self {
+        match cause {
+            PlanError::Store(cause) => cause.into(),
+            PlanError::Missing { .. } => Self::new(404, "version_not_found", format!("{cause}")),
+            PlanError::Broken { .. } => internal(&cause),
+        }
+    }
+}
+
+impl From<BusError> for ApiError {
+    fn from(cause: BusError) -> Self {
+        unavailable(&cause)
+    }
+}
+
+/// A failure that may pass. Its cause is for the log: it may name tables and endpoints.
+pub(crate) fn unavailable(cause: &dyn std::error::Error) -> ApiError {
+    error!(error = %cause, "a request could not be served");
+    ApiError::new(503, "unavailable", "this could not be done just now; try again in a moment")
+}
+
+/// A failure of ours.
+pub(crate) fn internal(cause: &dyn std::error::Error) -> ApiError {
+    error!(error = %cause, "a request failed");
+    ApiError::new(500, "internal", "something went wrong here; the log of the `api` function says what")
+}
+
+pub(crate) async fn not_found() -> ApiError {
+    ApiError::new(404, "route_not_found", "there is nothing at this address; `/v1/openapi.json` lists what there is")
+}
+
+pub(crate) async fn method_not_allowed() -> ApiError {
+    ApiError::new(405, "method_not_allowed", "this address does not take this method; `/v1/openapi.json` lists what it takes")
+}

@@ -1,0 +1,40 @@
+//! The API's Lambda function.
+
+use api::{App, Config, router};
+use auth::Passwords;
+use dispatch::{EventBridge, Plans, SqsQueue, Starter};
+use guard::{Guard, GuardConfig};
+use lambda_http::{Error, run};
+use runtime::{SystemClock, Vars};
+use std::sync::Arc;
+use store::Store;
+use vault::Keyrings;
+
+fn main() -> Result<(), Error> {
+    guard::child_entry();
+    start()
+}
+
+#[tokio::main]
+async fn start() -> Result<(), Error> {
+    let vars = Vars::of_process();
+    runtime::init_logs(&vars);
+    let config = Config::read(&vars)?;
+    let sdk = runtime::sdk_config(&vars)?;
+    let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
+    let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url));
+    let app = App {
+        runs: store.clone(),
+        versions: store.clone(),
+        starter: Starter::new(store.clone(), store.clone(), queue),
+        plans: Plans::new(store.clone()),
+        store,
+        bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
+        guard: Guard::new(GuardConfig::default()),
+        keyrings: Arc::new(Keyrings::new(aws_sdk_secretsmanager::Client::new(&sdk), config.keyring_secret)),
+        passwords: Passwords::new(2),
+        clock: Arc::new(SystemClock),
+        public_url: config.public_url.into(),
+    };
+    run(router(app)).await
+}

@@ -1,0 +1,23 @@
+//! The OpenAPI document, generated from the handlers.
+
+use crate::routes;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi};
+
+/// The document that `/v1/openapi.json` serves.
+pub fn document() -> OpenApi {
+    let (_, mut api) = routes::all().split_for_parts();
+    api.info = InfoBuilder::new()
+        .title("Patchbay")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Workflows that webhooks, events and people start. Errors are problem+json with a stable `code`. \
+             Sign in with `POST /v1/auth/login` and send `authorization: Bearer …`.",
+        ))
+        .build();
+    let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let mut components = api.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
+    components.add_security_scheme("token", SecurityScheme::Http(token));
+    api.components = Some(components);
+    api
+}

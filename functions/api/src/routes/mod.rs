@@ -1,0 +1,33 @@
+//! The routes: a file per resource verb.
+
+mod events;
+mod expressions;
+mod login;
+mod public;
+mod runs;
+mod setup;
+mod workflows;
+
+use crate::App;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) fn all() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(public::health))
+        .routes(routes!(public::openapi))
+        .routes(routes!(setup::setup))
+        .routes(routes!(login::login))
+        .routes(routes!(workflows::list, workflows::create))
+        .routes(routes!(workflows::validate))
+        .routes(routes!(workflows::get, workflows::update))
+        .routes(routes!(workflows::enable))
+        .routes(routes!(workflows::disable))
+        .routes(routes!(workflows::start))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(expressions::evaluate))
+        .routes(routes!(events::put))
+        .routes(routes!(events::test_pattern))
+}

@@ -1,0 +1,43 @@
+//! A new workflow.
+
+use super::{change, compile};
+use crate::App;
+use crate::body::JsonBody;
+use crate::error::ApiResult;
+use crate::view::{ProblemView, WorkflowView};
+use auth::{Can, permit};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::WorkflowId;
+use serde_json::Value;
+use store::WorkflowMeta;
+use uuid::Uuid;
+
+/// Makes a workflow of a definition. It is disabled until it is enabled.
+#[utoipa::path(post, path = "/v1/workflows", tag = "workflows", request_body = Object, security(("token" = [])), responses(
+    (status = 201, body = WorkflowView),
+    (status = 422, description = "`invalid_definition`, with every fault", body = ProblemView),
+))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Can<permit::WorkflowsWrite>,
+    JsonBody(document): JsonBody<Value>,
+) -> ApiResult<(StatusCode, Json<WorkflowView>)> {
+    let plan = compile(&document)?;
+    let now = app.now();
+    let meta = WorkflowMeta {
+        id: WorkflowId::from_bytes(*Uuid::now_v7().as_bytes()),
+        name: String::new(),
+        version: 0,
+        enabled: false,
+        hooks: std::collections::BTreeMap::new(),
+        rules: Vec::new(),
+        created_at: now,
+        updated_at: now,
+        revision: 0,
+    };
+    let (meta, change) = change::publish(caller.org_key(), meta, &plan, now);
+    app.store.save_workflow(caller.org_key(), &meta, &change).await?;
+    Ok((StatusCode::CREATED, Json(WorkflowView::new(&meta, plan.definition(), &app.public_url))))
+}

@@ -1,0 +1,280 @@
+//! What the API shows: one type per thing, the same in every answer.
+
+use domain::Millis;
+use domain::run::{Entry, Head, Mark, RunError, RunStatus, StepError, StepStatus};
+use domain::workflow::Definition;
+use engine::Plan;
+use serde::Serialize;
+use serde_json::Value;
+use store::{Journal, WorkflowMeta};
+use utoipa::ToSchema;
+
+/// A refusal (RFC 9457): the documentation of `domain::Problem`, which is what is sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemView {
+    /// A page about this code.
+    #[schema(example = "/docs/errors/invalid_definition")]
+    r#type: String,
+    title: String,
+    #[schema(example = 422)]
+    status: u16,
+    /// Stable; programs may rely on it.
+    #[schema(example = "invalid_definition")]
+    code: String,
+    /// What happened and what to do.
+    detail: String,
+    /// Each fault of the document that was sent.
+    #[schema(required = false)]
+    errors: Vec<FaultView>,
+}
+
+/// One fault of a document.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub(crate) struct FaultView {
+    /// JSON pointer into the document.
+    #[schema(example = "/steps/0/type")]
+    pub(crate) pointer: String,
+    #[schema(example = "step_type_unknown")]
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+impl From<domain::Fault> for FaultView {
+    fn from(fault: domain::Fault) -> Self {
+        Self { pointer: fault.pointer, code: fault.code, message: fault.message }
+    }
+}
+
+/// A workflow.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Workflow)]
+pub(crate) struct WorkflowView {
+    #[schema(example = "wf_01jv3q8v0p7t4n6m2k9x5r1c3d")]
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// The version that new runs take.
+    pub(crate) version: u32,
+    pub(crate) enabled: bool,
+    pub(crate) triggers: Vec<TriggerView>,
+    pub(crate) created_at: String,
+    pub(crate) updated_at: String,
+    /// The definition of the version that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) definition: Option<Value>,
+}
+
+/// A way in which a workflow is started.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Trigger)]
+pub(crate) struct TriggerView {
+    pub(crate) id: String,
+    #[schema(example = "webhook")]
+    pub(crate) r#type: String,
+    /// Where a webhook is sent: unguessable, so treat it as a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) url: Option<String>,
+}
+
+impl WorkflowView {
+    pub(crate) fn new(meta: &WorkflowMeta, definition: &Definition, public_url: &str) -> Self {
+        let triggers = definition.triggers.iter().map(|trigger| TriggerView {
+            id: trigger.id.clone(),
+            r#type: trigger.kind.name().to_owned(),
+            url: meta.hooks.get(&trigger.id).map(|hook| format!("{public_url}/hooks/{hook}")),
+        });
+        Self { triggers: triggers.collect(), definition: Some(definition.document.clone()), ..Self::summary(meta) }
+    }
+
+    pub(crate) fn summary(meta: &WorkflowMeta) -> Self {
+        Self {
+            id: meta.id.to_string(),
+            name: meta.name.clone(),
+            version: meta.version,
+            enabled: meta.enabled,
+            triggers: Vec::new(),
+            created_at: meta.created_at.rfc3339(),
+            updated_at: meta.updated_at.rfc3339(),
+            definition: None,
+        }
+    }
+}
+
+/// A run.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Run)]
+pub(crate) struct RunView {
+    #[schema(example = "run_7zq2m4w8k1x5c9v3b6n0p2r4t8")]
+    pub(crate) id: String,
+    /// `queued`, `running`, `waiting`, `succeeded`, `failed`, `cancelled` or `timed_out`.
+    #[schema(example = "succeeded")]
+    pub(crate) status: String,
+    pub(crate) workflow: String,
+    pub(crate) version: u32,
+    /// The id of the trigger that started it.
+    pub(crate) trigger: String,
+    pub(crate) started_at: String,
+    pub(crate) finished_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<RunErrorView>,
+    /// What expressions read as `trigger`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) input: Option<Value>,
+    /// What a `stop` step gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<Value>,
+    /// In the order in which they began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) steps: Option<Vec<StepView>>,
+}
+
+/// Why a run ended otherwise than well.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunError)]
+pub(crate) struct RunErrorView {
+    pub(crate) code: String,
+    pub(crate) message: String,
+    /// The path of the step that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<String>,
+}
+
+/// One step of a run.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Step)]
+pub(crate) struct StepView {
+    #[schema(example = "hot.tell")]
+    pub(crate) path: String,
+    #[schema(example = "action")]
+    pub(crate) r#type: String,
+    /// `running`, `retrying`, `waiting`, `succeeded` or `failed`.
+    pub(crate) status: String,
+    pub(crate) attempts: u16,
+    pub(crate) started_at: String,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) input: Option<Value>,
+    pub(crate) output: Option<Value>,
+    #[schema(value_type = Option<Object>)]
+    pub(crate) error: Option<StepError>,
+}
+
+impl RunView {
+    pub(crate) fn summary(head: &Head, now: Millis) -> Self {
+        Self {
+            id: head.id.to_string(),
+            status: head.status_at(now).as_str().to_owned(),
+            workflow: head.workflow.to_string(),
+            version: head.version,
+            trigger: head.trigger.clone(),
+            started_at: head.started_at.rfc3339(),
+            finished_at: head.finished_at.map(Millis::rfc3339),
+            error: head.error.as_ref().map(|e: &RunError| RunErrorView {
+                code: e.code.clone(),
+                message: e.message.clone(),
+                step: e.step.clone(),
+            }),
+            input: None,
+            output: None,
+            steps: None,
+        }
+    }
+
+    pub(crate) fn whole(head: &Head, journal: &Journal, plan: &Plan, now: Millis) -> Self {
+        let mut view = Self::summary(head, now);
+        // "Queued" is not overwritten for runs that are over in a moment; what is journalled shows that it runs.
+        if head.status == RunStatus::Queued && journal.newest().is_some() {
+            RunStatus::Running.as_str().clone_into(&mut view.status);
+        }
+        view.input.clone_from(&head.input);
+        view.output.clone_from(&head.output);
+        view.steps = Some(steps(journal, plan, now));
+        view
+    }
+}
+
+/// One view per path, from all its attempts.
+fn steps(journal: &Journal, plan: &Plan, now: Millis) -> Vec<StepView> {
+    let mut order: Vec<&str> = Vec::new();
+    let mut attempts: std::collections::HashMap<&str, Vec<&Entry>> = std::collections::HashMap::new();
+    for entry in &journal.entries {
+        let known = attempts.entry(&entry.path).or_insert_with(|| {
+            order.push(&entry.path);
+            Vec::new()
+        });
+        // A pure step may be journalled twice, with the same outcome.
+        if known.iter().all(|e| e.attempt != entry.attempt) {
+            known.push(entry);
+        }
+    }
+    let mut views: Vec<(Millis, usize, StepView)> = Vec::with_capacity(order.len());
+    for (i, path) in order.iter().enumerate() {
+        let mut entries = attempts.remove(path).unwrap_or_default();
+        entries.sort_by_key(|e| e.attempt);
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { continue };
+        let claimed = journal.claims.iter().any(|c| c.path == *path && c.attempt > last.attempt);
+        views.push((first.started_at, i, view(plan, first, last, claimed, now)));
+    }
+    for claim in &journal.claims {
+        if order.contains(&claim.path.as_str()) {
+            continue;
+        }
+        let view = StepView {
+            path: claim.path.clone(),
+            r#type: kind(plan, &claim.path),
+            status: name(StepStatus::Running),
+            attempts: claim.attempt,
+            started_at: claim.since.rfc3339(),
+            finished_at: None,
+            input: None,
+            output: None,
+            error: None,
+        };
+        views.push((claim.since, usize::MAX, view));
+    }
+    views.sort_by_key(|(at, i, _)| (*at, *i));
+    views.into_iter().map(|(_, _, view)| view).collect()
+}
+
+fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) -> StepView {
+    let status = if claimed { StepStatus::Running } else { last.status(now) };
+    let output = match &last.mark {
+        Mark::Succeeded(output) | Mark::Stopped { output, .. } => Some(output.clone()),
+        Mark::Took(arm) => Some(serde_json::json!({"arm": arm})),
+        Mark::Waiting { until } => Some(serde_json::json!({"until": until.rfc3339()})),
+        Mark::Failed(_) | Mark::Retrying { .. } => None,
+    };
+    let finished_at = match (&last.mark, status) {
+        (_, StepStatus::Running | StepStatus::Retrying | StepStatus::Waiting) => None,
+        (Mark::Waiting { until }, _) => Some(*until),
+        _ => Some(last.finished_at),
+    };
+    StepView {
+        path: first.path.clone(),
+        r#type: kind(plan, &first.path),
+        status: name(status),
+        attempts: last.attempt + u16::from(claimed),
+        started_at: first.started_at.rfc3339(),
+        finished_at: finished_at.map(Millis::rfc3339),
+        input: last.input.clone(),
+        output,
+        error: last.error().cloned(),
+    }
+}
+
+fn kind(plan: &Plan, path: &str) -> String {
+    plan.by_path(path).map_or("unknown", |ix| plan.node(ix).kind.name()).to_owned()
+}
+
+fn name(status: StepStatus) -> String {
+    match status {
+        StepStatus::Running => "running",
+        StepStatus::Retrying => "retrying",
+        StepStatus::Waiting => "waiting",
+        StepStatus::Succeeded => "succeeded",
+        StepStatus::Failed => "failed",
+    }
+    .to_owned()
+}

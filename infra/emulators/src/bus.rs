@@ -1,0 +1,76 @@
+//! A bus with one rule: every event goes into a queue, as it would be delivered by EventBridge.
+
+use crate::cloud::{ACCOUNT, Answer, REGION};
+use crate::meter::Meter;
+use crate::sqs::Queue;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex, PoisonError};
+use uuid::Uuid;
+
+#[derive(Default)]
+pub(crate) struct Bus {
+    target: Mutex<Option<Arc<Queue>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutEvents {
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    source: Option<String>,
+    detail_type: Option<String>,
+    detail: Option<String>,
+    #[serde(default)]
+    resources: Vec<String>,
+}
+
+impl Bus {
+    pub(crate) fn deliver_to(&self, queue: Arc<Queue>) {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(queue);
+    }
+
+    pub(crate) fn answer(&self, operation: &str, body: &[u8], meter: &Meter) -> Answer {
+        if operation != "PutEvents" {
+            return Answer::error(400, "UnknownOperationException", &format!("`{operation}` is not emulated"));
+        }
+        let request: PutEvents = match serde_json::from_slice(body) {
+            Ok(request) => request,
+            Err(e) => return Answer::error(400, "ValidationException", &e.to_string()),
+        };
+        if request.entries.is_empty() || request.entries.len() > 10 {
+            return Answer::error(400, "ValidationException", "1 to 10 entries are taken");
+        }
+        let results: Vec<Value> = request.entries.into_iter().map(|entry| self.put(entry, meter)).collect();
+        let failed = results.iter().filter(|r| r.get("ErrorCode").is_some()).count();
+        Answer::ok(json!({"FailedEntryCount": failed, "Entries": results}).to_string())
+    }
+
+    fn put(&self, entry: Entry, meter: &Meter) -> Value {
+        let refuse = |code: &str, message: &str| json!({"ErrorCode": code, "ErrorMessage": message});
+        let (Some(source), Some(detail_type), Some(detail)) = (entry.source, entry.detail_type, entry.detail) else {
+            return refuse("InvalidArgument", "source, detail type and detail are required");
+        };
+        if source.len() + detail_type.len() + detail.len() > 1024 * 1024 {
+            return refuse("InvalidArgument", "the entry is larger than an event may be");
+        }
+        let Ok(detail @ Value::Object(_)) = serde_json::from_str::<Value>(&detail) else {
+            return refuse("MalformedDetail", "detail is malformed");
+        };
+        let id = Uuid::new_v4().to_string();
+        let time = jiff::Timestamp::now();
+        let event = json!({
+            "version": "0", "id": id, "detail-type": detail_type, "source": source, "account": ACCOUNT,
+            "time": format!("{time:.0}"), "region": REGION, "resources": entry.resources, "detail": detail,
+        });
+        meter.add("events.PutEvents", 1.0);
+        if let Some(queue) = self.target.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            queue.send(event.to_string(), None, std::time::Duration::ZERO);
+        }
+        json!({"EventId": id})
+    }
+}

@@ -1,0 +1,159 @@
+//! The emulators behind one HTTP client of the SDK.
+
+use crate::bus::Bus;
+use crate::dynamodb::DynamoDb;
+use crate::meter::Meter;
+use crate::secrets::Secrets;
+use crate::sqs::{self, Queue, QueueSettings};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The account that emulated resources belong to.
+pub const ACCOUNT: &str = "000000000000";
+/// The region that emulated resources are in.
+pub const REGION: &str = "us-east-1";
+
+/// The emulators could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum CloudError {
+    #[error("the emulated tables cannot be opened: {0}")]
+    Tables(String),
+    #[error("the emulated secrets at `{path}` cannot be read or written: {reason}")]
+    Secrets { path: String, reason: String },
+}
+
+/// AWS in this process.
+#[derive(Clone)]
+pub struct Cloud {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dynamodb: DynamoDb,
+    secrets: Secrets,
+    queues: Mutex<HashMap<String, Arc<Queue>>>,
+    bus: Bus,
+    meter: Meter,
+}
+
+impl std::fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cloud").finish_non_exhaustive()
+    }
+}
+
+/// What an emulator answers.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn ok(body: impl Into<String>) -> Self {
+        Self { status: 200, body: body.into() }
+    }
+
+    pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
+        Self { status, body: serde_json::json!({"__type": code, "message": message}).to_string() }
+    }
+}
+
+impl Cloud {
+    /// Emulators that keep tables and secrets in `folder`.
+    pub async fn open(folder: &Path) -> Result<Self, CloudError> {
+        let dynamodb = DynamoDb::open(&folder.join("dynamodb.sqlite"))?;
+        let secrets = Secrets::open(folder.join("secrets.json")).await?;
+        Ok(Self::of(dynamodb, secrets))
+    }
+
+    /// Emulators that forget everything.
+    pub fn memory() -> Result<Self, CloudError> {
+        Ok(Self::of(DynamoDb::memory()?, Secrets::memory()))
+    }
+
+    fn of(dynamodb: DynamoDb, secrets: Secrets) -> Self {
+        let inner =
+            Inner { dynamodb, secrets, queues: Mutex::default(), bus: Bus::default(), meter: Meter::default() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Makes a queue, which keeps its messages in memory.
+    pub fn create_queue(&self, name: &str, settings: QueueSettings) -> Arc<Queue> {
+        let queue = Arc::new(Queue::new(name, settings));
+        let mut queues = self.inner.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.insert(queue.url().to_owned(), queue.clone());
+        queue
+    }
+
+    /// Lets every event of the bus go into `queue`, as the template's rule does.
+    pub fn deliver_events_to(&self, queue: &Arc<Queue>) {
+        self.inner.bus.deliver_to(queue.clone());
+    }
+
+    pub fn meter(&self) -> &Meter {
+        &self.inner.meter
+    }
+
+    /// A configuration whose clients talk to these emulators.
+    pub fn sdk_config(&self) -> SdkConfig {
+        let credentials = Credentials::new("local", "local", None, None, "emulators");
+        SdkConfig::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .http_client(SharedHttpClient::new(self.clone()))
+            .build()
+    }
+}
+
+impl Inner {
+    async fn answer(&self, target: &str, uri: String, body: Bytes) -> Answer {
+        let (service, operation) = target.split_once('.').unwrap_or_default();
+        match service {
+            "DynamoDB_20120810" => self.dynamodb.answer(operation, &body, &self.meter),
+            "AmazonSQS" => sqs::answer(&self.queues, operation, &body, &self.meter),
+            "AWSEvents" => self.bus.answer(operation, &body, &self.meter),
+            "secretsmanager" => self.secrets.answer(target, operation, uri, body, &self.meter).await,
+            _ => Answer::error(400, "UnknownOperationException", &format!("`{target}` is not emulated")),
+        }
+    }
+}
+
+impl HttpConnector for Cloud {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let inner = self.inner.clone();
+        let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+        let uri = request.uri().to_owned();
+        let body = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
+        HttpConnectorFuture::new(async move {
+            let answer = inner.answer(&target, uri, body).await;
+            let status = StatusCode::try_from(answer.status).unwrap_or_else(|_| {
+                StatusCode::try_from(500).expect("500 is a status")
+            });
+            let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+            response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+            Ok(response)
+        })
+    }
+}
+
+impl HttpClient for Cloud {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod bus;
+mod cloud;
+mod dynamodb;
+mod meter;
+mod secrets;
+mod sqs;
+
+pub use cloud::{ACCOUNT, Cloud, CloudError, REGION};
+pub use meter::{Meter, Metered};
+pub use sqs::{Queue, QueueSettings, Received};

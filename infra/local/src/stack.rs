@@ -1,0 +1,205 @@
+//! The functions, wired to the emulators.
+
+use crate::gateway::Gateway;
+use crate::{mappings, server};
+use dispatch::{EventBridge, EventBus, Plans, SqsQueue, Starter, StepQueue};
+use domain::limits;
+use egress::{Egress, EgressConfig, EgressError};
+use emulators::{Cloud, CloudError, Queue, QueueSettings};
+use executor::ChainBudget;
+use guard::{Guard, GuardConfig};
+use runtime::{Clock, SystemClock, SystemDraw};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use store::{Store, StoreError, TableNames};
+use tokio::net::TcpListener;
+use vault::{Keyring, KeyringError, Keyrings};
+
+const KEYRING: &str = "patchbay/keyring";
+const BUS: &str = "patchbay";
+
+/// What the local stack is configured with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub setup_token: Option<String>,
+    pub allow_loopback: bool,
+    pub budget: ChainBudget,
+    /// Count what AWS would bill, and tell it at `/_local/meter`.
+    pub meter: bool,
+}
+
+/// The stack could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    #[error("`{0}` is taken or not ours to listen on: {1}")]
+    Listen(SocketAddr, std::io::Error),
+}
+
+/// The platform, ready to serve.
+pub struct Stack {
+    pub addr: SocketAddr,
+    /// Present until the first owner was made.
+    pub setup_token: Option<String>,
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    executor: Arc<executor::App>,
+    ingest: Arc<ingest::App>,
+    deadletter: Arc<deadletter::App>,
+    timer: timer::App,
+    queues: Queues,
+}
+
+struct Queues {
+    steps: Arc<Queue>,
+    dead: Arc<Queue>,
+    events: Arc<Queue>,
+}
+
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stack").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl Stack {
+    /// Makes what is not there yet, and binds the address.
+    pub async fn start(cloud: Cloud, addr: SocketAddr, settings: Settings) -> Result<Self, StackError> {
+        let listener = TcpListener::bind(addr).await.map_err(|e| StackError::Listen(addr, e))?;
+        let addr = listener.local_addr().map_err(|e| StackError::Listen(addr, e))?;
+        cloud.meter().switch(settings.meter);
+        let queues = Queues::create(&cloud);
+        let sdk = cloud.sdk_config();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+
+        let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), TableNames::with_prefix("patchbay")));
+        store.create_tables().await?;
+        let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
+        let now = clock.now().0 / 1000;
+        let keyring = Keyring::create_if_missing(&secrets, KEYRING, settings.setup_token.as_deref(), now).await?;
+        let setup_token = match store.first_org().await? {
+            Some(_) => None,
+            None => Some(keyring.setup_token().expose().clone()),
+        };
+
+        let queue: Arc<dyn StepQueue> =
+            Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), queues.steps.url()));
+        let bus: Arc<dyn EventBus> = Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), BUS));
+        let plans = Plans::new(store.clone());
+        let guard = Guard::new(GuardConfig::default());
+        let starter = Starter::new(store.clone(), store.clone(), queue.clone());
+        let egress = EgressConfig { allow_loopback: settings.allow_loopback, ..EgressConfig::default() };
+
+        let executor = Arc::new(executor::App {
+            runs: store.clone(),
+            due: store.clone(),
+            queue: queue.clone(),
+            bus: bus.clone(),
+            http: Arc::new(Egress::new(egress)?),
+            plans: plans.clone(),
+            guard: guard.clone(),
+            clock: clock.clone(),
+            draw: Arc::new(SystemDraw),
+            budget: settings.budget,
+        });
+        let api = api::router(api::App {
+            store: store.clone(),
+            runs: store.clone(),
+            versions: store.clone(),
+            starter: starter.clone(),
+            plans: plans.clone(),
+            bus: bus.clone(),
+            guard: guard.clone(),
+            keyrings: Arc::new(Keyrings::new(secrets, KEYRING)),
+            passwords: auth::Passwords::new(2),
+            clock: clock.clone(),
+            public_url: format!("http://{addr}").into(),
+        });
+        let hooks = hooks::App {
+            store: store.clone(),
+            runs: store.clone(),
+            starter: starter.clone(),
+            plans: plans.clone(),
+            guard,
+            clock: clock.clone(),
+        };
+        let ingest = ingest::App { store: store.clone(), runs: store.clone(), starter, plans, clock: clock.clone() };
+        let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
+        let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock };
+        let meter = settings.meter.then(|| cloud.clone());
+        Ok(Self {
+            addr,
+            setup_token,
+            listener,
+            gateway: Arc::new(Gateway::new(api, Arc::new(hooks), meter)),
+            executor,
+            ingest: Arc::new(ingest),
+            deadletter: Arc::new(deadletter),
+            timer,
+            queues,
+        })
+    }
+
+    /// Serves until `stop` resolves.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let timer = Arc::new(self.timer);
+        mappings::sqs(self.queues.steps, MAPPING_CONCURRENCY, {
+            let app = self.executor;
+            move |event| {
+                let app = app.clone();
+                async move {
+                    let deadline = app.clock.now().plus(limits::EXECUTOR_TIMEOUT);
+                    executor::batch(&app, event, deadline).await
+                }
+            }
+        });
+        mappings::sqs(self.queues.events, 4, {
+            let app = self.ingest;
+            move |event| {
+                let app = app.clone();
+                async move { ingest::batch(&app, event).await }
+            }
+        });
+        mappings::sqs(self.queues.dead, 1, {
+            let app = self.deadletter;
+            move |event| {
+                let app = app.clone();
+                async move { deadletter::batch(&app, event).await }
+            }
+        });
+        let recovered = timer.clone();
+        tokio::spawn(async move {
+            match timer::resend_unfinished(&recovered).await {
+                Ok(0) => {}
+                Ok(n) => tracing::info!(runs = n, "unfinished runs go on"),
+                Err(error) => tracing::error!(%error, "unfinished runs could not be sent again; the sweep will find them"),
+            }
+        });
+        mappings::every_minute(timer);
+        server::serve(self.listener, self.gateway, stop).await;
+    }
+}
+
+/// How many invocations of the executor run at a time: the template's `MaximumConcurrency`.
+const MAPPING_CONCURRENCY: usize = 32;
+
+impl Queues {
+    fn create(cloud: &Cloud) -> Self {
+        let visibility = limits::QUEUE_VISIBILITY;
+        let dead = cloud.create_queue("patchbay-steps-dead", QueueSettings { visibility, redrive: None });
+        let redrive = Some((dead.clone(), limits::MAX_RECEIVE_COUNT));
+        let steps = cloud.create_queue("patchbay-steps", QueueSettings { visibility, redrive });
+        let events_dead = cloud.create_queue("patchbay-events-dead", QueueSettings { visibility, redrive: None });
+        let redrive = Some((events_dead, limits::MAX_RECEIVE_COUNT));
+        let events = cloud.create_queue("patchbay-events", QueueSettings { visibility, redrive });
+        cloud.deliver_events_to(&events);
+        Self { steps, dead, events }
+    }
+}
