@@ -1,1 +1,34 @@
-//! Journeys across functions.
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test drives the program from outside: it reads its own environment and has its own HTTP client"
+)]
+
+mod answer;
+mod app;
+mod process;
+mod steps;
+mod target;
+
+pub use answer::{Answer, has_page};
+pub use app::{EMAIL, Options, PASSWORD, SETUP_TOKEN, TestApp, Workflow, assert_failed, step, text};
+pub use process::Process;
+pub use steps::{http_get, http_post, manual, webhook};
+pub use target::{Reply, Seen, Target};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long anything may take that a test waits for. Far more than it should: a machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The repository.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A text file of the repository.
+pub fn file(path: &str) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("`{}` cannot be read: {e}", path.display()))
+}

@@ -30,7 +30,9 @@ pub(crate) struct Drive<'a> {
     /// The end of the invocation.
     deadline: Millis,
     began: Millis,
-    steps: u32,
+    /// Steps done by this message, and how many of them had effects.
+    done: u32,
+    effects: u32,
 }
 
 /// What a step leads to.
@@ -50,7 +52,7 @@ impl<'a> Drive<'a> {
         pending: Vec<Entry>,
         deadline: Millis,
     ) -> Self {
-        Self { app, org, head, plan, context, pending, deadline, began: app.clock.now(), steps: 0 }
+        Self { app, org, head, plan, context, pending, deadline, began: app.clock.now(), done: 0, effects: 0 }
     }
 
     /// Carries the run on from `then` until it ends, parks or is handed over.
@@ -72,11 +74,13 @@ impl<'a> Drive<'a> {
 
     async fn step(&mut self, ix: NodeIx, attempt: u16) -> Result<Flow, ExecutorError> {
         let node = self.plan.node(ix);
-        if self.steps > 0 && self.budget_used() {
+        if self.done > 0 && self.budget_used() {
             return self.hand_over(ix, attempt).await;
         }
         self.context.prune(&node.live);
-        self.steps += 1;
+        self.done += 1;
+        let pure = matches!(node.kind, NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. });
+        self.effects += u32::from(!pure);
         match &node.kind {
             NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. } => self.pure(ix, attempt).await,
             NodeKind::Wait { pause } => self.wait(ix, attempt, pause).await,
@@ -87,7 +91,7 @@ impl<'a> Drive<'a> {
 
     fn budget_used(&self) -> bool {
         let now = self.app.clock.now();
-        self.steps >= self.app.budget.steps
+        self.effects >= self.app.budget.steps
             || self.began.until(now) >= self.app.budget.time
             || now.until(self.deadline) < domain::limits::STEP_START_MARGIN
     }

@@ -1,0 +1,3 @@
+//! Journeys through the real program.
+
+mod journeys;
