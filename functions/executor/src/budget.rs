@@ -14,6 +14,6 @@ pub struct ChainBudget {
 
 impl Default for ChainBudget {
     fn default() -> Self {
-        Self { steps: 100, time: Duration::from_secs(60) }
+        Self { steps: 100, time: Duration::from_mins(1) }
     }
 }

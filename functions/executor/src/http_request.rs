@@ -74,13 +74,12 @@ pub(crate) fn outcome(
     let response = sent.map_err(|e| egress_error(&e))?;
     let status = response.status;
     let retry_after_ms = retry_after(&response.headers, now);
-    let output = json!({
-        "status": status.as_u16(),
-        "headers": headers(&response.headers),
-        "body": read_body(&response),
-    });
+    let mut output = Map::new();
+    output.insert("status".to_owned(), status.as_u16().into());
+    output.insert("headers".to_owned(), headers(&response.headers));
+    output.insert("body".to_owned(), read_body(&response));
     if any_status || status.as_u16() < 400 {
-        return Ok(output);
+        return Ok(output.into());
     }
     let message = format!("the other side answered {}", reason(status));
     let error = if is_passing(status) {
@@ -204,12 +203,9 @@ fn read_body(response: &HttpResponse) -> Value {
     {
         return value;
     }
-    match std::str::from_utf8(&response.body) {
-        Ok(text) => text.into(),
-        Err(_) => {
-            use base64::Engine;
-            json!({"base64": base64::engine::general_purpose::STANDARD.encode(&response.body)})
-        }
+    if let Ok(text) = std::str::from_utf8(&response.body) { text.into() } else {
+        use base64::Engine;
+        json!({"base64": base64::engine::general_purpose::STANDARD.encode(&response.body)})
     }
 }
 

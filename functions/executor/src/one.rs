@@ -27,12 +27,9 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         return Ok(());
     }
     let plan = app.plans.get(&org, &head.workflow, head.version).await?;
-    let (context, then, pending) = match context {
-        Some(context) => (context, from_message(&plan, message.at.as_ref())?, message.pending),
-        None => {
-            let (context, then) = from_journal(app, &org, &head, &plan).await?;
-            (context, then, Vec::new())
-        }
+    let (context, then, pending) = if let Some(context) = context { (context, from_message(&plan, message.at.as_ref())?, message.pending) } else {
+        let (context, then) = from_journal(app, &org, &head, &plan).await?;
+        (context, then, Vec::new())
     };
     let mut drive = Drive::new(app, &org, &head, &plan, context, pending, deadline);
     if app.clock.now() >= head.deadline {

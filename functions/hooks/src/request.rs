@@ -46,13 +46,13 @@ impl Incoming {
             Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
             _ => None,
         };
+        let mut trigger = Map::new();
+        trigger.insert("body".to_owned(), body);
+        trigger.insert("headers".to_owned(), headers.into());
+        trigger.insert("query".to_owned(), query.into());
+        trigger.insert("method".to_owned(), request.method().as_str().into());
         Ok(Self {
-            trigger: json!({
-                "body": body,
-                "headers": headers,
-                "query": query,
-                "method": request.method().as_str(),
-            }),
+            trigger: trigger.into(),
             request_id: request_id
                 .ok_or_else(|| Problem::new(500, "internal", "the request came without an id; send it again"))?,
         })
@@ -88,12 +88,9 @@ fn read_body(bytes: &[u8], content_type: &str) -> Result<Value, Problem> {
         }
         return Ok(Value::Object(form));
     }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.into()),
-        Err(_) => {
-            use base64::Engine;
-            Ok(json!({"base64": base64::engine::general_purpose::STANDARD.encode(bytes)}))
-        }
+    if let Ok(text) = std::str::from_utf8(bytes) { Ok(text.into()) } else {
+        use base64::Engine;
+        Ok(json!({"base64": base64::engine::general_purpose::STANDARD.encode(bytes)}))
     }
 }
 

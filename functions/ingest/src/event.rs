@@ -41,7 +41,7 @@ impl BusRecord {
             }
             _ => (format!("event:{id}"), 0),
         };
-        Ok(Self { org, key, depth, event })
+        Ok(Self { event, org, key, depth })
     }
 }
 

@@ -23,12 +23,9 @@ pub async fn one(app: &App, body: &str) -> Result<usize, IngestError> {
     let record = BusRecord::parse(body)?;
     let org = match record.org.clone() {
         Some(org) => org,
-        None => match app.store.first_org().await.map_err(StartError::from)? {
-            Some(org) => org,
-            None => {
-                warn!("an event came before the first organisation was set up; it is nobody's");
-                return Ok(0);
-            }
+        None => if let Some(org) = app.store.first_org().await.map_err(StartError::from)? { org } else {
+            warn!("an event came before the first organisation was set up; it is nobody's");
+            return Ok(0);
         },
     };
     let org = OrgKey::verified(org, Provenance::Event);

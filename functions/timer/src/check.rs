@@ -9,11 +9,11 @@ use store::{DueEntry, DueKind, Journal};
 use tracing::{info, warn};
 
 /// A run of which nothing was heard for this long is silent.
-const SILENT: Duration = Duration::from_secs(300);
+const SILENT: Duration = Duration::from_mins(5);
 /// Above this, the queue has a backlog: its runs are late, not silent.
 const BACKLOG: u64 = 1000;
 /// When a live run is looked at next.
-const NEXT_CHECK: Duration = Duration::from_secs(600);
+const NEXT_CHECK: Duration = Duration::from_mins(10);
 
 pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<(), TickError> {
     let Some(head) = app.runs.head(&entry.org, &entry.run, false).await? else { return Ok(()) };

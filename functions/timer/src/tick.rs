@@ -9,7 +9,7 @@ use store::{DueEntry, DueKind, SHARDS, StoreError};
 
 const MINUTE: i64 = 60_000;
 /// Wakes are released this far ahead; SQS delays the rest.
-const AHEAD: Duration = Duration::from_secs(120);
+const AHEAD: Duration = Duration::from_mins(2);
 /// Before the first tick nothing was looked at: entries can be this many minutes old at most.
 const BEFORE_FIRST_TICK: i64 = 60;
 /// How many missed minutes one tick catches up in a shard.

@@ -57,7 +57,7 @@ impl Gateway {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, r#"{"message":"Request Entity Too Large"}"#);
         }
         match invoke(function.clone(), event(&parts, &body, peer)).await {
-            Ok(answer) => response(answer),
+            Ok(answer) => response(&answer),
             Err(error) => {
                 tracing::error!(%error, http.path = path, "the function failed");
                 plain(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":"Internal Server Error"}"#)
@@ -98,6 +98,7 @@ async fn invoke(
 }
 
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>, format 2.0.
+#[expect(clippy::disallowed_methods, reason = "API Gateway has a clock of its own")]
 fn event(parts: &Parts, body: &Bytes, peer: SocketAddr) -> Value {
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     let mut cookies: Vec<String> = Vec::new();
@@ -164,18 +165,15 @@ fn event(parts: &Parts, body: &Bytes, peer: SocketAddr) -> Value {
         event["queryStringParameters"] = parameters.into();
     }
     if !body.is_empty() {
-        match std::str::from_utf8(body) {
-            Ok(text) => event["body"] = text.into(),
-            Err(_) => {
-                event["body"] = STANDARD.encode(body).into();
-                event["isBase64Encoded"] = true.into();
-            }
+        if let Ok(text) = std::str::from_utf8(body) { event["body"] = text.into() } else {
+            event["body"] = STANDARD.encode(body).into();
+            event["isBase64Encoded"] = true.into();
         }
     }
     event
 }
 
-fn response(answer: Value) -> Response<Full<Bytes>> {
+fn response(answer: &Value) -> Response<Full<Bytes>> {
     let status = answer["statusCode"].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or(500);
     let mut builder = Response::builder().status(status);
     for (name, value) in answer["headers"].as_object().into_iter().flatten() {

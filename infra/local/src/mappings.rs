@@ -52,7 +52,7 @@ where
 /// Calls the timer at each full minute, as the schedule does; at once for the first time.
 pub(crate) fn every_minute(app: Arc<timer::App>) {
     tokio::spawn(async move {
-        let mut minutes = tokio::time::interval(Duration::from_secs(60));
+        let mut minutes = tokio::time::interval(Duration::from_mins(1));
         minutes.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             minutes.tick().await;
@@ -68,6 +68,7 @@ pub(crate) fn every_minute(app: Arc<timer::App>) {
     });
 }
 
+#[expect(clippy::disallowed_methods, reason = "EventBridge has a clock of its own")]
 fn scheduled_event() -> Value {
     json!({
         "version": "0",

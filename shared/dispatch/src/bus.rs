@@ -73,13 +73,10 @@ impl EventBus for EventBridge {
                 .await
                 .map_err(|e| BusError { failed: batch.len(), reason: DisplayErrorContext(&e).to_string() })?;
             for entry in sent.entries() {
-                match entry.event_id() {
-                    Some(id) => ids.push(id.to_owned()),
-                    None => {
-                        let reason = entry.error_message().or(entry.error_code()).unwrap_or("no reason given");
-                        let failed = usize::try_from(sent.failed_entry_count()).unwrap_or(1);
-                        return Err(BusError { failed, reason: reason.to_owned() });
-                    }
+                if let Some(id) = entry.event_id() { ids.push(id.to_owned()) } else {
+                    let reason = entry.error_message().or(entry.error_code()).unwrap_or("no reason given");
+                    let failed = usize::try_from(sent.failed_entry_count()).unwrap_or(1);
+                    return Err(BusError { failed, reason: reason.to_owned() });
                 }
             }
         }

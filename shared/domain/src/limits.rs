@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// What the executor's Lambda function is configured with.
-pub const EXECUTOR_TIMEOUT: Duration = Duration::from_secs(120);
+pub const EXECUTOR_TIMEOUT: Duration = Duration::from_mins(2);
 /// The step queue's visibility: at least six times the function's timeout, as AWS asks.
-pub const QUEUE_VISIBILITY: Duration = Duration::from_secs(720);
+pub const QUEUE_VISIBILITY: Duration = Duration::from_mins(12);
 /// A message is delivered this often before it counts as poison. Only crashes are counted (protocol rule 8).
 pub const MAX_RECEIVE_COUNT: u32 = 10;
 /// A step starts only while this much more than its own time limit remains of the invocation.
@@ -15,7 +15,7 @@ pub const MAX_STEP_TIMEOUT: Duration = Duration::from_secs(100);
 /// The time limit of a step that names none.
 pub const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest delay that an SQS message takes; what waits longer is a due entry.
-pub const MAX_QUEUE_DELAY: Duration = Duration::from_secs(900);
+pub const MAX_QUEUE_DELAY: Duration = Duration::from_mins(15);
 
 /// A message carries context up to this size: SQS bills in units of 64 KB.
 pub const MAX_MESSAGE_BYTES: usize = 60 * 1024;
@@ -33,15 +33,15 @@ pub const MAX_BLOCK_DEPTH: usize = 20;
 pub const MAX_TRIGGERS: usize = 20;
 
 /// The time limit of a run that names none, and the longest.
-pub const DEFAULT_RUN_TIMEOUT: Duration = Duration::from_secs(30 * 86_400);
-pub const MAX_RUN_TIMEOUT: Duration = Duration::from_secs(366 * 86_400);
+pub const DEFAULT_RUN_TIMEOUT: Duration = Duration::from_hours(720);
+pub const MAX_RUN_TIMEOUT: Duration = Duration::from_hours(8784);
 /// How long the history of an ended run is kept.
-pub const RETENTION: Duration = Duration::from_secs(30 * 86_400);
+pub const RETENTION: Duration = Duration::from_hours(720);
 /// A chain of runs (an event of one starts the next) ends here.
 pub const MAX_DEPTH: u16 = 16;
 
 /// A run that nothing was heard of is looked at after this time.
-pub const FIRST_CHECK: Duration = Duration::from_secs(600);
+pub const FIRST_CHECK: Duration = Duration::from_mins(10);
 /// How long a webhook waits for its workflow's own answer.
 pub const RESPOND_WITHIN: Duration = Duration::from_secs(25);
 /// The most attempts of a step.

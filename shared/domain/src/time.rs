@@ -25,9 +25,7 @@ impl Millis {
 
     /// RFC 3339 in UTC with milliseconds, as the API shows times.
     pub fn rfc3339(self) -> String {
-        jiff::Timestamp::from_millisecond(self.0)
-            .map(|t| format!("{t:.3}"))
-            .unwrap_or_else(|_| self.0.to_string())
+        jiff::Timestamp::from_millisecond(self.0).map_or_else(|_| self.0.to_string(), |t| format!("{t:.3}"))
     }
 
     /// Reads an RFC 3339 time with an offset or `Z`.

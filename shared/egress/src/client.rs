@@ -81,6 +81,7 @@ impl Egress {
                 config.user_agent.escape_default()
             ))
         })?;
+        #[expect(clippy::disallowed_methods, reason = "this is where the client is made")]
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(roots).map_err(|error| setup(error.to_string()))?)
             .dns_resolver(Guarded {

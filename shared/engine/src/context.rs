@@ -21,8 +21,8 @@ pub struct Context {
 impl Context {
     /// The context of a run's first step.
     pub fn begin(head: &Head, input: Value) -> Self {
-        let scope = json!({
-            "trigger": input,
+        let mut scope = json!({
+            "trigger": null,
             "steps": {},
             "run": {
                 "id": head.id.as_str(),
@@ -32,6 +32,8 @@ impl Context {
             },
             "org": {"id": head.org.as_str()},
         });
+        // Moved in: `json!` would copy it.
+        scope["trigger"] = input;
         Self { scope, clock: head.started_at }
     }
 

@@ -4,7 +4,7 @@ use domain::workflow::Retry;
 use std::time::Duration;
 
 /// The longest that a `Retry-After` is obeyed.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(86_400);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// The pause after attempt `attempt` (from 1): exponential, capped, spread by full jitter, and never shorter than what the
 /// other side asked for. `draw` is uniform over `u64`.

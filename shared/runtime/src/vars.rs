@@ -18,6 +18,7 @@ pub struct Vars(HashMap<String, String>);
 
 impl Vars {
     /// Those of this process. Called by `main.rs` and nobody else.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     pub fn of_process() -> Self {
         Self(std::env::vars().collect())
     }

@@ -11,7 +11,7 @@ pub const SHARDS: u8 = 16;
 const MINUTE: i64 = 60_000;
 const LOW: &str = "low";
 /// A missed minute must still be there when it is caught up.
-const KEPT: Duration = Duration::from_secs(14 * 86_400);
+const KEPT: Duration = Duration::from_hours(336);
 
 /// Why a run is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -68,7 +68,7 @@ impl Store {
         }
         match request.send().await {
             Ok(_) => {}
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_resource_in_use_exception()) => return Ok(()),
+            Err(e) if e.as_service_error().is_some_and(aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception) => return Ok(()),
             Err(e) => return Err(StoreError::of("create_table", &e)),
         }
         let ttl = TimeToLiveSpecification::builder()

@@ -67,7 +67,7 @@ pub(crate) fn bill(metered: &Value, runs: usize, prices: &Prices) -> Bill {
     let http_seconds = 6.0 * prices.of("assumed_http_seconds");
     let executor_seconds = http_seconds + per_run * prices.of("assumed_executor_seconds");
     lines.extend([
-        (format!("sqs receive and delete, one by one: {:.2} messages a run", per_run), per_run * 2.0 * prices.of("queue")),
+        (format!("sqs receive and delete, one by one: {per_run:.2} messages a run"), per_run * 2.0 * prices.of("queue")),
         ("HTTP API request".to_owned(), prices.of("api_request")),
         (format!("Lambda invocations: {:.2} a run", per_run + 1.0), (per_run + 1.0) * prices.of("invocation")),
         (

@@ -80,7 +80,7 @@ impl Stack {
 
     /// Waits until `count` runs have succeeded, and checks that all of them are in the history; gives when the last one ended.
     pub(crate) async fn drained(&mut self, count: usize) -> i64 {
-        let deadline = Instant::now() + Duration::from_secs(300);
+        let deadline = Instant::now() + Duration::from_mins(5);
         loop {
             let unfinished = self.newest_unfinished().await;
             if !unfinished {

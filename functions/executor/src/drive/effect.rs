@@ -130,12 +130,9 @@ impl Drive<'_> {
         if self.head.status != RunStatus::Queued {
             return Ok(effect.await);
         }
-        match tokio::time::timeout(SHOWN_AS_RUNNING, &mut effect).await {
-            Ok(done) => Ok(done),
-            Err(_) => {
-                self.app.runs.mark_running(self.org, &self.head.id).await?;
-                Ok(effect.await)
-            }
+        if let Ok(done) = tokio::time::timeout(SHOWN_AS_RUNNING, &mut effect).await { Ok(done) } else {
+            self.app.runs.mark_running(self.org, &self.head.id).await?;
+            Ok(effect.await)
         }
     }
 }

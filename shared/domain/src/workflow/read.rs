@@ -46,14 +46,11 @@ pub(super) struct Reader<'w> {
 impl<'w> Reader<'w> {
     /// Opens `value`, which must be an object.
     pub(super) fn open(walk: &'w mut Walk, value: &Value, pointer: String) -> Option<Self> {
-        match value.as_object() {
-            Some(object) => {
-                Some(Self { walk, object: object.clone(), pointer, asked: BTreeSet::new(), ignore_rest: false })
-            }
-            None => {
-                walk.fault(&pointer, "type_mismatch", "an object is needed here: `{…}`");
-                None
-            }
+        if let Some(object) = value.as_object() {
+            Some(Self { walk, object: object.clone(), pointer, asked: BTreeSet::new(), ignore_rest: false })
+        } else {
+            walk.fault(&pointer, "type_mismatch", "an object is needed here: `{…}`");
+            None
         }
     }
 
@@ -177,12 +174,9 @@ impl<'w> Reader<'w> {
     /// The index of one of `choices`.
     pub(super) fn choice(&mut self, field: &'static str, choices: &[&str]) -> Option<usize> {
         let given = self.take(field)?.as_str().map(str::to_owned);
-        match given.and_then(|text| choices.iter().position(|c| *c == text)) {
-            Some(i) => Some(i),
-            None => {
-                let names = choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(" or ");
-                self.mismatch(field, &names)
-            }
+        if let Some(i) = given.and_then(|text| choices.iter().position(|c| *c == text)) { Some(i) } else {
+            let names = choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(" or ");
+            self.mismatch(field, &names)
         }
     }
 

@@ -109,7 +109,7 @@ impl Default for Retry {
             max_attempts: 3,
             initial: Duration::from_secs(1),
             backoff: 2.0,
-            max_delay: Duration::from_secs(300),
+            max_delay: Duration::from_mins(5),
             jitter: true,
         }
     }
@@ -152,7 +152,7 @@ fn read(r: &mut Reader<'_>, depth: usize) -> Option<Step> {
     };
     let kind = match r.text("type")?.as_str() {
         "map" => r.required("output").cloned().map(|output| StepKind::Map { output }),
-        "branch" => read_branch(r, depth),
+        "branch" => Some(read_branch(r, depth)),
         "action" => read_action(r).map(StepKind::Action),
         "wait" => read_wait(r),
         "respond" => Some(StepKind::Respond {
@@ -179,7 +179,7 @@ fn read(r: &mut Reader<'_>, depth: usize) -> Option<Step> {
     Some(Step { id: id?, pointer, on_error, kind: kind? })
 }
 
-fn read_branch(r: &mut Reader<'_>, depth: usize) -> Option<StepKind> {
+fn read_branch(r: &mut Reader<'_>, depth: usize) -> StepKind {
     let base = r.pointer().to_owned();
     let arms_value = r.required("arms").cloned();
     let otherwise_value = r.take("else").cloned();
@@ -207,7 +207,7 @@ fn read_branch(r: &mut Reader<'_>, depth: usize) -> Option<StepKind> {
     let otherwise = otherwise_value
         .map(|steps| read_all(r.walk(), &steps, &format!("{base}/else"), depth + 1))
         .unwrap_or_default();
-    Some(StepKind::Branch { arms, otherwise })
+    StepKind::Branch { arms, otherwise }
 }
 
 fn read_action(r: &mut Reader<'_>) -> Option<Action> {
@@ -229,7 +229,7 @@ fn read_action(r: &mut Reader<'_>) -> Option<Action> {
 
 fn read_retry(r: &mut Reader<'_>) -> Retry {
     let default = Retry::default();
-    let longest = Duration::from_secs(86_400);
+    let longest = Duration::from_hours(24);
     Retry {
         max_attempts: r.integer("max_attempts", 1, u64::from(limits::MAX_ATTEMPTS)).map_or(default.max_attempts, |n| n as u16),
         initial: r.duration("initial", Duration::ZERO, longest).unwrap_or(default.initial),

@@ -47,7 +47,9 @@ fn all_ids<'a>(steps: &'a [Step], into: &mut BTreeSet<&'a str>) {
     for step in steps {
         into.insert(&step.id);
         if let StepKind::Branch { arms, otherwise } = &step.kind {
-            arms.iter().for_each(|arm| all_ids(&arm.steps, into));
+            for arm in arms {
+                all_ids(&arm.steps, into);
+            }
             all_ids(otherwise, into);
         }
     }

@@ -70,7 +70,7 @@ impl Store {
         }
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_transaction_canceled_exception()) => {
+            Err(e) if e.as_service_error().is_some_and(aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::is_transaction_canceled_exception) => {
                 // A conflict with a set-up at the same moment is not yet "done".
                 match self.first_org().await? {
                     Some(_) => Ok(false),

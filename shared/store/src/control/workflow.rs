@@ -139,7 +139,7 @@ impl Store {
         }
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
             Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_transaction_canceled_exception()) => {
+            Err(e) if e.as_service_error().is_some_and(aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::is_transaction_canceled_exception) => {
                 Err(StoreError::Conflict { operation: "save_workflow" })
             }
             Err(e) => Err(StoreError::of("save_workflow", &e)),

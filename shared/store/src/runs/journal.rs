@@ -199,7 +199,7 @@ impl Store {
                 Stored::Claim(claim, _) => journal.claims.push(claim),
             }
         }
-        journal.entries.sort_by(|a, b| (a.finished_at, a.attempt).cmp(&(b.finished_at, b.attempt)));
+        journal.entries.sort_by_key(|a| (a.finished_at, a.attempt));
         Ok(journal)
     }
 }

@@ -41,5 +41,5 @@ fn compile(document: &Value) -> Result<Plan, Problem> {
 }
 
 async fn find(app: &App, org: &OrgKey, id: &WorkflowId) -> ApiResult<WorkflowMeta> {
-    Ok(app.store.workflow(org, id).await?.ok_or_else(IdOf::<WorkflowId>::not_found)?)
+    app.store.workflow(org, id).await?.ok_or_else(IdOf::<WorkflowId>::not_found)
 }
