@@ -3,7 +3,7 @@
 use domain::Millis;
 use domain::run::{Entry, Head, Mark, RunError, RunStatus, StepError, StepStatus};
 use domain::workflow::Definition;
-use engine::Plan;
+use engine::{Context, Plan};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Journal, WorkflowMeta};
@@ -54,7 +54,7 @@ pub(crate) struct WorkflowView {
     #[schema(example = "wf_01jv3q8v0p7t4n6m2k9x5r1c3d")]
     pub(crate) id: String,
     pub(crate) name: String,
-    /// The version that new runs take.
+    /// The version that new runs take, or the one that was asked for.
     pub(crate) version: u32,
     pub(crate) enabled: bool,
     pub(crate) triggers: Vec<TriggerView>,
@@ -155,6 +155,7 @@ pub(crate) struct StepView {
     pub(crate) attempts: u16,
     pub(crate) started_at: String,
     pub(crate) finished_at: Option<String>,
+    /// What an action was called with; for other steps, what their expressions could read.
     pub(crate) input: Option<Value>,
     pub(crate) output: Option<Value>,
     #[schema(value_type = Option<Object>)]
@@ -190,7 +191,13 @@ impl RunView {
         }
         view.input.clone_from(&head.input);
         view.output.clone_from(&head.output);
-        view.steps = Some(steps(journal, plan, now));
+        let context = Context::begin(head, head.input.clone().unwrap_or_default());
+        let mut inputs = engine::inputs(plan, context, &journal.entries, now);
+        let mut steps = steps(journal, plan, now);
+        for step in &mut steps {
+            step.input = step.input.take().or_else(|| inputs.remove(&step.path));
+        }
+        view.steps = Some(steps);
         view
     }
 }
@@ -248,7 +255,7 @@ fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) ->
     };
     let finished_at = match (&last.mark, status) {
         (_, StepStatus::Running | StepStatus::Retrying | StepStatus::Waiting) => None,
-        (Mark::Waiting { until }, _) => Some(*until),
+        (Mark::Waiting { until }, _) => Some((*until).max(last.finished_at)),
         _ => Some(last.finished_at),
     };
     StepView {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use domain::Millis;
 use domain::run::StepError;
+use domain::secrecy::{REDACTED, is_secret_header};
 use egress::{EgressError, HttpRequest, HttpResponse};
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::{Method, StatusCode};
@@ -12,11 +13,6 @@ use url::Url;
 
 /// How much of an error's answer is kept in the history.
 const EXCERPT: usize = 2000;
-/// Headers whose values do not get into a run's history.
-const SECRET_HEADERS: [&str; 5] = ["authorization", "cookie", "proxy-authorization", "x-api-key", "set-cookie"];
-/// Words that mark a header as secret.
-const SECRET_WORDS: [&str; 4] = ["token", "secret", "password", "api-key"];
-const REDACTED: &str = "[redacted]";
 
 /// A request that is ready to be sent.
 #[derive(Debug)]
@@ -50,7 +46,7 @@ pub(crate) fn prepare(input: &Value, key: &str, timeout: Duration) -> Result<Pre
     for (name, value) in object(input, "headers")?.into_iter().flatten() {
         let Some(value) = scalar(value) else { continue };
         let added =
-            if is_secret(name) { request.secret_header(name, &value) } else { request.header(name, &value) };
+            if is_secret_header(name) { request.secret_header(name, &value) } else { request.header(name, &value) };
         request = added.map_err(|e| egress_error(&e))?;
     }
     if let Some((body, content_type)) = body(input)? {
@@ -93,16 +89,11 @@ pub(crate) fn outcome(
 /// The input as a run's history shows it.
 pub(crate) fn redacted(mut input: Value) -> Value {
     if let Some(headers) = input.get_mut("headers").and_then(Value::as_object_mut) {
-        for (_, value) in headers.iter_mut().filter(|(name, _)| is_secret(name)) {
+        for (_, value) in headers.iter_mut().filter(|(name, _)| is_secret_header(name)) {
             *value = REDACTED.into();
         }
     }
     input
-}
-
-fn is_secret(header: &str) -> bool {
-    let name = header.to_ascii_lowercase();
-    SECRET_HEADERS.contains(&name.as_str()) || SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 fn is_passing(status: StatusCode) -> bool {
@@ -185,7 +176,7 @@ fn headers(from: &HeaderMap) -> Value {
     let mut out = Map::new();
     for name in from.keys() {
         let values = from.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
-        let shown = if is_secret(name.as_str()) { REDACTED.to_owned() } else { values.collect::<Vec<_>>().join(", ") };
+        let shown = if is_secret_header(name.as_str()) { REDACTED.to_owned() } else { values.collect::<Vec<_>>().join(", ") };
         out.insert(name.as_str().to_owned(), shown.into());
     }
     Value::Object(out)
@@ -211,7 +202,7 @@ fn read_body(response: &HttpResponse) -> Value {
 
 fn excerpt(body: &Value) -> Value {
     let text = scalar(body).unwrap_or_default();
-    if text.len() <= EXCERPT { body.clone() } else { text.chars().take(EXCERPT).collect::<String>().into() }
+    if text.len() <= EXCERPT && !dispatch::nests_too_deep(body) { body.clone() } else { text.chars().take(EXCERPT).collect::<String>().into() }
 }
 
 /// `Retry-After` as seconds or as an HTTP date.

@@ -31,7 +31,7 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         let (context, then) = from_journal(app, &org, &head, &plan).await?;
         (context, then, Vec::new())
     };
-    let mut drive = Drive::new(app, &org, &head, &plan, context, pending, deadline);
+    let mut drive = Drive::new(app, &org, &head, &plan, context, pending, deadline, first_hand);
     if app.clock.now() >= head.deadline {
         return drive.time_out().await;
     }

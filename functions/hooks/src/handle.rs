@@ -63,6 +63,9 @@ async fn idempotency_key(app: &App, hook: &Hook, plan: &Plan, incoming: &Incomin
     let seed = Seed { now_ms: app.clock.now().0, random: 0 };
     let guard = app.guard.lane(hook.org.org().as_str());
     let value = guard.render(template, &scope, &seed).await.map_err(|e| {
+        if e.code == expr::codes::GUARD_UNAVAILABLE {
+            return Problem::new(503, "unavailable", "the trigger's `dedupe` could not be evaluated just now; send it again");
+        }
         Problem::new(422, "dedupe_failed", format!("the trigger's `dedupe` failed: {}; nothing was started", e.message))
     })?;
     Ok(match value {

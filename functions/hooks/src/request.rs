@@ -1,12 +1,10 @@
 //! What a webhook request gives the workflow.
 
+use domain::secrecy::{REDACTED, is_secret_header};
 use domain::{Problem, limits};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 use serde_json::{Map, Value, json};
-
-/// Headers that would carry the sender's own secrets into a run's history.
-const DROPPED: [&str; 2] = ["authorization", "cookie"];
 
 /// A request that can start a run.
 #[derive(Debug)]
@@ -27,9 +25,13 @@ impl Incoming {
         let content_type = request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let body = read_body(bytes, content_type)?;
         let mut headers = Map::new();
-        for name in request.headers().keys().filter(|name| !DROPPED.contains(&name.as_str())) {
+        for name in request.headers().keys() {
             let values = request.headers().get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
-            headers.insert(name.as_str().to_owned(), values.collect::<Vec<_>>().join(", ").into());
+            let shown = match is_secret_header(name.as_str()) {
+                true => REDACTED.to_owned(),
+                false => values.collect::<Vec<_>>().join(", "),
+            };
+            headers.insert(name.as_str().to_owned(), shown.into());
         }
         let mut query = Map::new();
         for (name, value) in request.query_string_parameters().iter() {
@@ -71,9 +73,13 @@ fn read_body(bytes: &[u8], content_type: &str) -> Result<Value, Problem> {
     }
     let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if media == "application/json" || media.ends_with("+json") {
-        return serde_json::from_slice(bytes).map_err(|e| {
+        let body = serde_json::from_slice(bytes).map_err(|e| {
             Problem::new(400, "body_malformed", format!("the body is not JSON, as its content type says: {e}"))
-        });
+        })?;
+        if dispatch::nests_too_deep(&body) {
+            return Err(Problem::new(400, "body_malformed", "the body nests deeper than 100 levels"));
+        }
+        return Ok(body);
     }
     if media == "application/x-www-form-urlencoded" {
         let mut form = Map::new();

@@ -31,8 +31,16 @@ pub async fn one(app: &App, body: &str) -> Result<usize, IngestError> {
     let org = OrgKey::verified(org, Provenance::Event);
     let rules = app.store.event_rules(&org).await.map_err(StartError::from)?;
     let mut started = 0;
+    let mut failed = None;
     for rule in &rules {
-        started += usize::from(start(app, &org, rule, &record).await?);
+        // A rule that fails keeps no other from its run.
+        match start(app, &org, rule, &record).await {
+            Ok(matched) => started += usize::from(matched),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     info!(event.source = record.event["source"].as_str(), event.runs = started, "an event was taken");
     Ok(started)

@@ -12,11 +12,12 @@ const AT_ONCE: usize = 16;
 /// Sends the message of every run that has not ended; gives how many there were.
 ///
 /// For the local stack, whose queue is in memory: in the cloud the queue outlives its functions. Finds the runs by their due
-/// entries, of which each live run has one.
+/// entries, of which each live run has one that is still to be looked at.
 pub async fn resend_unfinished(app: &App) -> Result<usize, TickError> {
     let mut seen = HashSet::new();
+    let low = app.due.low_water().await?;
     let mut entries = app.due.all_due().await?;
-    entries.retain(|entry| seen.insert(entry.run.clone()));
+    entries.retain(|entry| low.is_before(entry) && seen.insert(entry.run.clone()));
     let sent: Vec<bool> = stream::iter(entries)
         .map(|entry| async move {
             let Some(head) = app.runs.head(&entry.org, &entry.run, false).await? else { return Ok(false) };

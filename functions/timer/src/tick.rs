@@ -3,9 +3,10 @@
 use crate::{App, check};
 use dispatch::{StartError, StepMessage};
 use domain::Millis;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 use std::time::Duration;
 use store::{DueEntry, DueKind, SHARDS, StoreError};
+use tracing::error;
 
 const MINUTE: i64 = 60_000;
 /// Wakes are released this far ahead; SQS delays the rest.
@@ -40,25 +41,51 @@ pub async fn tick(app: &App) -> Result<Ticked, TickError> {
     let horizon = now.plus(AHEAD).0.div_euclid(MINUTE);
     let mut low = app.due.low_water().await?;
     let mut done = Ticked::default();
+    let mut failed = None;
     for shard in 0..SHARDS {
         let from = low.0[usize::from(shard)].unwrap_or(this_minute - BEFORE_FIRST_TICK);
         let caught_up_to = this_minute.min(from + CATCH_UP);
+        let mut looked_up_to = caught_up_to;
         for minute in (from..caught_up_to).chain(this_minute..=horizon) {
-            let entries = app.due.due_in(minute, shard).await?;
-            let counts: Vec<Ticked> = stream::iter(entries)
-                .map(|entry| async move { look(app, &entry, minute < this_minute, now).await })
-                .buffer_unordered(AT_ONCE)
-                .try_collect()
-                .await?;
-            for count in counts {
+            if let Err(error) = minute_of(app, minute, shard, minute < this_minute, now, &mut done).await {
+                looked_up_to = looked_up_to.min(minute);
+                failed = failed.or(Some(error));
+            }
+        }
+        low.0[usize::from(shard)] = Some(looked_up_to);
+    }
+    app.due.set_low_water(&low).await?;
+    failed.map_or(Ok(done), Err)
+}
+
+/// Looks at every entry of one shard's minute: one that fails keeps no other from its look.
+async fn minute_of(
+    app: &App,
+    minute: i64,
+    shard: u8,
+    minute_is_over: bool,
+    now: Millis,
+    done: &mut Ticked,
+) -> Result<(), TickError> {
+    let entries = app.due.due_in(minute, shard).await?;
+    let mut looks = stream::iter(entries)
+        .map(|entry| async move { (look(app, &entry, minute_is_over, now).await, entry) })
+        .buffer_unordered(AT_ONCE);
+    let mut failed = None;
+    while let Some((looked, entry)) = looks.next().await {
+        match looked {
+            Ok(count) => {
                 done.woken += count.woken;
                 done.checked += count.checked;
             }
+            // Another look would find the same: it must not hold up the low-water mark for ever.
+            Err(TickError::Store(cause @ StoreError::Corrupt(_))) => {
+                error!(run.id = %entry.run, error = %cause, "what is stored of the run is not readable; the run is passed over");
+            }
+            Err(cause) => failed = failed.or(Some(cause)),
         }
-        low.0[usize::from(shard)] = Some(caught_up_to);
     }
-    app.due.set_low_water(&low).await?;
-    Ok(done)
+    failed.map_or(Ok(()), Err)
 }
 
 async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) -> Result<Ticked, TickError> {

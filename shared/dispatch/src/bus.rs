@@ -31,6 +31,13 @@ pub struct BusError {
     reason: String,
 }
 
+impl BusError {
+    /// A failure of a bus that is not ours, such as a simulation's.
+    pub fn new(failed: usize, reason: impl Into<String>) -> Self {
+        Self { failed, reason: reason.into() }
+    }
+}
+
 /// Where events go.
 #[async_trait]
 pub trait EventBus: Send + Sync {

@@ -16,6 +16,13 @@ pub struct QueueError {
     reason: String,
 }
 
+impl QueueError {
+    /// A failure of a queue that is not ours, such as a simulation's.
+    pub fn new(operation: &'static str, reason: impl Into<String>) -> Self {
+        Self { operation, reason: reason.into() }
+    }
+}
+
 /// Where step messages go.
 #[async_trait]
 pub trait StepQueue: Send + Sync {

@@ -6,6 +6,7 @@ pub mod id;
 pub mod limits;
 pub mod problem;
 pub mod run;
+pub mod secrecy;
 pub mod tenant;
 pub mod time;
 pub mod workflow;

@@ -11,6 +11,7 @@ pub const SHARDS: u8 = 16;
 const MINUTE: i64 = 60_000;
 const LOW: &str = "low";
 /// A missed minute must still be there when it is caught up.
+const SOONEST: Duration = Duration::from_mins(1);
 const KEPT: Duration = Duration::from_hours(336);
 
 /// Why a run is looked at.
@@ -160,10 +161,18 @@ impl DueStore for Store {
     }
 }
 
+impl LowWater {
+    /// Whether an entry is still to be looked at.
+    pub fn is_before(&self, entry: &DueEntry) -> bool {
+        self.0[usize::from(entry.shard())].is_none_or(|minute| entry.minute() >= minute)
+    }
+}
+
 impl DueEntry {
     /// The check that a run gets when it starts.
     pub fn first_check(org: &OrgKey, run: &RunId, started_at: Millis, deadline: Millis) -> Self {
-        let at = started_at.plus(limits::FIRST_CHECK).min(deadline);
+        // Not within the next minute: by the time this is written, the timer may have looked at that one.
+        let at = started_at.plus(limits::FIRST_CHECK).min(deadline).max(started_at.plus(SOONEST));
         Self { org: org.clone(), run: run.clone(), kind: DueKind::Check, at }
     }
 }

@@ -60,6 +60,9 @@ pub(crate) async fn evaluate(
     let result = guard
         .render(&template, &request.input, &seed)
         .await
-        .map_err(|failure| ApiError::new(422, failure.code, failure.message))?;
+        .map_err(|failure| {
+            let status = if failure.code == expr::codes::GUARD_UNAVAILABLE { 503 } else { 422 };
+            ApiError::new(status, failure.code, failure.message)
+        })?;
     Ok(Json(EvaluateResult { result }))
 }

@@ -1,8 +1,11 @@
 //! Steps with effects: each attempt is recorded once.
 
+use super::pure::BUSY;
 use super::{Drive, Flow, check_size};
 use crate::ExecutorError;
 use crate::http_request::{self, Prepared};
+use crate::weight::weight;
+use dispatch::nests_too_deep;
 use domain::run::{Answer, RunStatus, StepError};
 use domain::{Millis, duration, limits};
 use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
@@ -10,13 +13,18 @@ use expr::Template;
 use serde_json::{Value, json};
 use std::time::Duration;
 use store::{Claim, Held};
+use tracing::warn;
 
+/// The largest input that the history shows whole.
+const SHOWN_INPUT: usize = 16 * 1024;
 /// A run that is not over after this time is shown as running.
 const SHOWN_AS_RUNNING: Duration = Duration::from_secs(1);
 
 impl Drive<'_> {
     pub(super) async fn action(&mut self, ix: NodeIx, attempt: u16, action: &ActionNode) -> Result<Flow, ExecutorError> {
         if !self.covers(action.timeout) {
+            // What was computed on the way here is kept: to compute it anew could use up the time again, and so for ever.
+            self.flush().await?;
             return self.yield_until(self.app.clock.now()).await;
         }
         self.flush_if_large().await?;
@@ -24,10 +32,11 @@ impl Drive<'_> {
         let rendered = self.render(ix, &action.input).await;
         let prepared = rendered.and_then(|input| {
             let key = idempotency_key(self.head, &self.plan.node(ix).path);
-            Ok((http_request::prepare(&input, &key, action.timeout)?, http_request::redacted(input)))
+            Ok((http_request::prepare(&input, &key, action.timeout)?, shown(http_request::redacted(input))))
         });
         let (Prepared { request, any_status }, input) = match prepared {
             Ok(prepared) => prepared,
+            Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => return self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await,
         };
         let held = if action.at_most_once || !action.idempotent.unwrap_or(http_request::is_idempotent(&request.method)) {
@@ -44,7 +53,7 @@ impl Drive<'_> {
             None
         };
         let sending = self.app.http.send(request);
-        let response = self.while_shown(sending).await?;
+        let response = self.while_shown(sending).await;
         let event = match http_request::outcome(response, any_status, self.app.clock.now()) {
             Ok(output) => check_size(&output).map_or_else(Event::Failed, |()| Event::Effect(output)),
             Err(error) => Event::Failed(error),
@@ -61,6 +70,7 @@ impl Drive<'_> {
                 self.app.runs.answer(self.org, self.head, &answer).await?;
                 Event::Answered(json!({"status": answer.status}))
             }
+            Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => Event::Failed(error),
         };
         self.settle(ix, attempt, started_at, None, event, None).await
@@ -71,6 +81,7 @@ impl Drive<'_> {
         let started_at = self.app.clock.now();
         let event = match self.wake_time(ix, pause, started_at).await {
             Ok(until) => Event::Until(until),
+            Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => Event::Failed(error),
         };
         self.settle(ix, attempt, started_at, None, event, None).await
@@ -125,21 +136,35 @@ impl Drive<'_> {
     }
 
     /// Waits for an effect; once it has taken a while, the run is shown as running.
-    async fn while_shown<T>(&self, effect: impl Future<Output = T>) -> Result<T, ExecutorError> {
+    async fn while_shown<T>(&self, effect: impl Future<Output = T>) -> T {
         tokio::pin!(effect);
         if self.head.status != RunStatus::Queued {
-            return Ok(effect.await);
+            return effect.await;
         }
-        if let Ok(done) = tokio::time::timeout(SHOWN_AS_RUNNING, &mut effect).await { Ok(done) } else {
-            self.app.runs.mark_running(self.org, &self.head.id).await?;
-            Ok(effect.await)
+        if let Ok(done) = tokio::time::timeout(SHOWN_AS_RUNNING, &mut effect).await {
+            return done;
         }
+        // The effect goes on meanwhile, and whatever becomes of the mark: to give it up would leave its outcome unknown.
+        let (marked, done) = tokio::join!(self.app.runs.mark_running(self.org, &self.head.id), effect);
+        if let Err(error) = marked {
+            warn!(run.id = %self.head.id, %error, "the run could not be shown as running");
+        }
+        done
     }
 }
 
 enum Refused {
     Flow(Flow),
     OutcomeUnknown(Held),
+}
+
+/// The input as the history keeps it: beside an output of the largest size it must still fit into an item.
+fn shown(input: Value) -> Value {
+    let bytes = weight(&input);
+    if bytes <= SHOWN_INPUT && !nests_too_deep(&input) {
+        return input;
+    }
+    format!("[about {} KB: too large for the history]", bytes.div_ceil(1024)).into()
 }
 
 fn read_answer(value: &Value) -> Result<Answer, StepError> {
@@ -163,7 +188,6 @@ fn read_answer(value: &Value) -> Result<Answer, StepError> {
         }
         headers.push((name.to_ascii_lowercase(), text));
     }
-    let body = value["body"].clone();
-    check_size(&body)?;
-    Ok(Answer { status, headers, body })
+    check_size(value)?;
+    Ok(Answer { status, headers, body: value["body"].clone() })
 }

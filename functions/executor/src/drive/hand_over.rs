@@ -21,6 +21,10 @@ impl Drive<'_> {
         if delay > limits::MAX_QUEUE_DELAY {
             return self.wake_at(at).await;
         }
+        if !self.first_hand {
+            // Somebody planned this attempt and may well have sent its message: come back and see, do not send a twin.
+            return self.yield_until(at).await;
+        }
         self.send(ix, attempt, delay).await
     }
 
@@ -33,8 +37,8 @@ impl Drive<'_> {
         self.app.runs.mark_waiting(self.org, &self.head.id, until).await?;
         let delay = now.until(until);
         match next {
-            Some(ix) if delay <= limits::MAX_QUEUE_DELAY => self.send(ix, 1, delay).await,
-            None if delay <= limits::MAX_QUEUE_DELAY => self.yield_until(until).await,
+            Some(ix) if delay <= limits::MAX_QUEUE_DELAY && self.first_hand => self.send(ix, 1, delay).await,
+            _ if delay <= limits::MAX_QUEUE_DELAY => self.yield_until(until).await,
             _ => self.wake_at(until).await,
         }
     }

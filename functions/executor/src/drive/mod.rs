@@ -30,6 +30,10 @@ pub(crate) struct Drive<'a> {
     /// The end of the invocation.
     deadline: Millis,
     began: Millis,
+    /// Whether this worker's is the one message that carries the run on: it came right after a won journal write, or this worker
+    /// has won one since. Any other may have a twin, and must not plan anything a second time.
+    first_hand: bool,
+    head_read_at: Millis,
     /// Steps done by this message, and how many of them had effects.
     done: u32,
     effects: u32,
@@ -51,8 +55,10 @@ impl<'a> Drive<'a> {
         context: Context,
         pending: Vec<Entry>,
         deadline: Millis,
+        first_hand: bool,
     ) -> Self {
-        Self { app, org, head, plan, context, pending, deadline, began: app.clock.now(), done: 0, effects: 0 }
+        let head_read_at = app.clock.now();
+        Self { first_hand, head_read_at, app, org, head, plan, context, pending, deadline, began: app.clock.now(), done: 0, effects: 0 }
     }
 
     /// Carries the run on from `then` until it ends, parks or is handed over.
@@ -79,6 +85,9 @@ impl<'a> Drive<'a> {
         }
         self.context.prune(&node.live);
         self.done += 1;
+        if self.ended_meanwhile().await? {
+            return Ok(Flow::Handed);
+        }
         let pure = matches!(node.kind, NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. });
         self.effects += u32::from(!pure);
         match &node.kind {
@@ -86,6 +95,28 @@ impl<'a> Drive<'a> {
             NodeKind::Wait { pause } => self.wait(ix, attempt, pause).await,
             NodeKind::Respond { answer } => self.respond(ix, attempt, answer).await,
             NodeKind::Action(action) => self.action(ix, attempt, action).await,
+        }
+    }
+
+    /// Whether the run was cancelled or timed out since its head was read. Looked at again after a second, so that it is seen
+    /// between slow steps and costs fast ones nothing.
+    async fn ended_meanwhile(&mut self) -> Result<bool, ExecutorError> {
+        let now = self.app.clock.now();
+        if self.head_read_at.until(now) < HEAD_COUNTS_FOR {
+            return Ok(false);
+        }
+        self.head_read_at = now;
+        if now >= self.head.deadline {
+            self.time_out().await?;
+            return Ok(true);
+        }
+        match self.app.runs.head(self.org, &self.head.id, false).await? {
+            Some(head) if !head.status.is_terminal() => Ok(false),
+            _ => {
+                // What was computed belongs to the history, whoever ended the run.
+                self.flush().await?;
+                Ok(true)
+            }
         }
     }
 
@@ -118,6 +149,7 @@ impl<'a> Drive<'a> {
         let segment = Segment { entries };
         match self.app.runs.append(self.org, self.head, &segment, held).await? {
             Appended::Won => {
+                self.first_hand = true;
                 let entry = segment.entries.last().expect("it was just pushed");
                 Ok(Flow::Then(follow(self.plan, ix, entry, &mut self.context)))
             }
@@ -146,17 +178,26 @@ impl<'a> Drive<'a> {
     }
 }
 
+/// How long a head is believed between steps.
+const HEAD_COUNTS_FOR: Duration = Duration::from_secs(1);
+
 /// How long a worker that lost a race waits before it looks whether the winner went on.
 const YIELD: Duration = Duration::from_secs(15);
 
-/// An expression's failure as a step's.
+/// An expression's failure as a step's. One that is not the expression's fault may pass.
 fn evaluation_error(failure: &EvalFailure) -> StepError {
     let message = format!("`{}` at `{}`: {}", failure.expression, failure.pointer, failure.message);
+    if failure.code == expr::codes::GUARD_UNAVAILABLE {
+        return StepError::passing(failure.code, message);
+    }
     StepError::fatal(failure.code, message)
 }
 
-/// Refuses an output that no item could hold.
+/// Refuses an output that no item could hold, or that could not be read from it again.
 fn check_size(output: &Value) -> Result<(), StepError> {
+    if dispatch::nests_too_deep(output) {
+        return Err(StepError::fatal("output_too_large", "the output nests deeper than 100 levels"));
+    }
     let bytes = crate::weight::weight(output);
     if bytes <= domain::limits::MAX_OUTPUT_BYTES {
         return Ok(());

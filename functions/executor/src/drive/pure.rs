@@ -6,11 +6,20 @@ use domain::run::StepError;
 use engine::{Event, NodeIx, NodeKind, follow, seed, truthy};
 use expr::Template;
 use serde_json::Value;
+use std::time::Duration;
+
+/// How long a step waits for room in the guard before it is sent again.
+pub(super) const BUSY: Duration = Duration::from_secs(2);
 
 impl Drive<'_> {
     pub(super) async fn pure(&mut self, ix: NodeIx, attempt: u16) -> Result<Flow, ExecutorError> {
         let started_at = self.app.clock.now();
-        let event = self.evaluate(ix).await.unwrap_or_else(Event::Failed);
+        let event = match self.evaluate(ix).await {
+            Ok(event) => event,
+            // Not the workflow's fault, so not its history's: come back when the guard has room.
+            Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
+            Err(error) => Event::Failed(error),
+        };
         let mark = self.decide(ix, attempt, event)?;
         let entry = self.entry(ix, attempt, started_at, None, mark);
         let then = follow(self.plan, ix, &entry, &mut self.context);

@@ -18,8 +18,8 @@ pub fn parse(document: &Value) -> (Option<Definition>, Vec<Fault>) {
 
 fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
     let mut r = Reader::open(walk, document, String::new())?;
-    let name = r.text("name").unwrap_or_default();
-    if name.trim().is_empty() || name.chars().count() > 200 {
+    let name = r.text("name");
+    if name.as_ref().is_some_and(|name| name.trim().is_empty() || name.chars().count() > 200) {
         r.fault_at("name", "type_mismatch", "`name` must be a text of 1 to 200 characters");
     }
     let description = r.optional_text("description", 10_000);
@@ -34,7 +34,7 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
     let triggers = triggers.map(|t| read_triggers(walk, &t)).unwrap_or_default();
     let steps = steps.map(|s| step::read_all(walk, &s, "/steps", 1)).unwrap_or_default();
     Some(Definition {
-        name,
+        name: name.unwrap_or_default(),
         description,
         triggers,
         steps,

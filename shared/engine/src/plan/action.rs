@@ -36,6 +36,11 @@ pub(super) fn check_input(input: &Value, at: &str) -> Vec<Fault> {
             faults.push(Fault::new(format!("{at}/{name}"), "type_mismatch", message));
         }
     }
+    for name in ["follow_redirects", "accept_any_status"] {
+        if object.get(name).is_some_and(|v| !v.is_boolean() && !v.as_str().is_some_and(|s| s.contains("{{"))) {
+            faults.push(Fault::new(format!("{at}/{name}"), "type_mismatch", format!("`{name}` must be `true` or `false`")));
+        }
+    }
     if object.contains_key("body") && object.contains_key("form") {
         faults.push(Fault::new(at, "body_twice", "give either `body` or `form`, not both"));
     }

@@ -101,6 +101,10 @@ impl<'a> Walk<'a> {
 
     fn template(&mut self, template: &Template, at: &str, before: &BTreeSet<&'a str>) {
         for (pointer, expression) in template.expressions() {
+            for name in &expression.references().unknown {
+                let message = format!("nothing here is called `{name}`; expressions read `trigger`, `steps.<id>`, `run` and `org`");
+                self.faults.push(Fault::new(format!("{at}{pointer}"), "unknown_name", message));
+            }
             for id in &expression.references().steps {
                 let pointer = format!("{at}{pointer}");
                 if !self.known.contains(id.as_str()) {

@@ -102,6 +102,10 @@ impl Compiler {
                 },
             },
             StepKind::Respond { status, headers, body } => {
+                if !headers.is_object() && !headers.as_str().is_some_and(|s| s.contains("{{")) {
+                    let message = "`headers` must be an object of texts";
+                    self.faults.push(Fault::new(format!("{at}/headers"), "type_mismatch", message));
+                }
                 let answer = json!({"status": status, "headers": headers, "body": body});
                 NodeKind::Respond { answer: self.read(&answer, at, &mut live) }
             }

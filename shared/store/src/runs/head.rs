@@ -39,6 +39,7 @@ impl RunStore for Store {
         if run.depth > 0 {
             item.insert("dp".into(), n(run.depth));
         }
+        let mut input_is_ours = true;
         if packed.len() <= INLINE_INPUT {
             item.insert("in".into(), b(packed));
         } else {
@@ -60,7 +61,7 @@ impl RunStore for Store {
             match existing {
                 Ok(_) => {}
                 // A repeated start, perhaps of a start that died half way: the first input stays.
-                Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => {}
+                Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => input_is_ours = false,
                 Err(e) => return Err(StoreError::of("put_input", &e)),
             }
         }
@@ -74,7 +75,9 @@ impl RunStore for Store {
             .send()
             .await;
         match put {
-            Ok(_) => Ok(Created::New),
+            Ok(_) if input_is_ours => Ok(Created::New),
+            // The head is ours, the input an earlier start's: whoever carries the run on must read it, not take ours for it.
+            Ok(_) => Ok(Created::Existing(Box::new(Head { input: None, ..Head::begin(org.org(), run) }))),
             Err(SdkError::ServiceError(e)) => match e.into_err() {
                 PutItemError::ConditionalCheckFailedException(failed) => {
                     let stored = failed.item.ok_or(StoreError::Corrupt("head"))?;

@@ -33,6 +33,7 @@ pub(crate) async fn get(
     QueryOf(query): QueryOf<VersionQuery>,
 ) -> ApiResult<Json<WorkflowView>> {
     let meta = find(&app, caller.org_key(), &id).await?;
-    let plan = app.plans.get(caller.org_key(), &id, query.version.unwrap_or(meta.version)).await?;
-    Ok(Json(WorkflowView::new(&meta, plan.definition(), &app.public_url)))
+    let version = query.version.unwrap_or(meta.version);
+    let plan = app.plans.get(caller.org_key(), &id, version).await?;
+    Ok(Json(WorkflowView { version, ..WorkflowView::new(&meta, plan.definition(), &app.public_url) }))
 }

@@ -55,6 +55,9 @@ pub(crate) async fn start(
         let detail = format!("`input` may have {} bytes", domain::limits::MAX_BODY_BYTES);
         return Err(ApiError::new(413, "body_too_large", detail));
     }
+    if dispatch::nests_too_deep(&body.input) {
+        return Err(ApiError::new(422, "input_too_deep", "`input` nests deeper than 100 levels"));
+    }
     let plan = app.plans.get(org, &id, meta.version).await?;
     let triggers = &plan.definition().triggers;
     let trigger = triggers.iter().find(|t| matches!(t.kind, TriggerKind::Manual)).ok_or_else(|| {

@@ -1,0 +1,12 @@
+//! The executor over a whole deployment: what a run comes to whatever is delivered twice, fails, or dies on the way.
+
+mod batches;
+mod claims;
+mod endings;
+mod faults;
+mod limits;
+mod messages;
+mod retries;
+mod twice;
+mod waits;
+mod workflows;

@@ -1,0 +1,125 @@
+//! The workflows that the tests run.
+
+use harness::{Reply, ScriptedHttp};
+use serde_json::{Value, json};
+
+pub(crate) const GET: &str = "https://example.com/get";
+pub(crate) const POST: &str = "https://example.com/post";
+pub(crate) const SHAKY: &str = "https://example.com/shaky";
+pub(crate) const DOWN: &str = "https://example.com/down";
+pub(crate) const GONE: &str = "https://example.com/gone";
+
+/// A definition of `steps` that is started by hand.
+pub(crate) fn workflow(steps: Value) -> Value {
+    json!({"name": "test", "triggers": [{"id": "manual", "type": "manual"}], "steps": steps})
+}
+
+pub(crate) fn map(id: &str, output: Value) -> Value {
+    json!({"id": id, "type": "map", "output": output})
+}
+
+pub(crate) fn get(id: &str, url: &str) -> Value {
+    json!({"id": id, "type": "action", "use": "http.request", "input": {"url": url}})
+}
+
+pub(crate) fn post(id: &str, url: &str, body: Value) -> Value {
+    json!({"id": id, "type": "action", "use": "http.request", "input": {"method": "POST", "url": url, "body": body}})
+}
+
+pub(crate) fn wait(id: &str, length: &str) -> Value {
+    json!({"id": id, "type": "wait", "for": length})
+}
+
+/// `step` with more fields.
+pub(crate) fn with(mut step: Value, fields: Value) -> Value {
+    let more = fields.as_object().expect("fields are an object").clone();
+    step.as_object_mut().expect("a step is an object").extend(more);
+    step
+}
+
+/// A workflow, and what becomes of its runs when nothing goes wrong.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) definition: Value,
+    pub(crate) status: &'static str,
+    /// Steps whose effects must not be caused twice without need.
+    pub(crate) claimed: &'static [&'static str],
+    /// The address of a step that must never be attempted twice.
+    pub(crate) at_most_once: Option<&'static str>,
+}
+
+/// Lets the other side behave as the cases expect.
+pub(crate) fn prepare(http: &ScriptedHttp) {
+    http.script(GET, [Reply::ok(json!({"n": 2}))]);
+    http.script(POST, [Reply::Json(201, json!({"id": "c1"}))]);
+    http.script(SHAKY, [Reply::Json(503, json!("busy")), Reply::ok(json!("at last"))]);
+    http.script(DOWN, [Reply::Json(500, json!("down"))]);
+    http.script(GONE, [Reply::Json(404, json!("gone"))]);
+}
+
+pub(crate) fn cases() -> Vec<Case> {
+    let calm = |url| json!({"method": "GET", "url": url});
+    let retry = json!({"max_attempts": 2, "initial": "PT2S", "jitter": "none"});
+    let case = |name, status, claimed, at_most_once, steps| Case {
+        name,
+        definition: workflow(steps),
+        status,
+        claimed,
+        at_most_once,
+    };
+    vec![
+        case("nothing to do", "succeeded", &[], None, json!([])),
+        case("pure steps only", "succeeded", &[], None, json!([map("a", json!("{{ trigger.n }}")), map("b", json!("{{ steps.a }}"))])),
+        case(
+            "map, branch, get, map",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                map("sum", json!({"n": "{{ trigger.n + 1 }}"})),
+                {"id": "pick", "type": "branch", "arms": [
+                    {"when": "{{ steps.sum.n = 2 }}", "steps": [get("fetch", GET), map("taken", json!("{{ steps.fetch.body.n }}"))]}
+                ], "else": [map("not", json!(1))]},
+                map("end", json!({"got": "{{ steps.fetch.body.n }}"})),
+            ]),
+        ),
+        case("two posts", "succeeded", &[POST], None, json!([post("one", POST, json!({"a": 1})), post("two", POST, json!({"b": "{{ steps.one.body.id }}"}))])),
+        case("post, respond, map", "succeeded", &[POST], None, json!([
+            post("create", POST, json!({"a": 1})),
+            {"id": "tell", "type": "respond", "status": 201, "body": "{{ steps.create.body.id }}"},
+            map("end", json!("{{ steps.create.status }}")),
+        ])),
+        case("a short wait", "succeeded", &[], None, json!([map("a", json!(1)), wait("nap", "PT5M"), get("fetch", GET)])),
+        case("a short wait at the end", "succeeded", &[], None, json!([get("fetch", GET), wait("nap", "PT30S")])),
+        case("a long wait", "succeeded", &[], None, json!([map("a", json!(1)), wait("sleep", "PT17M"), map("b", json!("{{ steps.a }}"))])),
+        case("a long wait at the end", "succeeded", &[], None, json!([wait("sleep", "PT17M")])),
+        case("retry, then success", "succeeded", &[], None, json!([with(get("shaky", SHAKY), json!({"retry": retry})), map("b", json!("{{ steps.shaky.body }}"))])),
+        case("retry of a post", "succeeded", &[SHAKY], None, json!([with(post("shaky", SHAKY, json!(1)), json!({"retry": retry})), map("b", json!(1))])),
+        case("retries used up", "failed", &[], None, json!([with(get("down", DOWN), json!({"retry": retry})), map("never", json!(1))])),
+        case("a failed post goes on", "succeeded", &[GONE], None, json!([
+            with(post("gone", GONE, json!({})), json!({"on_error": "continue"})),
+            map("after", json!("{{ steps.gone.error.code }}")),
+        ])),
+        case("a fault of an expression", "failed", &[], None, json!([get("fetch", GET), map("bad", json!("{{ 1 + 'x' }}"))])),
+        case("at most once", "succeeded", &[POST], Some(POST), json!([
+            with(post("once", POST, json!({"pay": 1})), json!({"at_most_once": true, "on_error": "continue"})),
+            map("after", json!(1)),
+        ])),
+        case("stop as failed", "failed", &[], None, json!([
+            map("a", json!(1)),
+            {"id": "halt", "type": "stop", "status": "failed", "message": "no {{ steps.a }}"},
+        ])),
+        case("everything", "succeeded", &[POST], None, json!([
+            map("a", json!({"n": "{{ trigger.n }}", "at": "{{ $now() }}", "r": "{{ $random() }}"})),
+            {"id": "read", "type": "action", "use": "http.request", "input": calm(GET)},
+            {"id": "pick", "type": "branch", "arms": [
+                {"when": false, "steps": []},
+                {"when": "{{ steps.read.body.n = 2 }}", "steps": [post("write", POST, json!({"r": "{{ steps.a.r }}", "at": "{{ $now() }}"})), wait("nap", "PT1M")]}
+            ]},
+            {"id": "tell", "type": "respond", "body": {"id": "{{ steps.write.body.id }}"}},
+            with(get("gone", GONE), json!({"on_error": "continue"})),
+            {"id": "done", "type": "stop", "output": {"r": "{{ steps.a.r }}"}},
+        ])),
+    ]
+}
