@@ -27,6 +27,8 @@ pub const ACCOUNT: &str = "000000000000";
 /// The region that emulated resources are in.
 pub const REGION: &str = "us-east-1";
 
+const TABLES: &str = "dynamodb.sqlite";
+
 /// The emulators could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
@@ -75,9 +77,14 @@ impl Answer {
 impl Cloud {
     /// Emulators that keep tables and secrets in `folder`.
     pub async fn open(folder: &Path) -> Result<Self, CloudError> {
-        let dynamodb = DynamoDb::open(&folder.join("dynamodb.sqlite"))?;
+        let dynamodb = DynamoDb::open(&folder.join(TABLES))?;
         let secrets = Secrets::open(folder.join("secrets.json")).await?;
         Ok(Self::of(dynamodb, secrets))
+    }
+
+    /// Whether `folder` is what [`open`](Self::open) made, or empty.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(TABLES).is_file() || folder.read_dir().is_ok_and(|mut entries| entries.next().is_none())
     }
 
     /// Emulators that forget everything.

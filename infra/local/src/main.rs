@@ -26,6 +26,9 @@ async fn run() -> Result<(), String> {
     let vars = Vars::of_process();
     runtime::init_logs_at(&vars, "warn");
     if args.reset && args.data.exists() {
+        if !Cloud::is_in(&args.data) {
+            return Err(format!("`{}` holds no data of a local stack; it is not removed", args.data.display()));
+        }
         std::fs::remove_dir_all(&args.data).map_err(|e| format!("`{}` cannot be removed: {e}", args.data.display()))?;
     }
     std::fs::create_dir_all(&args.data).map_err(|e| format!("`{}` cannot be made: {e}", args.data.display()))?;

@@ -123,6 +123,11 @@ impl TestApp {
         self.own().process.as_ref().map(|p| p.said.clone()).unwrap_or_default()
     }
 
+    /// The program's process id.
+    pub fn id(&mut self) -> u32 {
+        self.own().process.as_ref().expect("it runs").id()
+    }
+
     /// The folder of tables and secrets.
     pub fn data(&mut self) -> PathBuf {
         data(self.own().folder.path())

@@ -1,4 +1,11 @@
 //! What users do, from one end to the other.
 
+mod bus;
+mod failures;
+mod manual;
+mod respond;
+mod samples;
 mod sign_in;
+mod versions;
+mod waiting;
 mod webhook;

@@ -1,0 +1,252 @@
+//! Faults at any call of any port.
+
+use async_trait::async_trait;
+use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
+use domain::run::{Answer, End, Head, NewRun, Segment, SettledBy};
+use domain::{Millis, OrgKey, RunId};
+use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::{Appended, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, RunStore, StoreError};
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails, and did nothing.
+    Before,
+    /// It fails, and took place ("ambiguous").
+    After,
+    /// The worker dies just before it.
+    CrashBefore,
+    /// The worker dies just after it.
+    CrashAfter,
+}
+
+impl Fault {
+    pub const ALL: [Self; 4] = [Self::Before, Self::After, Self::CrashBefore, Self::CrashAfter];
+}
+
+#[derive(Debug, Default)]
+struct State {
+    calls: Vec<&'static str>,
+    planned: HashMap<usize, Fault>,
+    struck: Vec<(&'static str, Fault)>,
+    off: bool,
+    spare_http: bool,
+}
+
+/// The plan of what goes wrong, shared by all ports: the n-th call of any of them, from 0.
+#[derive(Debug, Default)]
+pub struct Faults {
+    state: Mutex<State>,
+}
+
+impl Faults {
+    /// Plans a fault at the `n`-th call.
+    pub fn plan(&self, n: usize, fault: Fault) {
+        self.state().planned.insert(n, fault);
+    }
+
+    /// Plans a fault at the `n`-th call from now.
+    pub fn plan_next(&self, n: usize, fault: Fault) {
+        let mut state = self.state();
+        let at = state.calls.len() + n;
+        state.planned.insert(at, fault);
+    }
+
+    /// The names of all calls so far.
+    pub fn calls(&self) -> Vec<&'static str> {
+        self.state().calls.clone()
+    }
+
+    /// The faults that struck.
+    pub fn struck(&self) -> Vec<(&'static str, Fault)> {
+        self.state().struck.clone()
+    }
+
+    /// From now on nothing goes wrong and nothing is counted.
+    pub fn stop(&self) {
+        self.state().off = true;
+    }
+
+    /// An error of HTTP is an outcome of its step: from now on, workers die there instead.
+    pub fn spare_http(&self) {
+        self.state().spare_http = true;
+    }
+
+    fn next(&self, operation: &'static str) -> Option<Fault> {
+        let mut state = self.state();
+        if state.off {
+            return None;
+        }
+        let n = state.calls.len();
+        state.calls.push(operation);
+        let mut fault = state.planned.get(&n).copied();
+        if state.spare_http && operation == "http" {
+            fault = fault.map(|f| if matches!(f, Fault::Before | Fault::CrashBefore) { Fault::CrashBefore } else { Fault::CrashAfter });
+        }
+        state.struck.extend(fault.map(|f| (operation, f)));
+        fault
+    }
+
+    async fn around<T, E>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, E>>,
+        error: impl FnOnce(&'static str) -> E,
+    ) -> Result<T, E> {
+        match self.next(operation) {
+            None => call.await,
+            Some(Fault::Before) => Err(error(operation)),
+            Some(Fault::After) => {
+                call.await?;
+                Err(error(operation))
+            }
+            Some(Fault::CrashBefore) => panic!("the worker dies before `{operation}`"),
+            Some(Fault::CrashAfter) => {
+                let _applied = call.await;
+                panic!("the worker dies after `{operation}`")
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unreachable(operation: &'static str) -> StoreError {
+    StoreError::Unavailable { operation, reason: "a fault of the test".to_owned() }
+}
+
+macro_rules! faulty {
+    ($($(#[$doc:meta])* $name:ident of $port:ident;)*) => {$(
+        $(#[$doc])*
+        pub struct $name {
+            inner: Arc<dyn $port>,
+            faults: Arc<Faults>,
+        }
+
+        impl $name {
+            pub fn new(inner: Arc<dyn $port>, faults: Arc<Faults>) -> Self {
+                Self { inner, faults }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+faulty! {
+    /// Runs and journals that fail as planned.
+    FaultyRuns of RunStore;
+    /// Due entries that fail as planned.
+    FaultyDue of DueStore;
+    /// A step queue that fails as planned.
+    FaultyQueue of StepQueue;
+    /// A bus that fails as planned.
+    FaultyBus of EventBus;
+    /// HTTP whose worker dies as planned; an error is a lost connection.
+    FaultyHttp of HttpPort;
+}
+
+#[async_trait]
+impl RunStore for FaultyRuns {
+    async fn create_run(&self, org: &OrgKey, run: &NewRun) -> Result<Created, StoreError> {
+        self.faults.around("create_run", self.inner.create_run(org, run), unreachable).await
+    }
+    async fn head(&self, org: &OrgKey, run: &RunId, with_input: bool) -> Result<Option<Head>, StoreError> {
+        self.faults.around("head", self.inner.head(org, run, with_input), unreachable).await
+    }
+    async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError> {
+        self.faults.around("journal", self.inner.journal(org, run), unreachable).await
+    }
+    async fn append(&self, org: &OrgKey, head: &Head, segment: &Segment, held: Option<Held>) -> Result<Appended, StoreError> {
+        self.faults.around("append", self.inner.append(org, head, segment, held), unreachable).await
+    }
+    async fn claim(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        path: &str,
+        attempt: u16,
+        now: Millis,
+        lease: Duration,
+    ) -> Result<Claim, StoreError> {
+        self.faults.around("claim", self.inner.claim(org, head, path, attempt, now, lease), unreachable).await
+    }
+    async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
+        self.faults.around("mark_running", self.inner.mark_running(org, run), unreachable).await
+    }
+    async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
+        self.faults.around("mark_waiting", self.inner.mark_waiting(org, run, until), unreachable).await
+    }
+    async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
+        self.faults.around("finish", self.inner.finish(org, run, end), unreachable).await
+    }
+    async fn clear_outbox(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
+        self.faults.around("clear_outbox", self.inner.clear_outbox(org, run), unreachable).await
+    }
+    async fn answer(&self, org: &OrgKey, head: &Head, answer: &Answer) -> Result<(), StoreError> {
+        self.faults.around("answer", self.inner.answer(org, head, answer), unreachable).await
+    }
+    async fn peek_answer(&self, org: &OrgKey, run: &RunId) -> Result<(Option<Answer>, Option<Head>), StoreError> {
+        self.faults.around("peek_answer", self.inner.peek_answer(org, run), unreachable).await
+    }
+}
+
+#[async_trait]
+impl DueStore for FaultyDue {
+    async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
+        self.faults.around("put_due", self.inner.put_due(entry), unreachable).await
+    }
+    async fn delete_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
+        self.faults.around("delete_due", self.inner.delete_due(entry), unreachable).await
+    }
+    /// Not counted: a tick makes hundreds of these, all alike.
+    async fn due_in(&self, minute: i64, shard: u8) -> Result<Vec<DueEntry>, StoreError> {
+        self.inner.due_in(minute, shard).await
+    }
+    async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError> {
+        self.inner.all_due().await
+    }
+    async fn low_water(&self) -> Result<LowWater, StoreError> {
+        self.faults.around("low_water", self.inner.low_water(), unreachable).await
+    }
+    async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError> {
+        self.faults.around("set_low_water", self.inner.set_low_water(low), unreachable).await
+    }
+}
+
+#[async_trait]
+impl StepQueue for FaultyQueue {
+    async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
+        let error = |operation| QueueError::new(operation, "a fault of the test");
+        self.faults.around("send", self.inner.send(message, delay), error).await
+    }
+    async fn backlog(&self) -> Result<u64, QueueError> {
+        let error = |operation| QueueError::new(operation, "a fault of the test");
+        self.faults.around("backlog", self.inner.backlog(), error).await
+    }
+}
+
+#[async_trait]
+impl EventBus for FaultyBus {
+    async fn put(&self, events: &[BusEvent]) -> Result<Vec<String>, BusError> {
+        let error = |_| BusError::new(events.len(), "a fault of the test");
+        self.faults.around("bus", self.inner.put(events), error).await
+    }
+}
+
+#[async_trait]
+impl HttpPort for FaultyHttp {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
+        let error = |_| EgressError::ConnectionLost { host: "example.com".into(), reason: "a fault of the test".into() };
+        self.faults.around("http", self.inner.send(request), error).await
+    }
+}

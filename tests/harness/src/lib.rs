@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod bus;
+mod faults;
+mod http;
+mod queue;
+mod time;
+mod world;
+
+pub use self::http::{Reply, ScriptedHttp, SentRequest};
+pub use bus::RecordingBus;
+pub use faults::{Fault, Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns};
+pub use queue::{Message, ModelQueue};
+pub use time::{ManualClock, SeededDraw};
+pub use world::{Delivery, RunView, START, World};

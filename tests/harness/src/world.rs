@@ -1,0 +1,415 @@
+//! A deployment in one process, and what a test does with it.
+
+use crate::faults::{Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns};
+use crate::{ManualClock, Message, ModelQueue, RecordingBus, ScriptedHttp, SeededDraw};
+use dispatch::{Plans, StartError, StartRequest, Started, Starter};
+use domain::id::digest16;
+use domain::run::{Entry, Head, Mark};
+use domain::{HookId, Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
+use emulators::Cloud;
+use executor::ChainBudget;
+use guard::{Guard, GuardConfig};
+use runtime::Clock;
+use runtime::sqs::Record;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use store::{
+    DueStore, EventRule, Hook, LowWater, Journal, Organization, RunStore, SHARDS, Store, TableNames, User, WorkflowChange,
+    WorkflowMeta, WorkflowVersion,
+};
+
+/// When every world begins: 2026-03-01T12:00:30Z.
+pub const START: Millis = Millis(1_772_366_430_000);
+/// What no test needs more of: past this, a run goes round in circles.
+const MOST_DELIVERIES: usize = 3000;
+/// The longest that a settling world is followed.
+const MOST_MINUTES: usize = 60 * 24 * 3;
+
+/// How the queue hands out messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Each once, as SQS nearly always does.
+    Once,
+    /// Each twice, one after the other; both look like the first delivery.
+    TwiceInTurn,
+    /// Each twice, at the same time; both look like the first delivery.
+    TwiceAtOnce,
+}
+
+/// A run as its items tell.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    pub head: Head,
+    pub journal: Journal,
+}
+
+impl RunView {
+    /// The final mark of a step, if it has one.
+    pub fn outcome(&self, path: &str) -> Option<&Mark> {
+        self.entries(path).find(|e| !matches!(e.mark, Mark::Retrying { .. })).map(|e| &e.mark)
+    }
+
+    /// What a step gave; null if it gave nothing.
+    pub fn output(&self, path: &str) -> Value {
+        match self.outcome(path) {
+            Some(Mark::Succeeded(output)) => output.clone(),
+            _ => Value::Null,
+        }
+    }
+
+    pub fn entries<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Entry> {
+        self.journal.entries.iter().filter(move |e| e.path == path)
+    }
+
+    /// Each step that has an outcome, and which kind.
+    pub fn history(&self) -> BTreeMap<String, &'static str> {
+        let finals = self.journal.entries.iter().filter_map(|e| Some((e.path.clone(), kind(&e.mark)?)));
+        finals.collect()
+    }
+}
+
+fn kind(mark: &Mark) -> Option<&'static str> {
+    match mark {
+        Mark::Succeeded(_) => Some("succeeded"),
+        Mark::Took(_) => Some("took"),
+        Mark::Failed(_) => Some("failed"),
+        Mark::Waiting { .. } => Some("waited"),
+        Mark::Stopped { .. } => Some("stopped"),
+        Mark::Retrying { .. } => None,
+    }
+}
+
+/// A deployment.
+pub struct World {
+    pub cloud: Cloud,
+    pub store: Arc<Store>,
+    pub tables: TableNames,
+    pub clock: Arc<ManualClock>,
+    pub http: Arc<ScriptedHttp>,
+    pub queue: Arc<ModelQueue>,
+    pub bus: Arc<RecordingBus>,
+    pub faults: Arc<Faults>,
+    pub org: OrgKey,
+    pub starter: Starter,
+    pub plans: Plans,
+    pub executor: Arc<executor::App>,
+    pub timer: timer::App,
+    keys: AtomicU32,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with_budget(ChainBudget::default()).await
+    }
+
+    /// A world whose messages carry a run this far.
+    pub async fn with_budget(budget: ChainBudget) -> Self {
+        let cloud = Cloud::memory().expect("memory holds an empty database");
+        let tables = TableNames::with_prefix("test");
+        let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&cloud.sdk_config()), tables.clone()));
+        store.create_tables().await.expect("an empty database takes tables");
+        // As if the timer had run all along: its first tick would look an hour back.
+        let low = LowWater([Some(START.0.div_euclid(60_000)); SHARDS as usize]);
+        store.set_low_water(&low).await.expect("the table takes a low-water mark");
+
+        let clock = Arc::new(ManualClock::at(START));
+        let http = Arc::new(ScriptedHttp::new(clock.clone()));
+        let queue = Arc::new(ModelQueue::new(clock.clone()));
+        let bus = Arc::new(RecordingBus::default());
+        let faults = Arc::new(Faults::default());
+        let runs: Arc<dyn RunStore> = Arc::new(FaultyRuns::new(store.clone(), faults.clone()));
+        let due: Arc<dyn DueStore> = Arc::new(FaultyDue::new(store.clone(), faults.clone()));
+        let step_queue = Arc::new(FaultyQueue::new(queue.clone(), faults.clone()));
+        let event_bus = Arc::new(FaultyBus::new(bus.clone(), faults.clone()));
+        let plans = Plans::new(store.clone());
+        let executor = Arc::new(executor::App {
+            runs: runs.clone(),
+            due: due.clone(),
+            queue: step_queue.clone(),
+            bus: event_bus.clone(),
+            http: Arc::new(FaultyHttp::new(http.clone(), faults.clone())),
+            plans: plans.clone(),
+            guard: Guard::new(GuardConfig::default()),
+            clock: clock.clone(),
+            draw: Arc::new(SeededDraw::new(7)),
+            budget,
+        });
+        let timer = timer::App {
+            runs: runs.clone(),
+            due: due.clone(),
+            queue: step_queue.clone(),
+            bus: event_bus,
+            clock: clock.clone(),
+        };
+        Self {
+            org: OrgKey::verified(OrgId::from_bytes([7; 16]), Provenance::Token),
+            starter: Starter::new(runs, due, step_queue),
+            keys: AtomicU32::new(0),
+            cloud, store, tables, clock, http, queue, bus, faults, plans, executor, timer,
+        }
+    }
+
+    /// An ingest function over this world.
+    pub fn ingest(&self) -> ingest::App {
+        ingest::App {
+            store: self.store.clone(),
+            runs: self.executor.runs.clone(),
+            starter: self.starter.clone(),
+            plans: self.plans.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// A dead-letter function over this world.
+    pub fn deadletter(&self) -> deadletter::App {
+        deadletter::App {
+            runs: self.executor.runs.clone(),
+            bus: self.executor.bus.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// A webhook function over this world.
+    pub fn hooks(&self) -> hooks::App {
+        hooks::App {
+            store: self.store.clone(),
+            runs: self.executor.runs.clone(),
+            starter: self.starter.clone(),
+            plans: self.plans.clone(),
+            guard: self.executor.guard.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Sets up the first organisation, which events without one belong to.
+    pub async fn set_up(&self) {
+        let org = Organization { id: self.org.org().clone(), name: "Test".into(), created_at: START };
+        let owner = User {
+            id: domain::UserId::from_bytes([1; 16]),
+            email: "owner@example.com".into(),
+            password: "$argon2id$".into(),
+            org: org.id.clone(),
+            role: "owner".into(),
+            created_at: START,
+        };
+        assert!(self.store.create_first_owner(&org, &owner).await.expect("the table takes an owner"));
+    }
+
+    /// Stores a definition as an enabled workflow, with its webhooks and event rules; the same definition is the same workflow.
+    pub async fn save(&self, definition: &Value) -> WorkflowId {
+        let id = WorkflowId::from_bytes(digest16(&[&definition.to_string()]));
+        if self.store.workflow(&self.org, &id).await.expect("the table answers").is_some() {
+            return id;
+        }
+        let (mut hooks, mut rules) = (BTreeMap::new(), Vec::new());
+        for trigger in definition["triggers"].as_array().into_iter().flatten() {
+            let name = trigger["id"].as_str().unwrap_or_default().to_owned();
+            match trigger["type"].as_str() {
+                Some("webhook") => {
+                    hooks.insert(name.clone(), HookId::from_bytes(digest16(&[id.as_str(), &name])));
+                }
+                Some("event") => rules.push(EventRule {
+                    workflow: id.clone(),
+                    trigger: name,
+                    version: 1,
+                    pattern: trigger["pattern"].clone(),
+                }),
+                _ => {}
+            }
+        }
+        let meta = WorkflowMeta {
+            id: id.clone(),
+            name: "test".into(),
+            version: 1,
+            enabled: true,
+            hooks: hooks.clone(),
+            rules: rules.iter().map(|r| r.trigger.clone()).collect(),
+            created_at: START,
+            updated_at: START,
+            revision: 1,
+        };
+        let hooks = hooks.into_iter().map(|(trigger, hook)| Hook {
+            id: hook,
+            org: self.org.clone(),
+            workflow: id.clone(),
+            trigger,
+            version: 1,
+            enabled: true,
+        });
+        let change = WorkflowChange {
+            new_version: Some(WorkflowVersion { version: 1, document: definition.clone(), created_at: START }),
+            hooks: hooks.collect(),
+            rules,
+            ..WorkflowChange::default()
+        };
+        self.store.save_workflow(&self.org, &meta, &change).await.expect("the table takes a workflow");
+        id
+    }
+
+    /// Starts a run of `definition` by hand; repeats the start until it is told that it took place.
+    pub async fn start_run(&self, definition: &Value, input: Value) -> RunId {
+        let key = format!("key-{}", self.keys.fetch_add(1, Ordering::SeqCst));
+        for _ in 0..20 {
+            if let Ok(started) = self.try_start(definition, input.clone(), &key).await {
+                return started.run().clone();
+            }
+        }
+        panic!("the run could not be started in twenty attempts")
+    }
+
+    /// Starts a run under a key of its own choosing, once. A start whose worker dies is an error too.
+    pub async fn try_start(&self, definition: &Value, input: Value, key: &str) -> Result<Started, Option<StartError>> {
+        let workflow = self.save(definition).await;
+        let plan = self.plans.get(&self.org, &workflow, 1).await.expect("tests run definitions that compile");
+        let (starter, org, key, now) = (self.starter.clone(), self.org.clone(), key.to_owned(), self.clock.now());
+        let start = tokio::spawn(async move {
+            let request = StartRequest {
+                org: &org,
+                workflow: &workflow,
+                version: 1,
+                plan: &plan,
+                trigger: "manual",
+                key: &key,
+                input,
+                depth: 0,
+                now,
+            };
+            starter.start(request).await
+        });
+        start.await.map_err(|_| None)?.map_err(Some)
+    }
+
+    /// Hands one message to the executor, as SQS would; whether it was dealt with.
+    pub async fn deliver(&self, message: &Message) -> bool {
+        let deadline = self.clock.now().plus(limits::EXECUTOR_TIMEOUT);
+        let record = Record {
+            id: message.id.to_string(),
+            body: message.body.clone(),
+            receive_count: message.receives,
+        };
+        let app = self.executor.clone();
+        let done = tokio::spawn(async move { executor::one(&app, &record, deadline).await });
+        let dealt_with = matches!(done.await, Ok(Ok(())));
+        if dealt_with {
+            self.queue.delete(message.id);
+        }
+        dealt_with
+    }
+
+    /// Hands out a message that was dealt with once more, as a standard queue may.
+    pub async fn redeliver(&self, message: &Message) -> bool {
+        self.deliver(&Message { receives: message.receives.max(1), ..message.clone() }).await
+    }
+
+    /// Delivers until the queue is empty, moving the clock to each message.
+    pub async fn deliver_all(&self) {
+        self.deliver_all_as(Delivery::Once).await;
+    }
+
+    pub async fn deliver_all_as(&self, delivery: Delivery) {
+        self.deliver_until(None, delivery).await;
+    }
+
+    /// Delivers what is visible by `until`; the clock stops there at the latest.
+    pub async fn deliver_until(&self, until: Option<Millis>, delivery: Delivery) {
+        let mut deliveries = 0;
+        while let Some(at) = self.queue.next_at().filter(|at| until.is_none_or(|until| *at <= until)) {
+            self.clock.advance_to(at);
+            for message in self.queue.receive() {
+                deliveries += 1;
+                assert!(deliveries < MOST_DELIVERIES, "the run goes round in circles");
+                match delivery {
+                    Delivery::Once => {
+                        self.deliver(&message).await;
+                    }
+                    Delivery::TwiceInTurn => {
+                        self.deliver(&message).await;
+                        self.deliver(&message).await;
+                    }
+                    Delivery::TwiceAtOnce => {
+                        tokio::join!(self.deliver(&message), self.deliver(&message));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets the timer look once, now. Whether it got through.
+    pub async fn tick(&self) -> bool {
+        let app = self.timer.clone();
+        let ticked = tokio::spawn(async move { timer::tick(&app).await });
+        matches!(ticked.await, Ok(Ok(_)))
+    }
+
+    /// Lets time pass, minute by minute, with the timer looking and messages delivered, until every given run has ended.
+    pub async fn settle(&self, runs: &[RunId]) {
+        self.settle_as(runs, Delivery::Once).await;
+    }
+
+    pub async fn settle_as(&self, runs: &[RunId], delivery: Delivery) {
+        for _ in 0..MOST_MINUTES {
+            let next_minute = Millis((self.clock.now().0.div_euclid(60_000) + 1) * 60_000);
+            self.deliver_until(Some(next_minute), delivery).await;
+            if self.all_ended(runs).await {
+                return;
+            }
+            self.clock.advance_to(next_minute);
+            self.tick().await;
+        }
+        panic!("the run has not ended in {MOST_MINUTES} minutes");
+    }
+
+    async fn all_ended(&self, runs: &[RunId]) -> bool {
+        for run in runs {
+            let head = self.store.head(&self.org, run, false).await.expect("the table answers");
+            if !head.is_some_and(|h| h.status.is_terminal() && h.outbox.is_empty()) {
+                return false;
+            }
+        }
+        self.queue.next_at().is_none()
+    }
+
+    /// The head and the journal of a run, past all faults.
+    pub async fn run(&self, run: &RunId) -> RunView {
+        let head = self.store.head(&self.org, run, true).await.expect("the table answers").expect("the run exists");
+        let journal = self.store.journal(&self.org, run).await.expect("the journal is readable");
+        RunView { head, journal }
+    }
+
+    /// Each step that has an outcome, and which kind.
+    pub async fn history(&self, run: &RunId) -> BTreeMap<String, &'static str> {
+        self.run(run).await.history()
+    }
+
+    pub async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+}
+
+impl World {
+    /// What a start leaves behind that dies between its input and its head.
+    pub async fn input_without_head(&self, definition: &Value, input: Value, key: &str) -> RunId {
+        use aws_sdk_dynamodb::types::AttributeValue;
+        let started = self.try_start(definition, input, key).await;
+        let run = started.ok().expect("the start takes place").run().clone();
+        self.queue.lose_all();
+        aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config())
+            .delete_item()
+            .table_name(&self.tables.runs)
+            .key("pk", AttributeValue::S(format!("{}#{run}", self.org.org())))
+            .key("sk", AttributeValue::S("h".to_owned()))
+            .send()
+            .await
+            .expect("the table answers");
+        run
+    }
+}
