@@ -2,6 +2,7 @@
 
 use crate::gateway::{Gateway, MAX_PAYLOAD, plain};
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -43,12 +44,26 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (parts, body) = request.into_parts();
-    Ok(match Limited::new(body, MAX_PAYLOAD).collect().await {
+    let (parts, mut body) = request.into_parts();
+    Ok(match Limited::new(&mut body, MAX_PAYLOAD).collect().await {
         Ok(body) => gateway.answer(parts, body.to_bytes(), peer).await,
         Err(error) if error.is::<LengthLimitError>() => {
-            plain(StatusCode::PAYLOAD_TOO_LARGE, r#"{"message":"Request Entity Too Large"}"#)
+            drain(&mut body).await;
+            let mut refusal = plain(StatusCode::PAYLOAD_TOO_LARGE, r#"{"message":"Request Entity Too Large"}"#);
+            refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            refusal
         }
         Err(_) => plain(StatusCode::BAD_REQUEST, r#"{"message":"Bad Request"}"#),
     })
+}
+
+/// Reads on a while: whoever is still sending when the connection is closed does not get to see the refusal.
+async fn drain(body: &mut Incoming) {
+    let mut left = 3 * MAX_PAYLOAD;
+    while let Some(Ok(frame)) = body.frame().await {
+        match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
 }

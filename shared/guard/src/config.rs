@@ -32,6 +32,21 @@ pub struct GuardConfig {
     pub guarded: Limits,
 }
 
+/// What a function needs besides its children, in megabytes.
+const OWN_MB: usize = 96;
+/// What a child at its limit needs with its image, in megabytes (132 were seen).
+const CHILD_MB: usize = 144;
+
+impl GuardConfig {
+    /// As many children as fit beside a function of `memory_mb` megabytes; at least one.
+    ///
+    /// A bomb then ends its own child, never the sandbox around all of them.
+    pub fn within(memory_mb: usize) -> Self {
+        let children = (memory_mb.saturating_sub(OWN_MB) / CHILD_MB).max(1);
+        Self { max_children: children, max_idle: children, ..Self::default() }
+    }
+}
+
 impl Default for GuardConfig {
     fn default() -> Self {
         // This very executable, even after its file was replaced.

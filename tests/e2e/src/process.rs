@@ -24,12 +24,19 @@ impl Process {
     /// Starts the program and waits until it says that it is ready.
     pub fn start(data: &Path, addr: &str, variables: &[(String, String)]) -> Self {
         let program = program();
-        let log = File::options().create(true).append(true).open(data.with_extension("log")).expect("the log can be made");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(data.with_extension("log"))
+            .expect("the log can be made");
         let mut child = Command::new(&program)
             .args(["--addr", addr, "--data"])
             .arg(data)
             .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("PATCHBAY_") && !name.starts_with("CHAIN_")))
+            .envs(
+                std::env::vars()
+                    .filter(|(name, _)| !name.starts_with("PATCHBAY_") && !name.starts_with("CHAIN_")),
+            )
             .envs(variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -37,7 +44,11 @@ impl Process {
             .spawn()
             .unwrap_or_else(|e| panic!("`{}` cannot be started: {e}", program.display()));
         let watch = Command::new("sh")
-            .args(["-c", "read -r _; kill -9 \"$1\" 2>/dev/null; rm -rf \"$2\"", "watch"])
+            .args([
+                "-c",
+                "read -r _; kill -9 \"$1\" 2>/dev/null; rm -rf \"$2\"",
+                "watch",
+            ])
             .arg(child.id().to_string())
             .arg(data.parent().expect("the data folder is in a temporary one"))
             .stdin(Stdio::piped())
@@ -55,7 +66,12 @@ impl Process {
             }
             said.push(line);
         };
-        Self { child, watch, said, base }
+        Self {
+            child,
+            watch,
+            said,
+            base,
+        }
     }
 
     pub fn id(&self) -> u32 {
@@ -104,7 +120,10 @@ fn program() -> PathBuf {
     let program = std::env::var_os("PATCHBAY_LOCAL_BIN").map_or_else(
         || {
             let test = std::env::current_exe().expect("a test has a path");
-            let profile = test.parent().and_then(Path::parent).expect("a test is in `target/<profile>/deps`");
+            let profile = test
+                .parent()
+                .and_then(Path::parent)
+                .expect("a test is in `target/<profile>/deps`");
             profile.join("patchbay-local")
         },
         PathBuf::from,

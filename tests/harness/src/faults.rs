@@ -34,6 +34,7 @@ struct State {
     struck: Vec<(&'static str, Fault)>,
     off: bool,
     spare_http: bool,
+    down: Option<&'static str>,
 }
 
 /// The plan of what goes wrong, shared by all ports: the n-th call of any of them, from 0.
@@ -70,6 +71,11 @@ impl Faults {
         self.state().off = true;
     }
 
+    /// From now on, every call of this operation fails and does nothing; with `None`, none does.
+    pub fn outage(&self, operation: Option<&'static str>) {
+        self.state().down = operation;
+    }
+
     /// An error of HTTP is an outcome of its step: from now on, workers die there instead.
     pub fn spare_http(&self) {
         self.state().spare_http = true;
@@ -82,6 +88,9 @@ impl Faults {
         }
         let n = state.calls.len();
         state.calls.push(operation);
+        if state.down == Some(operation) {
+            return Some(Fault::Before);
+        }
         let mut fault = state.planned.get(&n).copied();
         if state.spare_http && operation == "http" {
             fault = fault.map(|f| if matches!(f, Fault::Before | Fault::CrashBefore) { Fault::CrashBefore } else { Fault::CrashAfter });
@@ -103,10 +112,10 @@ impl Faults {
                 call.await?;
                 Err(error(operation))
             }
-            Some(Fault::CrashBefore) => panic!("the worker dies before `{operation}`"),
+            Some(Fault::CrashBefore) => die(),
             Some(Fault::CrashAfter) => {
                 let _applied = call.await;
-                panic!("the worker dies after `{operation}`")
+                die()
             }
         }
     }
@@ -114,6 +123,11 @@ impl Faults {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Ends the worker as a panic does, without its report: in these tests it is no news.
+pub(crate) fn die() -> ! {
+    std::panic::resume_unwind(Box::new("the worker dies"))
 }
 
 fn unreachable(operation: &'static str) -> StoreError {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What the other side does with one request.
 #[derive(Debug, Clone)]
@@ -25,8 +26,8 @@ pub enum Reply {
     Lost,
     /// An answer that takes this long, by the world's clock.
     Slow(Duration, Box<Reply>),
-    /// An answer that takes this long by tokio's clock, which tests pause.
-    Pending(Duration, Box<Reply>),
+    /// An answer that the test lets go.
+    Held(Arc<Notify>, Box<Reply>),
     /// The worker dies while it sends.
     Panic,
 }
@@ -106,8 +107,8 @@ impl HttpPort for ScriptedHttp {
                     self.clock.advance(time);
                     *then
                 }
-                Reply::Pending(time, then) => {
-                    tokio::time::sleep(time).await;
+                Reply::Held(go, then) => {
+                    go.notified().await;
                     *then
                 }
                 Reply::Json(status, body) => return Ok(response(status, HeaderMap::new(), &body, request.url)),
@@ -119,7 +120,7 @@ impl HttpPort for ScriptedHttp {
                     let host = "example.com".to_owned();
                     return Err(EgressError::ConnectionLost { host, reason: "reset".into() });
                 }
-                Reply::Panic => panic!("the worker dies while it sends"),
+                Reply::Panic => crate::faults::die(),
             };
         }
     }

@@ -49,7 +49,8 @@ pub struct RunView {
 impl RunView {
     /// The final mark of a step, if it has one.
     pub fn outcome(&self, path: &str) -> Option<&Mark> {
-        self.entries(path).find(|e| !matches!(e.mark, Mark::Retrying { .. })).map(|e| &e.mark)
+        let mut entries = self.journal.entries.iter();
+        entries.find(|e| e.path == path && !matches!(e.mark, Mark::Retrying { .. })).map(|e| &e.mark)
     }
 
     /// What a step gave; null if it gave nothing.
@@ -326,7 +327,7 @@ impl World {
             self.clock.advance_to(at);
             for message in self.queue.receive() {
                 deliveries += 1;
-                assert!(deliveries < MOST_DELIVERIES, "the run goes round in circles");
+                assert!(deliveries < MOST_DELIVERIES, "the run goes round in circles: {:?}", last(&self.faults.calls()));
                 match delivery {
                     Delivery::Once => {
                         self.deliver(&message).await;
@@ -393,6 +394,11 @@ impl World {
     pub async fn pass(&self, time: Duration) {
         self.clock.advance(time);
     }
+}
+
+/// The last calls, which tell where a run is stuck.
+fn last<'a>(calls: &'a [&'static str]) -> &'a [&'static str] {
+    &calls[calls.len().saturating_sub(20)..]
 }
 
 impl World {

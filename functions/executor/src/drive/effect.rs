@@ -1,7 +1,7 @@
 //! Steps with effects: each attempt is recorded once.
 
 use super::pure::BUSY;
-use super::{Drive, Flow, check_size};
+use super::{Drive, Flow, Flushed, check_size};
 use crate::ExecutorError;
 use crate::http_request::{self, Prepared};
 use crate::weight::weight;
@@ -27,8 +27,10 @@ impl Drive<'_> {
             self.flush().await?;
             return self.yield_until(self.app.clock.now()).await;
         }
-        self.flush_if_large().await?;
         let started_at = self.app.clock.now();
+        if self.flush_if_large().await? == Flushed::Overruled {
+            return self.yield_until(started_at).await;
+        }
         let rendered = self.render(ix, &action.input).await;
         let prepared = rendered.and_then(|input| {
             let key = idempotency_key(self.head, &self.plan.node(ix).path);
@@ -62,8 +64,10 @@ impl Drive<'_> {
     }
 
     pub(super) async fn respond(&mut self, ix: NodeIx, attempt: u16, answer: &Template) -> Result<Flow, ExecutorError> {
-        self.flush_if_large().await?;
         let started_at = self.app.clock.now();
+        if self.flush_if_large().await? == Flushed::Overruled {
+            return self.yield_until(started_at).await;
+        }
         let answer = self.render(ix, answer).await.and_then(|value| read_answer(&value));
         let event = match answer {
             Ok(answer) => {
@@ -77,8 +81,10 @@ impl Drive<'_> {
     }
 
     pub(super) async fn wait(&mut self, ix: NodeIx, attempt: u16, pause: &Pausing) -> Result<Flow, ExecutorError> {
-        self.flush_if_large().await?;
         let started_at = self.app.clock.now();
+        if self.flush_if_large().await? == Flushed::Overruled {
+            return self.yield_until(started_at).await;
+        }
         let event = match self.wake_time(ix, pause, started_at).await {
             Ok(until) => Event::Until(until),
             Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,

@@ -1,6 +1,6 @@
 //! The end of a run.
 
-use super::Drive;
+use super::{Drive, Flushed};
 use crate::ExecutorError;
 use dispatch::settle_outbox;
 use domain::run::{Consequence, End, Head, RunError, RunStatus, SettledBy};
@@ -15,7 +15,10 @@ impl Drive<'_> {
         error: Option<RunError>,
         output: Option<Value>,
     ) -> Result<(), ExecutorError> {
-        self.flush().await?;
+        if self.flush().await? == Flushed::Overruled {
+            self.yield_until(self.app.clock.now()).await?;
+            return Ok(());
+        }
         let outbox = match status {
             RunStatus::Failed | RunStatus::TimedOut => vec![Consequence::FailureEvent],
             RunStatus::Succeeded | RunStatus::Cancelled | RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {

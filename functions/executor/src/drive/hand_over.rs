@@ -1,6 +1,6 @@
 //! The ways a run leaves a worker's hands before its end.
 
-use super::{Drive, Flow};
+use super::{Drive, Flow, Flushed};
 use crate::ExecutorError;
 use dispatch::{At, StepMessage};
 use domain::run::FORMAT;
@@ -68,7 +68,9 @@ impl Drive<'_> {
             ..StepMessage::again(self.org.org(), &self.head.id)
         };
         if !message.pending.is_empty() && !message.fits() {
-            self.flush().await?;
+            if self.flush().await? == Flushed::Overruled {
+                return self.yield_until(self.app.clock.now()).await;
+            }
             message.pending.clear();
         }
         self.app.queue.send(&message, delay).await?;

@@ -153,6 +153,12 @@ impl<'a> Drive<'a> {
                 let entry = segment.entries.last().expect("it was just pushed");
                 Ok(Flow::Then(follow(self.plan, ix, entry, &mut self.context)))
             }
+            // Our own write, repeated after its answer was lost on the way.
+            Appended::Lost(stored) if stored == segment => {
+                self.first_hand = true;
+                let entry = segment.entries.last().expect("it was just pushed");
+                Ok(Flow::Then(follow(self.plan, ix, entry, &mut self.context)))
+            }
             // The winner, or whoever holds the claim now, carries the run on. Should it have died, we come back.
             Appended::Lost(_) => self.yield_until(self.app.clock.now().plus(YIELD)).await,
             Appended::Superseded { until } => self.yield_until(until).await,
@@ -160,22 +166,37 @@ impl<'a> Drive<'a> {
     }
 
     /// Journals the pending outcomes by themselves when they have become large.
-    async fn flush_if_large(&mut self) -> Result<(), ExecutorError> {
+    async fn flush_if_large(&mut self) -> Result<Flushed, ExecutorError> {
         if self.pending.iter().map(entry_weight).sum::<usize>() > FLUSH_AT {
-            self.flush().await?;
+            return self.flush().await;
         }
-        Ok(())
+        Ok(Flushed::Kept)
     }
 
-    async fn flush(&mut self) -> Result<(), ExecutorError> {
+    async fn flush(&mut self) -> Result<Flushed, ExecutorError> {
         if self.pending.is_empty() {
-            return Ok(());
+            return Ok(Flushed::Kept);
         }
-        // Losing changes nothing: pure outcomes are the same whoever computes them.
         let segment = Segment { entries: std::mem::take(&mut self.pending) };
-        self.app.runs.append(self.org, self.head, &segment, None).await?;
-        Ok(())
+        Ok(match self.app.runs.append(self.org, self.head, &segment, None).await? {
+            Appended::Lost(stored) if !same_outcomes(&stored, &segment) => Flushed::Overruled,
+            Appended::Won | Appended::Lost(_) | Appended::Superseded { .. } => Flushed::Kept,
+        })
     }
+}
+
+/// What became of outcomes that were journalled by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flushed {
+    /// They are recorded, by us or by another worker that computed the same.
+    Kept,
+    /// Another worker recorded something else. Pure outcomes differ only where time ran out for one and not for the other; what is
+    /// stored counts, and our context is void.
+    Overruled,
+}
+
+fn same_outcomes(one: &Segment, other: &Segment) -> bool {
+    one.entries.last().map(|e| (&e.path, e.attempt, &e.mark)) == other.entries.last().map(|e| (&e.path, e.attempt, &e.mark))
 }
 
 /// How long a head is believed between steps.

@@ -1,6 +1,6 @@
 //! Steps without effects: the same inputs give the same bytes, so they need no journal write of their own.
 
-use super::{Drive, Flow, check_size, evaluation_error};
+use super::{Drive, Flow, Flushed, check_size, evaluation_error};
 use crate::ExecutorError;
 use domain::run::StepError;
 use engine::{Event, NodeIx, NodeKind, follow, seed, truthy};
@@ -24,8 +24,10 @@ impl Drive<'_> {
         let entry = self.entry(ix, attempt, started_at, None, mark);
         let then = follow(self.plan, ix, &entry, &mut self.context);
         self.pending.push(entry);
-        self.flush_if_large().await?;
-        Ok(Flow::Then(then))
+        match self.flush_if_large().await? {
+            Flushed::Kept => Ok(Flow::Then(then)),
+            Flushed::Overruled => self.yield_until(started_at).await,
+        }
     }
 
     async fn evaluate(&self, ix: NodeIx) -> Result<Event, StepError> {

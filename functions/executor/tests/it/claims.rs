@@ -5,7 +5,9 @@ use domain::Millis;
 use harness::{Delivery, Fault, Reply, START, World};
 use runtime::Clock;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use store::{Claim, RunStore};
 
 /// Lets a world begin a run whose first step another worker holds until 35 seconds from now.
@@ -75,15 +77,22 @@ async fn a_worker_that_outlives_its_lease_leaves_the_run_to_its_successor() {
     assert_eq!(view.head.status.as_str(), "succeeded");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_mark_that_fails_does_not_interrupt_an_effect() {
     let world = World::new().await;
-    world.http.script(POST, [Reply::Pending(Duration::from_secs(9), Box::new(Reply::ok(json!("done"))))]);
+    let go = Arc::new(Notify::new());
+    world.http.script(POST, [Reply::Held(go.clone(), Box::new(Reply::ok(json!("done"))))]);
     let step = with(post("a", POST, json!(1)), json!({"at_most_once": true}));
     let id = world.start_run(&workflow(json!([step])), json!({})).await;
     // head, claim, http, mark_running
     world.faults.plan_next(3, Fault::Before);
-    world.deliver_all().await;
+    let answered = async {
+        while world.faults.struck().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        go.notify_one();
+    };
+    tokio::join!(world.deliver_all(), answered);
     assert_eq!(world.faults.struck(), [("mark_running", Fault::Before)]);
     let view = world.run(&id).await;
     assert_eq!(view.head.status.as_str(), "succeeded", "{:?}", view.head.error);

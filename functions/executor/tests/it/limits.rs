@@ -5,7 +5,7 @@ use harness::{Reply, World};
 use serde_json::{Value, json};
 
 /// Text that deflate cannot make much smaller.
-fn noise(bytes: usize) -> String {
+pub(crate) fn noise(bytes: usize) -> String {
     let draw = harness::SeededDraw::new(3);
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     (0..bytes).map(|_| char::from(letters[(runtime::Draw::draw(&draw) % 64) as usize])).collect()
@@ -20,7 +20,7 @@ async fn the_largest_input_and_the_largest_output_fit_into_the_history_together(
     let world = World::new().await;
     let large = noise(250_000);
     world.http.script(POST, [Reply::ok(json!(noise(300_000)))]);
-    let steps = json!([{"id": "a", "type": "action", "use": "http.request", "input": {"method": "POST", "url": POST, "body": "{{ trigger.t & trigger.t }}"}}]);
+    let steps = json!([{"id": "a", "type": "action", "use": "http.request", "input": {"method": "POST", "url": POST, "body": ["{{ trigger.t }}", "{{ trigger.t }}"]}}]);
     let id = world.start_run(&workflow(steps), json!({"t": large})).await;
     world.deliver_all().await;
     let view = world.run(&id).await;

@@ -5,14 +5,16 @@ use domain::workflow::{Step, StepKind};
 use domain::{Fault, Millis, duration};
 use expr::Template;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every `steps.x` must name a step that can have run before.
-pub(super) fn references(plan: &Plan, faults: &mut Vec<Fault>) {
+///
+/// `nodes` finds a step's node by the step's pointer: paths are not unique while there are faults.
+pub(super) fn references(plan: &Plan, nodes: &BTreeMap<String, NodeIx>, faults: &mut Vec<Fault>) {
     let mut known = BTreeSet::new();
     all_ids(&plan.definition.steps, &mut known);
-    let mut walk = Walk { plan, known, faults };
-    walk.block(&plan.definition.steps, "", &mut BTreeSet::new());
+    let mut walk = Walk { plan, nodes, known, faults };
+    walk.block(&plan.definition.steps, &mut BTreeSet::new());
 }
 
 /// A dedupe expression is evaluated before any step runs.
@@ -57,24 +59,23 @@ fn all_ids<'a>(steps: &'a [Step], into: &mut BTreeSet<&'a str>) {
 
 struct Walk<'a> {
     plan: &'a Plan,
+    nodes: &'a BTreeMap<String, NodeIx>,
     known: BTreeSet<&'a str>,
     faults: &'a mut Vec<Fault>,
 }
 
 impl<'a> Walk<'a> {
     /// Checks steps in order; `before` gathers what can have run.
-    fn block(&mut self, steps: &'a [Step], prefix: &str, before: &mut BTreeSet<&'a str>) {
+    fn block(&mut self, steps: &'a [Step], before: &mut BTreeSet<&'a str>) {
         for step in steps {
-            let path = format!("{prefix}{}", step.id);
-            if let Some(ix) = self.plan.by_path(&path) {
-                self.step(step, ix, before);
+            if let Some(ix) = self.nodes.get(&step.pointer) {
+                self.step(step, *ix, before);
             }
             if let StepKind::Branch { arms, otherwise } = &step.kind {
-                let inner = format!("{path}.");
                 let outset = before.clone();
                 for block in arms.iter().map(|a| &a.steps).chain([otherwise]) {
                     let mut within = outset.clone();
-                    self.block(block, &inner, &mut within);
+                    self.block(block, &mut within);
                     before.extend(within);
                 }
             }

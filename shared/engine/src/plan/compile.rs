@@ -36,13 +36,14 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
     }
     let by_path = compiler.nodes.iter().enumerate().map(|(i, n)| (n.path.clone(), NodeIx(i as u32))).collect();
     let plan = Plan { definition, nodes: compiler.nodes, first, by_path, dedupe, patterns };
-    check::references(&plan, &mut compiler.faults);
+    check::references(&plan, &compiler.by_pointer, &mut compiler.faults);
     (plan, compiler.faults)
 }
 
 #[derive(Default)]
 struct Compiler {
     nodes: Vec<Node>,
+    by_pointer: BTreeMap<String, NodeIx>,
     faults: Vec<Fault>,
 }
 
@@ -120,6 +121,7 @@ impl Compiler {
             live.join(&self.nodes[next.0 as usize].live);
         }
         let ix = NodeIx(self.nodes.len() as u32);
+        self.by_pointer.insert(at.clone(), ix);
         self.nodes.push(Node { id: step.id.clone(), path, on_error: step.on_error, kind, next, live });
         ix
     }

@@ -13,23 +13,57 @@ async fn an_event_starts_the_workflows_whose_patterns_match_and_no_others() {
     let app = TestApp::start().await;
     let sample: Value = serde_json::from_str(&file("events/eventbridge-order-placed.json")).unwrap();
     let patterns = [
-        ("exact", json!({"source": ["shop"], "detail-type": ["Order placed"]}), true),
-        ("prefix", json!({"source": [{"prefix": "sh"}], "detail": {"order": [{"prefix": "10"}]}}), true),
-        ("one of", json!({"source": ["shop"], "detail": {"customer": {"country": ["DE", "IT"]}}}), true),
-        ("in a list", json!({"source": ["shop"], "detail": {"items": {"sku": ["CRANK-1"]}}}), true),
+        (
+            "exact",
+            json!({"source": ["shop"], "detail-type": ["Order placed"]}),
+            true,
+        ),
+        (
+            "prefix",
+            json!({"source": [{"prefix": "sh"}], "detail": {"order": [{"prefix": "10"}]}}),
+            true,
+        ),
+        (
+            "one of",
+            json!({"source": ["shop"], "detail": {"customer": {"country": ["DE", "IT"]}}}),
+            true,
+        ),
+        (
+            "in a list",
+            json!({"source": ["shop"], "detail": {"items": {"sku": ["CRANK-1"]}}}),
+            true,
+        ),
         ("number", json!({"detail": {"total": [119]}}), true),
         ("other source", json!({"source": ["warehouse"]}), false),
-        ("other prefix", json!({"source": ["shop"], "detail": {"order": [{"prefix": "2"}]}}), false),
+        (
+            "other prefix",
+            json!({"source": ["shop"], "detail": {"order": [{"prefix": "2"}]}}),
+            false,
+        ),
         ("not a prefix", json!({"source": ["sho"]}), false),
-        ("other country", json!({"source": ["shop"], "detail": {"customer": {"country": ["DE"]}}}), false),
-        ("missing field", json!({"source": ["shop"], "detail": {"colour": ["red"]}}), false),
+        (
+            "other country",
+            json!({"source": ["shop"], "detail": {"customer": {"country": ["DE"]}}}),
+            false,
+        ),
+        (
+            "missing field",
+            json!({"source": ["shop"], "detail": {"colour": ["red"]}}),
+            false,
+        ),
         ("text is no number", json!({"detail": {"total": ["119"]}}), false),
     ];
     let mut workflows = Vec::new();
     for (name, pattern, matches) in &patterns {
         workflows.push(app.publish(&listener(name, pattern.clone())).await);
         // The API's own tester says the same.
-        let tested = app.post("/v1/events/test-pattern", &json!({"pattern": pattern, "event": sample})).await.expect(200);
+        let tested = app
+            .post(
+                "/v1/events/test-pattern",
+                &json!({"pattern": pattern, "event": sample}),
+            )
+            .await
+            .expect(200);
         assert_eq!(tested["matches"], *matches, "{name}");
     }
     let detail_type = text(&sample["detail-type"]);
@@ -49,7 +83,11 @@ async fn an_event_starts_the_workflows_whose_patterns_match_and_no_others() {
     app.put_event("end", "End", &json!({})).await;
     app.runs_of(&end.id, 1).await;
     for (workflow, (name, _, matches)) in workflows.iter().zip(&patterns) {
-        assert_eq!(app.runs(&format!("workflow={}", workflow.id)).await.len(), usize::from(*matches), "{name}");
+        assert_eq!(
+            app.runs(&format!("workflow={}", workflow.id)).await.len(),
+            usize::from(*matches),
+            "{name}"
+        );
     }
 }
 
@@ -58,8 +96,11 @@ async fn a_disabled_or_changed_workflow_listens_no_longer() {
     let app = TestApp::start().await;
     let off = app.publish(&listener("off", json!({"source": ["tick"]}))).await;
     app.disable(&off.id).await;
-    let changed = app.publish(&listener("changed", json!({"source": ["tick"]}))).await;
-    app.change_workflow(&changed.id, &listener("changed", json!({"source": ["tock"]}))).await;
+    let changed = app
+        .publish(&listener("changed", json!({"source": ["tick"]})))
+        .await;
+    app.change_workflow(&changed.id, &listener("changed", json!({"source": ["tock"]})))
+        .await;
     let on = app.publish(&listener("on", json!({"source": ["tick"]}))).await;
     app.put_event("tick", "Tick", &json!({"n": 1})).await;
     app.runs_of(&on.id, 1).await;
@@ -82,11 +123,28 @@ async fn events_that_cannot_be_are_refused() {
     ] {
         app.post("/v1/events", &event).await.refused(422, "invalid_event");
     }
-    app.post("/v1/events", &json!({"source": "shop", "detail": {}})).await.refused(422, "invalid_body");
-    app.post("/v1/events", &json!({"source": "shop", "detail-type": "x", "detail": {}, "time": 1})).await.refused(422, "invalid_body");
-    app.post("/v1/events", &json!({"source": "shop", "detail-type": "x", "detail": {}})).await.expect(202);
+    app.post("/v1/events", &json!({"source": "shop", "detail": {}}))
+        .await
+        .refused(422, "invalid_body");
+    app.post(
+        "/v1/events",
+        &json!({"source": "shop", "detail-type": "x", "detail": {}, "time": 1}),
+    )
+    .await
+    .refused(422, "invalid_body");
+    app.post(
+        "/v1/events",
+        &json!({"source": "shop", "detail-type": "x", "detail": {}}),
+    )
+    .await
+    .expect(202);
 
-    let refused = app.post("/v1/events/test-pattern", &json!({"pattern": {"a": [], "b": "x"}, "event": {}})).await;
+    let refused = app
+        .post(
+            "/v1/events/test-pattern",
+            &json!({"pattern": {"a": [], "b": "x"}, "event": {}}),
+        )
+        .await;
     let problem = refused.refused(422, "invalid_pattern");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 2, "{problem}");
 }

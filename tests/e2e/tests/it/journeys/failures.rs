@@ -18,7 +18,10 @@ async fn a_busy_target_is_asked_again_when_it_said_so() {
     })
     .await;
     let retry = json!({"max_attempts": 5, "initial": "PT0.01S", "jitter": "none"});
-    let steps = json!([with_retry(http_post("send", &target.url("/orders"), json!({"n": 1})), retry)]);
+    let steps = json!([with_retry(
+        http_post("send", &target.url("/orders"), json!({"n": 1})),
+        retry
+    )]);
     let workflow = app.publish(&manual("retried", steps)).await;
     let run = app.start_run(&workflow.id, &json!(null)).await;
     let retrying = app
@@ -28,16 +31,33 @@ async fn a_busy_target_is_asked_again_when_it_said_so() {
             first.filter(|s| s["status"] == "retrying")
         })
         .await;
-    assert_eq!((&retrying["attempts"], &retrying["error"]["code"]), (&json!(1), &json!("http_status")), "{retrying:#}");
-    assert_eq!(retrying["error"]["details"], json!({"status": 503, "body": {"busy": true}}));
-    assert_eq!((&retrying["error"]["retry_after_ms"], &retrying["finished_at"]), (&json!(1000), &json!(null)));
+    assert_eq!(
+        (&retrying["attempts"], &retrying["error"]["code"]),
+        (&json!(1), &json!("http_status")),
+        "{retrying:#}"
+    );
+    assert_eq!(
+        retrying["error"]["details"],
+        json!({"status": 503, "body": {"busy": true}})
+    );
+    assert_eq!(
+        (&retrying["error"]["retry_after_ms"], &retrying["finished_at"]),
+        (&json!(1000), &json!(null))
+    );
 
     let run = app.wait_until(&run, "succeeded").await;
     let send = step(&run, "send");
-    assert_eq!((&send["attempts"], &send["status"], &send["error"]), (&json!(3), &json!("succeeded"), &json!(null)));
+    assert_eq!(
+        (&send["attempts"], &send["status"], &send["error"]),
+        (&json!(3), &json!("succeeded"), &json!(null))
+    );
     let seen = target.seen();
     assert_eq!(seen.len(), 3);
-    assert!(seen.iter().all(|s| s.key() == seen[0].key() && !s.key().is_empty()), "one key for all attempts: {seen:?}");
+    assert!(
+        seen.iter()
+            .all(|s| s.key() == seen[0].key() && !s.key().is_empty()),
+        "one key for all attempts: {seen:?}"
+    );
     assert!(seen.iter().all(|s| s.json() == json!({"n": 1})), "{seen:?}");
 }
 
@@ -58,7 +78,10 @@ async fn a_step_that_fails_every_time_fails_the_run_after_its_attempts() {
 async fn what_no_repetition_mends_is_not_repeated() {
     let app = TestApp::shared().await;
     let target = Target::start(|_, _| Reply::status(404, &json!({"error": "no such thing"}))).await;
-    let steps = json!([with_retry(http_get("ask", &target.url("/")), json!({"max_attempts": 5, "initial": "PT0S"}))]);
+    let steps = json!([with_retry(
+        http_get("ask", &target.url("/")),
+        json!({"max_attempts": 5, "initial": "PT0S"})
+    )]);
     let run = app.run_steps(steps, &json!(null), "failed").await;
     assert_failed(&run, "ask", "http_status");
     assert_eq!(target.count(), 1);
@@ -81,9 +104,16 @@ async fn a_run_goes_on_past_a_step_that_may_fail() {
         {"id": "tell", "type": "map", "output": {"asked": "{{ steps.ask.error.code }}", "bad": "{{ steps.bad.error }}"}}
     ]);
     let run = app.run_steps(steps, &json!(null), "succeeded").await;
-    assert_eq!((&step(&run, "ask")["status"], &step(&run, "bad")["status"]), (&json!("failed"), &json!("failed")));
+    assert_eq!(
+        (&step(&run, "ask")["status"], &step(&run, "bad")["status"]),
+        (&json!("failed"), &json!("failed"))
+    );
     let told = &step(&run, "tell")["output"];
-    assert_eq!((&told["asked"], &told["bad"]["code"]), (&json!("http_status"), &json!("expression_failed")), "{run:#}");
+    assert_eq!(
+        (&told["asked"], &told["bad"]["code"]),
+        (&json!("http_status"), &json!("expression_failed")),
+        "{run:#}"
+    );
     assert!(text(&told["bad"]["message"]).contains("on purpose"), "{run:#}");
 }
 
@@ -95,7 +125,12 @@ async fn a_failure_starts_the_workflow_that_listens_for_failures() {
             "triggers": [{"id": "failed", "type": "event", "pattern": {"source": ["patchbay"], "detail-type": ["Run failed"]}}],
             "steps": [{"id": "note", "type": "map", "output": "{{ trigger.event.detail }}"}]}))
         .await;
-    let failing = app.publish(&manual("failing", json!([{"id": "end", "type": "stop", "status": "failed", "message": "on purpose"}]))).await;
+    let failing = app
+        .publish(&manual(
+            "failing",
+            json!([{"id": "end", "type": "stop", "status": "failed", "message": "on purpose"}]),
+        ))
+        .await;
     let fine = app.publish(&manual("fine", json!([]))).await;
     let ok = app.start_run(&fine.id, &json!(null)).await;
     app.wait_until(&ok, "succeeded").await;
@@ -105,8 +140,14 @@ async fn a_failure_starts_the_workflow_that_listens_for_failures() {
     let heard = app.runs_of(&listener.id, 1).await;
     let heard = app.wait_until(text(&heard[0]["id"]), "succeeded").await;
     let note = &step(&heard, "note")["output"];
-    assert_eq!((&note["run"], &note["workflow"], &note["status"]), (&failed["id"], &json!(failing.id), &json!("failed")));
-    assert_eq!(note["error"], json!({"code": "stopped", "message": "on purpose", "step": "end"}));
+    assert_eq!(
+        (&note["run"], &note["workflow"], &note["status"]),
+        (&failed["id"], &json!(failing.id), &json!("failed"))
+    );
+    assert_eq!(
+        note["error"],
+        json!({"code": "stopped", "message": "on purpose", "step": "end"})
+    );
     assert_eq!(app.runs(&format!("workflow={}", listener.id)).await.len(), 1);
 }
 
@@ -118,7 +159,12 @@ async fn a_chain_of_failures_ends() {
             "triggers": [{"id": "failed", "type": "event", "pattern": {"source": ["patchbay"], "detail-type": ["Run failed"]}}],
             "steps": [{"id": "end", "type": "stop", "status": "failed"}]}))
         .await;
-    let failing = app.publish(&manual("failing", json!([{"id": "end", "type": "stop", "status": "failed"}]))).await;
+    let failing = app
+        .publish(&manual(
+            "failing",
+            json!([{"id": "end", "type": "stop", "status": "failed"}]),
+        ))
+        .await;
     let run = app.start_run(&failing.id, &json!(null)).await;
     app.wait_until(&run, "failed").await;
     let last = app

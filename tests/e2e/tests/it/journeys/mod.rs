@@ -2,7 +2,9 @@
 
 mod bus;
 mod failures;
+mod large;
 mod manual;
+mod races;
 mod respond;
 mod samples;
 mod sign_in;

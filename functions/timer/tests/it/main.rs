@@ -1,0 +1,4 @@
+//! The timer over a whole deployment: what it must look at, it looks at, whatever was missed.
+
+mod checks;
+mod ticks;
