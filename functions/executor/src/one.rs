@@ -1,6 +1,6 @@
 //! One message: find out where its run stands, then carry it on.
 
-use crate::drive::Drive;
+use crate::drive::{Drive, Outset};
 use crate::{App, ExecutorError};
 use dispatch::{At, StepMessage, settle_outbox};
 use domain::run::Head;
@@ -31,7 +31,7 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         let (context, then) = from_journal(app, &org, &head, &plan).await?;
         (context, then, Vec::new())
     };
-    let mut drive = Drive::new(app, &org, &head, &plan, context, pending, deadline, first_hand);
+    let mut drive = Drive::new(app, &org, &head, &plan, Outset { context, pending, first_hand }, deadline);
     if app.clock.now() >= head.deadline {
         return drive.time_out().await;
     }

@@ -3,7 +3,7 @@
 use crate::App;
 use crate::handle::run_body;
 use domain::run::Answer;
-use domain::{OrgKey, Problem, RunId, limits};
+use domain::{Millis, OrgKey, Problem, RunId, limits};
 use lambda_http::{Body, Response};
 use serde_json::Value;
 use std::time::Duration;
@@ -21,10 +21,10 @@ pub(crate) fn problem(problem: &Problem) -> Response<Body> {
     json(problem.status, "application/problem+json", &body)
 }
 
-/// Waits for the workflow's own answer.
-pub(crate) async fn of_workflow(app: &App, org: &OrgKey, run: &RunId) -> Response<Body> {
+/// Waits for the workflow's own answer to a request that came at `arrived`.
+pub(crate) async fn of_workflow(app: &App, org: &OrgKey, run: &RunId, arrived: Millis) -> Response<Body> {
     let mut pause = Duration::from_millis(15);
-    let until = app.clock.now().plus(limits::RESPOND_WITHIN);
+    let until = arrived.plus(limits::RESPOND_WITHIN);
     while app.clock.now() < until {
         tokio::time::sleep(pause).await;
         pause = (pause * 3 / 2).min(Duration::from_millis(250));

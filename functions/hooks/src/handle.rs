@@ -4,7 +4,7 @@ use crate::App;
 use crate::answer;
 use crate::request::{self, Incoming};
 use dispatch::{StartError, StartRequest, Started};
-use domain::{HookId, Problem, RunId};
+use domain::{HookId, Problem, RunId, limits};
 use engine::Plan;
 use expr::Seed;
 use lambda_http::{Body, Request, Response};
@@ -26,7 +26,12 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
     if request.method() != lambda_http::http::Method::POST {
         return Err(Problem::new(405, "method_not_allowed", "webhooks are sent with `POST`"));
     }
+    let arrived = app.clock.now();
     let incoming = Incoming::read(&request)?;
+    if incoming.depth > limits::MAX_DEPTH {
+        let detail = format!("{} runs, each calling the next one's webhook, led here; the chain was stopped", incoming.depth);
+        return Err(Problem::new(508, "chain_too_deep", detail));
+    }
     let hook = app.store.hook(&id).await.map_err(|e| unavailable(&e.into()))?.ok_or_else(no_such_hook)?;
     if !hook.enabled {
         let detail = "the workflow behind this address is disabled; enable it with `POST /v1/workflows/{id}/enable`";
@@ -44,14 +49,14 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
             trigger: &hook.trigger,
             key: &key,
             input: incoming.trigger,
-            depth: 0,
+            depth: incoming.depth,
             now: app.clock.now(),
         })
         .await
         .map_err(|e| unavailable(&e))?;
     info!(run.id = %started.run(), workflow.id = %hook.workflow, run.new = matches!(started, Started::New(_)), "a webhook was taken");
     if plan.definition().responds() {
-        return Ok(answer::of_workflow(app, &hook.org, started.run()).await);
+        return Ok(answer::of_workflow(app, &hook.org, started.run(), arrived).await);
     }
     Ok(answer::accepted(started.run()))
 }

@@ -13,6 +13,8 @@ pub(crate) struct Incoming {
     pub(crate) trigger: Value,
     /// API Gateway's id of the request.
     pub(crate) request_id: String,
+    /// How many runs led to the request, as an HTTP step of ours says; 0 from anybody else.
+    pub(crate) depth: u16,
 }
 
 impl Incoming {
@@ -27,9 +29,10 @@ impl Incoming {
         let mut headers = Map::new();
         for name in request.headers().keys() {
             let values = request.headers().get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
-            let shown = match is_secret_header(name.as_str()) {
-                true => REDACTED.to_owned(),
-                false => values.collect::<Vec<_>>().join(", "),
+            let shown = if is_secret_header(name.as_str()) {
+                REDACTED.to_owned()
+            } else {
+                values.collect::<Vec<_>>().join(", ")
             };
             headers.insert(name.as_str().to_owned(), shown.into());
         }
@@ -53,7 +56,9 @@ impl Incoming {
         trigger.insert("headers".to_owned(), headers.into());
         trigger.insert("query".to_owned(), query.into());
         trigger.insert("method".to_owned(), request.method().as_str().into());
+        let depth = request.headers().get(limits::DEPTH_HEADER).and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or(0);
         Ok(Self {
+            depth,
             trigger: trigger.into(),
             request_id: request_id
                 .ok_or_else(|| Problem::new(500, "internal", "the request came without an id; send it again"))?,

@@ -68,8 +68,10 @@ impl Bus {
             "time": format!("{time:.0}"), "region": REGION, "resources": entry.resources, "detail": detail,
         });
         meter.add("events.PutEvents", 1.0);
-        if let Some(queue) = self.target.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
-            queue.send(event.to_string(), None, std::time::Duration::ZERO);
+        if let Some(queue) = self.target.lock().unwrap_or_else(PoisonError::into_inner).as_ref()
+            && let Err(error) = queue.send(event.to_string(), None, std::time::Duration::ZERO)
+        {
+            return refuse("InternalFailure", &format!("the event was not kept: {error}"));
         }
         json!({"EventId": id})
     }

@@ -19,7 +19,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use bytes::Bytes;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The account that emulated resources belong to.
@@ -34,6 +34,8 @@ const TABLES: &str = "dynamodb.sqlite";
 pub enum CloudError {
     #[error("the emulated tables cannot be opened: {0}")]
     Tables(String),
+    #[error("the kept messages cannot be read or written: {0}")]
+    Messages(String),
     #[error("the emulated secrets at `{path}` cannot be read or written: {reason}")]
     Secrets { path: String, reason: String },
 }
@@ -50,6 +52,8 @@ struct Inner {
     queues: Mutex<HashMap<String, Arc<Queue>>>,
     bus: Bus,
     meter: Meter,
+    /// Where queues that are to outlive the process keep their messages.
+    messages: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Cloud {
@@ -79,7 +83,7 @@ impl Cloud {
     pub async fn open(folder: &Path) -> Result<Self, CloudError> {
         let dynamodb = DynamoDb::open(&folder.join(TABLES))?;
         let secrets = Secrets::open(folder.join("secrets.json")).await?;
-        Ok(Self::of(dynamodb, secrets))
+        Ok(Self::of(dynamodb, secrets, Some(folder.join("messages"))))
     }
 
     /// Whether `folder` is what [`open`](Self::open) made, or empty.
@@ -89,21 +93,29 @@ impl Cloud {
 
     /// Emulators that forget everything.
     pub fn memory() -> Result<Self, CloudError> {
-        Ok(Self::of(DynamoDb::memory()?, Secrets::memory()))
+        Ok(Self::of(DynamoDb::memory()?, Secrets::memory(), None))
     }
 
-    fn of(dynamodb: DynamoDb, secrets: Secrets) -> Self {
-        let inner =
-            Inner { dynamodb, secrets, queues: Mutex::default(), bus: Bus::default(), meter: Meter::default() };
+    fn of(dynamodb: DynamoDb, secrets: Secrets, messages: Option<PathBuf>) -> Self {
+        let inner = Inner {
+            dynamodb,
+            secrets,
+            queues: Mutex::default(),
+            bus: Bus::default(),
+            meter: Meter::default(),
+            messages,
+        };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Makes a queue, which keeps its messages in memory.
-    pub fn create_queue(&self, name: &str, settings: QueueSettings) -> Arc<Queue> {
-        let queue = Arc::new(Queue::new(name, settings));
+    /// Makes a queue. Its messages are in memory; where its settings say so, and the emulators have a folder, on disk too.
+    pub fn create_queue(&self, name: &str, settings: QueueSettings) -> Result<Arc<Queue>, CloudError> {
+        let folder = self.inner.messages.as_deref().filter(|_| settings.kept);
+        let queue = Queue::open(name, settings, folder).map_err(|e| CloudError::Messages(e.to_string()))?;
+        let queue = Arc::new(queue);
         let mut queues = self.inner.queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.insert(queue.url().to_owned(), queue.clone());
-        queue
+        Ok(queue)
     }
 
     /// Lets every event of the bus go into `queue`, as the template's rule does.

@@ -4,6 +4,7 @@
 mod bus;
 mod cloud;
 mod dynamodb;
+mod kept;
 mod meter;
 mod secrets;
 mod sqs;

@@ -1,15 +1,18 @@
-//! SQS: standard queues in memory.
+//! SQS: standard queues in memory; on disk too where that is asked for.
 //!
 //! Functions send through the SDK; the local stack's event source mappings, which in AWS are no code of ours, take messages
 //! through [`Queue::receive`] and [`Queue::delete`].
 
 use crate::cloud::{ACCOUNT, Answer, REGION};
+use crate::kept::{Kept, KeptMessage};
 use crate::meter::Meter;
 use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -26,6 +29,8 @@ pub struct QueueSettings {
     pub visibility: Duration,
     /// Where a message goes that was handed out this often, and how often that is.
     pub redrive: Option<(Arc<Queue>, u32)>,
+    /// Keeps its messages over a restart.
+    pub kept: bool,
 }
 
 /// A standard queue.
@@ -34,6 +39,7 @@ pub struct Queue {
     name: String,
     url: String,
     settings: QueueSettings,
+    kept: Option<Kept>,
     state: Mutex<State>,
     arrival: Notify,
 }
@@ -66,14 +72,22 @@ pub struct Received {
 }
 
 impl Queue {
-    pub(crate) fn new(name: &str, settings: QueueSettings) -> Self {
-        Self {
+    /// A queue; with a folder, it holds what was kept there.
+    pub(crate) fn open(name: &str, settings: QueueSettings, folder: Option<&Path>) -> io::Result<Self> {
+        let kept = folder.map(|folder| Kept::open(&folder.join(name))).transpose()?;
+        let before = kept.as_ref().map(Kept::all).transpose()?.unwrap_or_default();
+        let queue = Self {
             name: name.to_owned(),
             url: format!("https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"),
             settings,
+            kept,
             state: Mutex::default(),
             arrival: Notify::new(),
+        };
+        for KeptMessage { id, body, group, sent } in before {
+            queue.insert(Message { id, body, group, sent, first_received: None, receives: 0 }, Duration::ZERO);
         }
+        Ok(queue)
     }
 
     pub fn url(&self) -> &str {
@@ -100,13 +114,32 @@ impl Queue {
         self.len() == 0
     }
 
-    /// Puts a message into the queue; gives its id.
-    pub fn send(&self, body: String, group: Option<String>, delay: Duration) -> String {
-        let id = Uuid::new_v4().to_string();
-        let message =
-            Message { id: id.clone(), body, group, sent: now_ms(), first_received: None, receives: 0 };
+    /// Puts a message into the queue; gives its id. An error means that it is not there.
+    pub fn send(&self, body: String, group: Option<String>, delay: Duration) -> io::Result<String> {
+        let message = Message {
+            id: Uuid::new_v4().to_string(),
+            body,
+            group,
+            sent: now_ms(),
+            first_received: None,
+            receives: 0,
+        };
+        let id = message.id.clone();
+        self.keep(&message)?;
         self.insert(message, delay);
-        id
+        Ok(id)
+    }
+
+    fn keep(&self, message: &Message) -> io::Result<()> {
+        let Some(kept) = &self.kept else { return Ok(()) };
+        let Message { id, body, group, sent, .. } = message.clone();
+        kept.put(&KeptMessage { id, body, group, sent })
+    }
+
+    fn forget(&self, id: &str) {
+        if let Some(Err(error)) = self.kept.as_ref().map(|kept| kept.remove(id)) {
+            tracing::error!(message.id = id, %error, "a message that was dealt with is still kept; it will come again");
+        }
     }
 
     fn insert(&self, message: Message, delay: Duration) {
@@ -146,7 +179,10 @@ impl Queue {
     /// Deletes a message, whichever of its handles is given.
     pub fn delete(&self, handle: &str) {
         if let Some(key) = handle.split('.').next().and_then(|k| k.parse().ok()) {
-            self.state().messages.remove(&key);
+            let removed = self.state().messages.remove(&key);
+            if let Some(message) = removed {
+                self.forget(&message.id);
+            }
         }
     }
 
@@ -186,7 +222,13 @@ impl Queue {
         drop(state);
         if let Some((queue, _)) = &self.settings.redrive {
             for message in dead {
-                queue.insert(Message { receives: 0, first_received: None, ..message }, Duration::ZERO);
+                let id = message.id.clone();
+                let moved = Message { receives: 0, first_received: None, ..message };
+                if let Err(error) = queue.keep(&moved) {
+                    tracing::error!(message.id = %id, %error, "a dead letter could not be kept");
+                }
+                queue.insert(moved, Duration::ZERO);
+                self.forget(&id);
             }
         }
         if more {
@@ -278,7 +320,11 @@ pub(crate) fn answer(
             }
             meter.add("sqs.SendMessage", send.message_body.len().div_ceil(BILLED_UNIT) as f64);
             let md5 = md5_hex(&send.message_body);
-            let id = queue.send(send.message_body, send.message_group_id, Duration::from_secs(send.delay_seconds));
+            let delay = Duration::from_secs(send.delay_seconds);
+            let id = match queue.send(send.message_body, send.message_group_id, delay) {
+                Ok(id) => id,
+                Err(e) => return Answer::error(500, "InternalFailure", &format!("the message was not kept: {e}")),
+            };
             Answer::ok(json!({"MessageId": id, "MD5OfMessageBody": md5}).to_string())
         }
         "GetQueueAttributes" => {
@@ -312,14 +358,15 @@ mod tests {
     use super::*;
 
     fn queue(visibility: u64, redrive: Option<(Arc<Queue>, u32)>) -> Queue {
-        Queue::new("q", QueueSettings { visibility: Duration::from_secs(visibility), redrive })
+        let settings = QueueSettings { visibility: Duration::from_secs(visibility), redrive, kept: false };
+        Queue::open("q", settings, None).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_message_that_is_not_deleted_comes_again_and_dies_in_the_end() {
         let dead = Arc::new(queue(30, None));
         let q = queue(30, Some((dead.clone(), 2)));
-        q.send("hello".into(), Some("org".into()), Duration::ZERO);
+        q.send("hello".into(), Some("org".into()), Duration::ZERO).unwrap();
         let first = q.receive(10).await;
         assert_eq!(first[0].record["attributes"]["ApproximateReceiveCount"], "1");
         let second = q.receive(10).await;
@@ -334,12 +381,36 @@ mod tests {
     async fn a_delay_is_kept() {
         let q = queue(30, None);
         let sent = Instant::now();
-        q.send("later".into(), None, Duration::from_secs(5));
+        q.send("later".into(), None, Duration::from_secs(5)).unwrap();
         assert_eq!(q.visible(), 0);
         let got = q.receive(1).await;
         assert_eq!(sent.elapsed(), Duration::from_secs(5));
         q.delete(&got[0].handle);
         assert!(q.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_is_there_again_until_it_is_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |redrive| {
+            let settings = QueueSettings { visibility: Duration::from_secs(30), redrive, kept: true };
+            Arc::new(Queue::open(if settings.redrive.is_some() { "q" } else { "dead" }, settings, Some(folder.path())).unwrap())
+        };
+        let q = open(Some((open(None), 1)));
+        q.send("one".into(), None, Duration::ZERO).unwrap();
+        q.send("two".into(), Some("org".into()), Duration::ZERO).unwrap();
+        let first = q.receive(1).await;
+        q.delete(&first[0].handle);
+        drop(q);
+
+        let q = open(Some((open(None), 1)));
+        assert_eq!(q.len(), 1);
+        let again = q.receive(10).await;
+        assert_eq!((again[0].record["body"].as_str(), again[0].record["attributes"]["MessageGroupId"].as_str()), (Some("two"), Some("org")));
+        tokio::time::advance(Duration::from_secs(31)).await;
+        assert!(q.take(10).0.is_empty(), "it was handed out once and is a dead letter now");
+        drop(q);
+        assert_eq!((open(Some((open(None), 1))).len(), open(None).len()), (0, 1));
     }
 
     #[tokio::test]
@@ -358,7 +429,7 @@ mod tests {
             });
         }
         for i in 0..1000 {
-            q.send(i.to_string(), None, Duration::ZERO);
+            q.send(i.to_string(), None, Duration::ZERO).unwrap();
             if i % 100 == 0 {
                 tokio::task::yield_now().await;
             }

@@ -75,7 +75,7 @@ impl Stack {
         let listener = TcpListener::bind(addr).await.map_err(|e| StackError::Listen(addr, e))?;
         let addr = listener.local_addr().map_err(|e| StackError::Listen(addr, e))?;
         cloud.meter().switch(settings.meter);
-        let queues = Queues::create(&cloud);
+        let queues = Queues::create(&cloud)?;
         let sdk = cloud.sdk_config();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
@@ -191,15 +191,18 @@ impl Stack {
 const MAPPING_CONCURRENCY: usize = 32;
 
 impl Queues {
-    fn create(cloud: &Cloud) -> Self {
-        let visibility = limits::QUEUE_VISIBILITY;
-        let dead = cloud.create_queue("patchbay-steps-dead", QueueSettings { visibility, redrive: None });
-        let redrive = Some((dead.clone(), limits::MAX_RECEIVE_COUNT));
-        let steps = cloud.create_queue("patchbay-steps", QueueSettings { visibility, redrive });
-        let events_dead = cloud.create_queue("patchbay-events-dead", QueueSettings { visibility, redrive: None });
-        let redrive = Some((events_dead, limits::MAX_RECEIVE_COUNT));
-        let events = cloud.create_queue("patchbay-events", QueueSettings { visibility, redrive });
+    /// The queues of steps are in memory: the journal tells where every run stands. Nothing else tells of an event that was taken, so
+    /// those are kept.
+    fn create(cloud: &Cloud) -> Result<Self, CloudError> {
+        let create = |name: &str, redrive: Option<&Arc<Queue>>, kept: bool| {
+            let redrive = redrive.map(|dead| (dead.clone(), limits::MAX_RECEIVE_COUNT));
+            cloud.create_queue(name, QueueSettings { visibility: limits::QUEUE_VISIBILITY, redrive, kept })
+        };
+        let dead = create("patchbay-steps-dead", None, false)?;
+        let steps = create("patchbay-steps", Some(&dead), false)?;
+        let events_dead = create("patchbay-events-dead", None, true)?;
+        let events = create("patchbay-events", Some(&events_dead), true)?;
         cloud.deliver_events_to(&events);
-        Self { steps, dead, events }
+        Ok(Self { steps, dead, events })
     }
 }

@@ -37,8 +37,10 @@ pub const DEFAULT_RUN_TIMEOUT: Duration = Duration::from_hours(720);
 pub const MAX_RUN_TIMEOUT: Duration = Duration::from_hours(8784);
 /// How long the history of an ended run is kept.
 pub const RETENTION: Duration = Duration::from_hours(720);
-/// A chain of runs (an event of one starts the next) ends here.
+/// A chain of runs (an event or an HTTP step of one starts the next) ends here.
 pub const MAX_DEPTH: u16 = 16;
+/// The header by which an HTTP step tells a webhook how many runs led to it.
+pub const DEPTH_HEADER: &str = "patchbay-depth";
 
 /// A run that nothing was heard of is looked at after this time.
 pub const FIRST_CHECK: Duration = Duration::from_mins(10);

@@ -36,7 +36,7 @@ impl Drive<'_> {
             let key = idempotency_key(self.head, &self.plan.node(ix).path);
             Ok((http_request::prepare(&input, &key, action.timeout)?, shown(http_request::redacted(input))))
         });
-        let (Prepared { request, any_status }, input) = match prepared {
+        let (Prepared { mut request, any_status }, input) = match prepared {
             Ok(prepared) => prepared,
             Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => return self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await,
@@ -54,6 +54,8 @@ impl Drive<'_> {
         } else {
             None
         };
+        // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
+        request.headers.insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
         let sending = self.app.http.send(request);
         let response = self.while_shown(sending).await;
         let event = match http_request::outcome(response, any_status, self.app.clock.now()) {

@@ -39,6 +39,13 @@ pub(crate) struct Drive<'a> {
     effects: u32,
 }
 
+/// What a worker begins with.
+pub(crate) struct Outset {
+    pub(crate) context: Context,
+    pub(crate) pending: Vec<Entry>,
+    pub(crate) first_hand: bool,
+}
+
 /// What a step leads to.
 enum Flow {
     Then(Then),
@@ -52,13 +59,25 @@ impl<'a> Drive<'a> {
         org: &'a OrgKey,
         head: &'a Head,
         plan: &'a Plan,
-        context: Context,
-        pending: Vec<Entry>,
+        outset: Outset,
         deadline: Millis,
-        first_hand: bool,
     ) -> Self {
-        let head_read_at = app.clock.now();
-        Self { first_hand, head_read_at, app, org, head, plan, context, pending, deadline, began: app.clock.now(), done: 0, effects: 0 }
+        let Outset { context, pending, first_hand } = outset;
+        let now = app.clock.now();
+        Self {
+            app,
+            org,
+            head,
+            plan,
+            context,
+            pending,
+            deadline,
+            began: now,
+            first_hand,
+            head_read_at: now,
+            done: 0,
+            effects: 0,
+        }
     }
 
     /// Carries the run on from `then` until it ends, parks or is handed over.

@@ -60,21 +60,25 @@ async fn what_may_not_be_tried_twice_is_not_and_says_so() {
 #[tokio::test]
 async fn a_worker_that_outlives_its_lease_leaves_the_run_to_its_successor() {
     let world = World::new().await;
-    // The first answer takes longer than the lease; meanwhile nobody else comes.
-    world.http.script(POST, [Reply::Slow(Duration::from_secs(60), Box::new(Reply::ok(json!("late")))), Reply::ok(json!("new"))]);
+    let go = Arc::new(Notify::new());
+    world.http.script(POST, [Reply::Held(go.clone(), Box::new(Reply::ok(json!("late")))), Reply::ok(json!("new"))]);
     let id = world.start_run(&workflow(json!([post("a", POST, json!(1))])), json!({})).await;
     let first = world.queue.receive()[0].clone();
-    let head = world.run(&id).await.head;
-    // The successor takes the claim over while the first is still sending: its lease was 35 seconds.
-    let claim = world.store.claim(&world.org, &head, "a", 1, START, Duration::from_secs(1)).await.unwrap();
-    assert!(matches!(claim, Claim::Ours { .. }));
-    world.pass(Duration::from_secs(2)).await;
-    let slow = world.deliver(&first);
-    assert!(slow.await);
+    let successor = async {
+        while world.http.sent().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        world.pass(Duration::from_secs(36)).await;
+        assert!(world.redeliver(&harness::Message { receives: 2, ..first.clone() }).await);
+        go.notify_one();
+    };
+    assert!(tokio::join!(world.deliver(&first), successor).0, "who lost has nothing to report");
     world.deliver_all().await;
     let view = world.run(&id).await;
-    assert_eq!(view.entries("a").count(), 1);
+    assert_eq!((view.entries("a").count(), &view.output("a")["body"]), (1, &json!("new")));
     assert_eq!(view.head.status.as_str(), "succeeded");
+    let keys: Vec<String> = world.http.sent().into_iter().map(|r| r.key).collect();
+    assert_eq!(keys, [keys[0].clone(), keys[0].clone()], "the successor sends under the same key");
 }
 
 #[tokio::test]

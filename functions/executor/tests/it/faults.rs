@@ -67,7 +67,8 @@ fn check(world: &World, case: &Case, view: &RunView, expected: &RunView, about: 
     }
     let failures = world.bus.events().len();
     match view.head.status.as_str() {
-        "failed" => assert!(failures >= 1 && failures <= 1 + struck.len(), "{name}: {about}: {failures} failure events"),
+        // Told at least once; receivers know it by its run.
+        "failed" => assert!(failures >= 1, "{name}: {about}"),
         _ => assert_eq!(failures, 0, "{name}: {about}"),
     }
 }
@@ -92,30 +93,36 @@ async fn without_faults_each_workflow_ends_as_it_should() {
 
 #[tokio::test]
 async fn every_call_may_fail_or_kill_its_worker() {
+    strike_each_call(ChainBudget::default()).await;
+}
+
+#[tokio::test]
+async fn every_call_may_fail_or_kill_its_worker_with_a_message_for_each_effect() {
+    strike_each_call(step_by_step()).await;
+}
+
+async fn strike_each_call(budget: ChainBudget) {
     let (mut points, mut workflows) = (0, 0);
     for case in cases() {
-        for budget in [ChainBudget::default(), step_by_step()] {
-            workflows += 1;
-            let world = World::with_budget(budget).await;
-            let (_, expected) = finish(&world, &case, Delivery::Once).await;
-            let calls = world.faults.calls();
-            for (n, call) in calls.iter().enumerate() {
-                for fault in Fault::ALL {
-                    // An error of HTTP is an outcome of the step: the workflow's retries tell of it, not the protocol's.
-                    if *call == "http" && matches!(fault, Fault::Before | Fault::After) {
-                        continue;
-                    }
-                    let world = World::with_budget(budget).await;
-                    world.faults.plan(n, fault);
-                    let (_, view) = finish(&world, &case, Delivery::Once).await;
-                    assert_eq!(world.faults.struck().len(), 1, "{}: call {n} `{call}` took place", case.name);
-                    check(&world, &case, &view, &expected, &format!("{fault:?} at call {n}, `{call}`"));
-                    points += 1;
+        workflows += 1;
+        let world = World::with_budget(budget).await;
+        let (_, expected) = finish(&world, &case, Delivery::Once).await;
+        for (n, call) in world.faults.calls().iter().enumerate() {
+            for fault in Fault::ALL {
+                // An error of HTTP is an outcome of the step: the workflow's retries tell of it, not the protocol's.
+                if *call == "http" && matches!(fault, Fault::Before | Fault::After) {
+                    continue;
                 }
+                let world = World::with_budget(budget).await;
+                world.faults.plan(n, fault);
+                let (_, view) = finish(&world, &case, Delivery::Once).await;
+                assert_eq!(world.faults.struck().len(), 1, "{}: call {n} `{call}` took place", case.name);
+                check(&world, &case, &view, &expected, &format!("{fault:?} at call {n}, `{call}`"));
+                points += 1;
             }
         }
     }
-    println!("{points} fault points in {workflows} workflows and budgets");
+    println!("{points} fault points in {workflows} workflows, {} effects a message", budget.steps);
 }
 
 #[tokio::test]
@@ -136,14 +143,7 @@ async fn a_storm_of_faults_changes_no_outcome() {
             world.faults.spare_http();
             let delivery = [Delivery::Once, Delivery::TwiceInTurn, Delivery::TwiceAtOnce][(seed % 3) as usize];
             let (_, view) = finish(&world, &case, delivery).await;
-            if view.head.error.as_ref().is_some_and(|e| e.code == "dead_letter") {
-                continue;
-            }
-            if delivery == Delivery::Once {
-                check(&world, &case, &view, &expected, &format!("storm {seed}"));
-            } else {
-                assert_eq!(view.head.status, expected.head.status, "{}: storm {seed}", case.name);
-            }
+            check(&world, &case, &view, &expected, &format!("storm {seed}, {delivery:?}"));
             struck += world.faults.struck().len();
             runs += 1;
         }

@@ -7,7 +7,7 @@ use harness::{Fault, World};
 use ingest::one;
 use runtime::Clock;
 use serde_json::{Value, json};
-use store::{RunFilter, RunStore};
+use store::RunFilter;
 
 fn on(trigger: &str, pattern: &Value, url: &str) -> Value {
     json!({"name": "test", "triggers": [{"id": trigger, "type": "event", "pattern": pattern}], "steps": [

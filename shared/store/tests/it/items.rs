@@ -12,7 +12,7 @@ use store::{Claim, DueEntry, DueKind, DueStore, LowWater, RunStore};
 
 /// One of everything.
 async fn one_of_everything(t: &Tables) {
-    let large = NewRun { input: json!((0..5000).map(|n| n * n * 7919 % 10_007).collect::<Vec<_>>()), ..new_run(1) };
+    let large = NewRun { input: json!((0..5000_u64).map(|n| n * n * 7919 % 10_007).collect::<Vec<_>>()), ..new_run(1) };
     t.store.create_run(&t.org, &large).await.unwrap();
     let head = t.head(&large.id).await;
     t.store.append(&t.org, &head, &segment("a", 1, json!(1)), None).await.unwrap();

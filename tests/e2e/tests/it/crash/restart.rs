@@ -251,3 +251,25 @@ fn children(of: u32) -> Vec<u32> {
 fn alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|s| !s.contains("State:\tZ"))
 }
+
+#[tokio::test]
+async fn events_that_were_taken_start_their_runs_after_kill_9() {
+    let mut app = TestApp::start().await;
+    let workflow = app
+        .publish(&json!({"name": "listens", "triggers": [{"id": "bus", "type": "event", "pattern": {"source": ["shop"]}}],
+                         "steps": [{"id": "note", "type": "map", "output": "{{ trigger.event.detail.n }}"}]}))
+        .await;
+    for n in 0..100 {
+        app.put_event("shop", "Order placed", &json!({"n": n})).await;
+    }
+    app.kill();
+    app.restart();
+    let runs = app.runs_of(&workflow.id, 100).await;
+    let mut seen = Vec::new();
+    for run in runs {
+        let run = app.wait_until(text(&run["id"]), "succeeded").await;
+        seen.push(step(&run, "note")["output"].as_u64().expect("the event's number"));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, (0..100).collect::<Vec<u64>>(), "each event starts one run");
+}

@@ -178,3 +178,32 @@ async fn a_chain_of_failures_ends() {
     app.assert_undisturbed().await;
     assert_eq!(app.runs(&format!("workflow={}", listener.id)).await.len(), 17);
 }
+
+#[tokio::test]
+async fn a_workflow_that_calls_its_own_webhook_is_stopped() {
+    let app = TestApp::start().await;
+    let first = json!({"name": "calls itself", "triggers": [{"id": "in", "type": "webhook"}],
+                       "steps": [{"id": "note", "type": "map", "output": 1}]});
+    let workflow = app.publish(&first).await;
+    let call = json!({"id": "call", "type": "action", "use": "http.request", "retry": {"max_attempts": 1},
+                      "input": {"method": "POST", "url": format!("{}{}", app.base, workflow.hook), "body": {}}});
+    let mut second = first.clone();
+    second["steps"] = json!([call]);
+    app.change_workflow(&workflow.id, &second).await;
+
+    app.hook_run(&workflow.hook, &json!({})).await;
+    let runs = app.runs_of(&workflow.id, 17).await;
+    let mut failed = 0;
+    for run in runs {
+        let run = app.wait_for("the run to end", || async {
+            let run = app.run(text(&run["id"])).await;
+            matches!(text(&run["status"]), "succeeded" | "failed").then_some(run)
+        }).await;
+        if run["status"] == "failed" {
+            failed += 1;
+            let error = &step(&run, "call")["error"];
+            assert_eq!((&error["code"], &error["details"]["body"]["code"]), (&json!("http_status"), &json!("chain_too_deep")), "{run:#}");
+        }
+    }
+    assert_eq!(failed, 1, "the last one is refused by the webhook");
+}

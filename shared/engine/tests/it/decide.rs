@@ -1,0 +1,96 @@
+//! Every pair of a step and an event: what is recorded, or that the pair is illegal.
+
+use domain::Millis;
+use domain::run::{Mark, RunStatus, StepError};
+use engine::{Event, NodeKind, Plan, decide};
+use serde_json::{Value, json};
+
+fn plan() -> Plan {
+    let document = json!({"name": "t", "triggers": [{"id": "manual", "type": "manual"}], "steps": [
+        {"id": "map", "type": "map", "output": 1},
+        {"id": "branch", "type": "branch", "arms": [{"when": true, "steps": []}]},
+        {"id": "action", "type": "action", "use": "http.request", "input": {"url": "https://x"},
+            "retry": {"max_attempts": 2, "initial": "PT3S", "jitter": "none"}},
+        {"id": "wait", "type": "wait", "for": "PT1S"},
+        {"id": "respond", "type": "respond"},
+        {"id": "stop", "type": "stop", "status": "failed"},
+        {"id": "once", "type": "action", "use": "http.request", "input": {"url": "https://x"}, "at_most_once": true},
+    ]});
+    Plan::parse(&document).unwrap()
+}
+
+fn kind<'a>(plan: &'a Plan, path: &str) -> &'a NodeKind {
+    &plan.node(plan.by_path(path).unwrap()).kind
+}
+
+fn events() -> [(&'static str, Event); 8] {
+    [
+        ("evaluated", Event::Evaluated(json!(1))),
+        ("chosen", Event::Chosen(Some(0))),
+        ("effect", Event::Effect(json!(1))),
+        ("until", Event::Until(Millis(9))),
+        ("answered", Event::Answered(json!(1))),
+        ("stopping", Event::Stopping { message: None, output: Value::Null }),
+        ("failed", Event::Failed(StepError::fatal("c", "m"))),
+        ("failed for now", Event::Failed(StepError::passing("c", "m"))),
+    ]
+}
+
+fn recorded(mark: &Mark) -> &'static str {
+    match mark {
+        Mark::Succeeded(_) => "succeeded",
+        Mark::Took(_) => "took",
+        Mark::Failed(_) => "failed",
+        Mark::Retrying { .. } => "retrying",
+        Mark::Waiting { .. } => "waiting",
+        Mark::Stopped { .. } => "stopped",
+    }
+}
+
+#[test]
+fn each_pair_is_recorded_or_illegal() {
+    let plan = plan();
+    // evaluated, chosen, effect, until, answered, stopping, failed, failed for now
+    let table = [
+        ("map", ["succeeded", "-", "-", "-", "-", "-", "failed", "failed"]),
+        ("branch", ["-", "took", "-", "-", "-", "-", "failed", "failed"]),
+        ("action", ["-", "-", "succeeded", "-", "-", "-", "failed", "retrying"]),
+        ("wait", ["-", "-", "-", "waiting", "-", "-", "failed", "failed"]),
+        ("respond", ["-", "-", "-", "-", "succeeded", "-", "failed", "failed"]),
+        ("stop", ["-", "-", "-", "-", "-", "stopped", "failed", "failed"]),
+        ("once", ["-", "-", "succeeded", "-", "-", "-", "failed", "failed"]),
+    ];
+    for (path, row) in table {
+        for ((name, event), expected) in events().into_iter().zip(row) {
+            let decided = decide(kind(&plan, path), 1, event, Millis(5), 0);
+            assert_eq!(decided.as_ref().map_or("-", recorded), expected, "{path} {name}");
+            if let Err(illegal) = decided {
+                assert!(illegal.to_string().contains(name), "{illegal}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_last_attempt_is_not_tried_again() {
+    let plan = plan();
+    let attempt = |n| decide(kind(&plan, "action"), n, Event::Failed(StepError::passing("c", "m")), Millis(1000), 0).unwrap();
+    assert!(matches!(attempt(1), Mark::Retrying { next_at: Millis(4000), .. }));
+    assert!(matches!(attempt(2), Mark::Failed(_)));
+}
+
+#[test]
+fn a_wish_to_be_left_alone_delays_the_next_attempt() {
+    let plan = plan();
+    let error = StepError { retry_after_ms: Some(60_000), ..StepError::passing("c", "m") };
+    let mark = decide(kind(&plan, "action"), 1, Event::Failed(error), Millis(0), 0).unwrap();
+    assert!(matches!(mark, Mark::Retrying { next_at: Millis(60_000), .. }));
+}
+
+#[test]
+fn a_stop_records_its_own_status() {
+    let plan = plan();
+    let event = Event::Stopping { message: Some("why".into()), output: json!(1) };
+    let mark = decide(kind(&plan, "stop"), 1, event, Millis(0), 0).unwrap();
+    assert_eq!(mark, Mark::Stopped { status: RunStatus::Failed, message: Some("why".into()), output: json!(1) });
+}

@@ -1,0 +1,5 @@
+//! The step machine: faults, transitions, replay, live sets.
+
+mod compile;
+mod decide;
+mod replay;
