@@ -18,18 +18,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let content_type = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("application/json");
+        let content_type =
+            request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("application/json");
         let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if media != "application/json" && !media.ends_with("+json") {
             let detail = format!("the body must be `application/json`, not `{media}`");
             return Err(ApiError::new(415, "content_type_unsupported", detail));
         }
         let bytes = to_bytes(request.into_body(), MAX_REQUEST_BYTES).await.map_err(|_| {
-            ApiError::new(413, "body_too_large", format!("the body may have at most {MAX_REQUEST_BYTES} bytes"))
+            ApiError::new(
+                413,
+                "body_too_large",
+                format!("the body may have at most {MAX_REQUEST_BYTES} bytes"),
+            )
         })?;
         let empty = bytes.iter().all(u8::is_ascii_whitespace);
         serde_json::from_slice(if empty { b"{}" } else { &bytes }).map(Self).map_err(|e| match e.classify() {
-            serde_json::error::Category::Data => ApiError::new(422, "invalid_body", format!("the body does not fit: {e}")),
+            serde_json::error::Category::Data => {
+                ApiError::new(422, "invalid_body", format!("the body does not fit: {e}"))
+            }
             _ => ApiError::new(400, "body_malformed", format!("the body is not JSON: {e}")),
         })
     }

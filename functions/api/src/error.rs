@@ -39,10 +39,14 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(cause: StoreError) -> Self {
         match cause {
-            StoreError::Conflict { .. } => {
-                Self::new(409, "conflict", "somebody changed this at the same moment; read it again and repeat the change")
+            StoreError::Conflict { .. } => Self::new(
+                409,
+                "conflict",
+                "somebody changed this at the same moment; read it again and repeat the change",
+            ),
+            StoreError::Throttled { .. } => {
+                Self::new(503, "busy", "the tables are busy; try again in a moment")
             }
-            StoreError::Throttled { .. } => Self::new(503, "busy", "the tables are busy; try again in a moment"),
             StoreError::Unavailable { .. } => unavailable(&cause),
             StoreError::Corrupt(_) => internal(&cause),
         }
@@ -88,9 +92,17 @@ pub(crate) fn internal(cause: &dyn std::error::Error) -> ApiError {
 }
 
 pub(crate) async fn not_found() -> ApiError {
-    ApiError::new(404, "route_not_found", "there is nothing at this address; `/v1/openapi.json` lists what there is")
+    ApiError::new(
+        404,
+        "route_not_found",
+        "there is nothing at this address; `/v1/openapi.json` lists what there is",
+    )
 }
 
 pub(crate) async fn method_not_allowed() -> ApiError {
-    ApiError::new(405, "method_not_allowed", "this address does not take this method; `/v1/openapi.json` lists what it takes")
+    ApiError::new(
+        405,
+        "method_not_allowed",
+        "this address does not take this method; `/v1/openapi.json` lists what it takes",
+    )
 }

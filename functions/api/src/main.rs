@@ -30,7 +30,11 @@ async fn start() -> Result<(), Error> {
         plans: Plans::new(store.clone()),
         store,
         bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
-        guard: Guard::new(GuardConfig::within(vars.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, "a number of megabytes")?)),
+        guard: Guard::new(GuardConfig::within(vars.parsed(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            256,
+            "a number of megabytes",
+        )?)),
         keyrings: Arc::new(Keyrings::new(aws_sdk_secretsmanager::Client::new(&sdk), config.keyring_secret)),
         passwords: Passwords::new(2),
         clock: Arc::new(SystemClock),

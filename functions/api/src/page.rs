@@ -23,7 +23,13 @@ pub(crate) fn encode(position: &str) -> String {
 /// Reads a cursor that an earlier page gave.
 pub(crate) fn decode(cursor: Option<&str>) -> ApiResult<Option<String>> {
     cursor
-        .map(|text| URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(invalid))
+        .map(|text| {
+            URL_SAFE_NO_PAD
+                .decode(text)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(invalid)
+        })
         .transpose()
 }
 

@@ -85,7 +85,11 @@ impl WorkflowView {
             r#type: trigger.kind.name().to_owned(),
             url: meta.hooks.get(&trigger.id).map(|hook| format!("{public_url}/hooks/{hook}")),
         });
-        Self { triggers: triggers.collect(), definition: Some(definition.document.clone()), ..Self::summary(meta) }
+        Self {
+            triggers: triggers.collect(),
+            definition: Some(definition.document.clone()),
+            ..Self::summary(meta)
+        }
     }
 
     pub(crate) fn summary(meta: &WorkflowMeta) -> Self {

@@ -45,8 +45,11 @@ pub(crate) fn prepare(input: &Value, key: &str, timeout: Duration) -> Result<Pre
     request.follow_redirects = flag(input, "follow_redirects").unwrap_or(true);
     for (name, value) in object(input, "headers")?.into_iter().flatten() {
         let Some(value) = scalar(value) else { continue };
-        let added =
-            if is_secret_header(name) { request.secret_header(name, &value) } else { request.header(name, &value) };
+        let added = if is_secret_header(name) {
+            request.secret_header(name, &value)
+        } else {
+            request.header(name, &value)
+        };
         request = added.map_err(|e| egress_error(&e))?;
     }
     if let Some((body, content_type)) = body(input)? {
@@ -109,7 +112,11 @@ fn reason(status: StatusCode) -> String {
 
 fn egress_error(error: &EgressError) -> StepError {
     let message = error.to_string();
-    if error.retryable() { StepError::passing(error.code(), message) } else { StepError::fatal(error.code(), message) }
+    if error.retryable() {
+        StepError::passing(error.code(), message)
+    } else {
+        StepError::fatal(error.code(), message)
+    }
 }
 
 fn invalid(message: String) -> StepError {
@@ -176,7 +183,11 @@ fn headers(from: &HeaderMap) -> Value {
     let mut out = Map::new();
     for name in from.keys() {
         let values = from.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
-        let shown = if is_secret_header(name.as_str()) { REDACTED.to_owned() } else { values.collect::<Vec<_>>().join(", ") };
+        let shown = if is_secret_header(name.as_str()) {
+            REDACTED.to_owned()
+        } else {
+            values.collect::<Vec<_>>().join(", ")
+        };
         out.insert(name.as_str().to_owned(), shown.into());
     }
     Value::Object(out)
@@ -194,7 +205,9 @@ fn read_body(response: &HttpResponse) -> Value {
     {
         return value;
     }
-    if let Ok(text) = std::str::from_utf8(&response.body) { text.into() } else {
+    if let Ok(text) = std::str::from_utf8(&response.body) {
+        text.into()
+    } else {
         use base64::Engine;
         json!({"base64": base64::engine::general_purpose::STANDARD.encode(&response.body)})
     }
@@ -202,7 +215,11 @@ fn read_body(response: &HttpResponse) -> Value {
 
 fn excerpt(body: &Value) -> Value {
     let text = scalar(body).unwrap_or_default();
-    if text.len() <= EXCERPT && !dispatch::nests_too_deep(body) { body.clone() } else { text.chars().take(EXCERPT).collect::<String>().into() }
+    if text.len() <= EXCERPT && !dispatch::nests_too_deep(body) {
+        body.clone()
+    } else {
+        text.chars().take(EXCERPT).collect::<String>().into()
+    }
 }
 
 /// `Retry-After` as seconds or as an HTTP date.
@@ -257,8 +274,12 @@ mod tests {
 
     #[test]
     fn secrets_do_not_get_into_the_history() {
-        let shown = redacted(json!({"headers": {"Authorization": "Bearer x", "X-Auth-Token": "t", "Accept": "a"}}));
-        assert_eq!(shown, json!({"headers": {"Authorization": "[redacted]", "X-Auth-Token": "[redacted]", "Accept": "a"}}));
+        let shown =
+            redacted(json!({"headers": {"Authorization": "Bearer x", "X-Auth-Token": "t", "Accept": "a"}}));
+        assert_eq!(
+            shown,
+            json!({"headers": {"Authorization": "[redacted]", "X-Auth-Token": "[redacted]", "Accept": "a"}})
+        );
     }
 
     #[test]
@@ -285,7 +306,10 @@ mod tests {
 
     #[test]
     fn bodies_are_read_as_what_they_are() {
-        assert_eq!(read_body(&response(200, "application/json; charset=utf-8", "{\"a\":1}")), json!({"a": 1}));
+        assert_eq!(
+            read_body(&response(200, "application/json; charset=utf-8", "{\"a\":1}")),
+            json!({"a": 1})
+        );
         assert_eq!(read_body(&response(200, "application/json", "<html>")), json!("<html>"));
         assert_eq!(read_body(&response(200, "text/plain", "")), Value::Null);
         let mut binary = response(200, "image/png", "");

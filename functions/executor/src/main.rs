@@ -28,9 +28,16 @@ async fn start() -> Result<(), Error> {
         due: store.clone(),
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url)),
         bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
-        http: Arc::new(Egress::new(EgressConfig { allow_loopback: config.allow_loopback, ..EgressConfig::default() })?),
+        http: Arc::new(Egress::new(EgressConfig {
+            allow_loopback: config.allow_loopback,
+            ..EgressConfig::default()
+        })?),
         plans: Plans::new(store),
-        guard: Guard::new(GuardConfig::within(vars.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, "a number of megabytes")?)),
+        guard: Guard::new(GuardConfig::within(vars.parsed(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            256,
+            "a number of megabytes",
+        )?)),
         clock: Arc::new(SystemClock),
         draw: Arc::new(SystemDraw),
         budget: config.budget,

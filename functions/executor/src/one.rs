@@ -27,7 +27,9 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         return Ok(());
     }
     let plan = app.plans.get(&org, &head.workflow, head.version).await?;
-    let (context, then, pending) = if let Some(context) = context { (context, from_message(&plan, message.at.as_ref())?, message.pending) } else {
+    let (context, then, pending) = if let Some(context) = context {
+        (context, from_message(&plan, message.at.as_ref())?, message.pending)
+    } else {
         let (context, then) = from_journal(app, &org, &head, &plan).await?;
         (context, then, Vec::new())
     };
@@ -47,7 +49,12 @@ fn from_message(plan: &Plan, at: Option<&At>) -> Result<Then, ExecutorError> {
     })
 }
 
-async fn from_journal(app: &App, org: &OrgKey, head: &Head, plan: &Plan) -> Result<(Context, Then), ExecutorError> {
+async fn from_journal(
+    app: &App,
+    org: &OrgKey,
+    head: &Head,
+    plan: &Plan,
+) -> Result<(Context, Then), ExecutorError> {
     let journal = app.runs.journal(org, &head.id).await?;
     let input = head.input.clone().unwrap_or(Value::Null);
     let found = frontier(plan, Context::begin(head, input), &journal.entries, app.clock.now());

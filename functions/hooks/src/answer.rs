@@ -42,7 +42,8 @@ pub(crate) async fn of_workflow(app: &App, org: &OrgKey, run: &RunId, arrived: M
             Err(error) => warn!(run.id = %run, %error, "the answer could not be read; trying again"),
         }
     }
-    let detail = format!("run `{run}` goes on, but did not answer within {} s", limits::RESPOND_WITHIN.as_secs());
+    let detail =
+        format!("run `{run}` goes on, but did not answer within {} s", limits::RESPOND_WITHIN.as_secs());
     problem(&Problem::new(504, "answer_timeout", detail))
 }
 
@@ -61,7 +62,9 @@ fn of(answer: &Answer) -> Response<Body> {
     if let Some(content_type) = content_type.filter(|_| !typed) {
         builder = builder.header("content-type", content_type);
     }
-    builder.body(body).unwrap_or_else(|_| problem(&Problem::new(502, "invalid_answer", "the workflow's answer cannot be sent")))
+    builder.body(body).unwrap_or_else(|_| {
+        problem(&Problem::new(502, "invalid_answer", "the workflow's answer cannot be sent"))
+    })
 }
 
 fn json(status: u16, content_type: &str, body: &Value) -> Response<Body> {

@@ -29,15 +29,20 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
     let arrived = app.clock.now();
     let incoming = Incoming::read(&request)?;
     if incoming.depth > limits::MAX_DEPTH {
-        let detail = format!("{} runs, each calling the next one's webhook, led here; the chain was stopped", incoming.depth);
+        let detail = format!(
+            "{} runs, each calling the next one's webhook, led here; the chain was stopped",
+            incoming.depth
+        );
         return Err(Problem::new(508, "chain_too_deep", detail));
     }
     let hook = app.store.hook(&id).await.map_err(|e| unavailable(&e.into()))?.ok_or_else(no_such_hook)?;
     if !hook.enabled {
-        let detail = "the workflow behind this address is disabled; enable it with `POST /v1/workflows/{id}/enable`";
+        let detail =
+            "the workflow behind this address is disabled; enable it with `POST /v1/workflows/{id}/enable`";
         return Err(Problem::new(409, "workflow_disabled", detail));
     }
-    let plan = app.plans.get(&hook.org, &hook.workflow, hook.version).await.map_err(|e| unavailable(&e.into()))?;
+    let plan =
+        app.plans.get(&hook.org, &hook.workflow, hook.version).await.map_err(|e| unavailable(&e.into()))?;
     let key = idempotency_key(app, &hook, &plan, &incoming).await?;
     let started = app
         .starter
@@ -62,16 +67,31 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
 }
 
 /// The trigger's `dedupe` where it gives something; else the request's own id, which no other request has.
-async fn idempotency_key(app: &App, hook: &Hook, plan: &Plan, incoming: &Incoming) -> Result<String, Problem> {
-    let Some(template) = plan.dedupe(&hook.trigger) else { return Ok(format!("request:{}", incoming.request_id)) };
+async fn idempotency_key(
+    app: &App,
+    hook: &Hook,
+    plan: &Plan,
+    incoming: &Incoming,
+) -> Result<String, Problem> {
+    let Some(template) = plan.dedupe(&hook.trigger) else {
+        return Ok(format!("request:{}", incoming.request_id));
+    };
     let scope = serde_json::json!({"trigger": incoming.trigger});
     let seed = Seed { now_ms: app.clock.now().0, random: 0 };
     let guard = app.guard.lane(hook.org.org().as_str());
     let value = guard.render(template, &scope, &seed).await.map_err(|e| {
         if e.code == expr::codes::GUARD_UNAVAILABLE {
-            return Problem::new(503, "unavailable", "the trigger's `dedupe` could not be evaluated just now; send it again");
+            return Problem::new(
+                503,
+                "unavailable",
+                "the trigger's `dedupe` could not be evaluated just now; send it again",
+            );
         }
-        Problem::new(422, "dedupe_failed", format!("the trigger's `dedupe` failed: {}; nothing was started", e.message))
+        Problem::new(
+            422,
+            "dedupe_failed",
+            format!("the trigger's `dedupe` failed: {}; nothing was started", e.message),
+        )
     })?;
     Ok(match value {
         Value::Null => format!("request:{}", incoming.request_id),
@@ -81,7 +101,11 @@ async fn idempotency_key(app: &App, hook: &Hook, plan: &Plan, incoming: &Incomin
 }
 
 fn no_such_hook() -> Problem {
-    Problem::new(404, "hook_not_found", "no webhook has this address; copy it anew from the workflow's `triggers[].url`")
+    Problem::new(
+        404,
+        "hook_not_found",
+        "no webhook has this address; copy it anew from the workflow's `triggers[].url`",
+    )
 }
 
 /// Nothing was promised: the sender may repeat.

@@ -26,7 +26,11 @@ async fn start() -> Result<(), Error> {
         starter: Starter::new(store.clone(), store.clone(), queue),
         plans: Plans::new(store.clone()),
         store,
-        guard: Guard::new(GuardConfig::within(vars.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 256, "a number of megabytes")?)),
+        guard: Guard::new(GuardConfig::within(vars.parsed(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            256,
+            "a number of megabytes",
+        )?)),
         clock: Arc::new(SystemClock),
     });
     run(service_fn(move |request: Request| {

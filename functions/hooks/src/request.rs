@@ -21,14 +21,17 @@ impl Incoming {
     pub(crate) fn read(request: &Request) -> Result<Self, Problem> {
         let bytes = request.body().as_ref();
         if bytes.len() > limits::MAX_BODY_BYTES {
-            let detail = format!("the body has {} bytes; at most {} are taken", bytes.len(), limits::MAX_BODY_BYTES);
+            let detail =
+                format!("the body has {} bytes; at most {} are taken", bytes.len(), limits::MAX_BODY_BYTES);
             return Err(Problem::new(413, "body_too_large", detail));
         }
-        let content_type = request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let content_type =
+            request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let body = read_body(bytes, content_type)?;
         let mut headers = Map::new();
         for name in request.headers().keys() {
-            let values = request.headers().get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
+            let values =
+                request.headers().get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
             let shown = if is_secret_header(name.as_str()) {
                 REDACTED.to_owned()
             } else {
@@ -56,19 +59,26 @@ impl Incoming {
         trigger.insert("headers".to_owned(), headers.into());
         trigger.insert("query".to_owned(), query.into());
         trigger.insert("method".to_owned(), request.method().as_str().into());
-        let depth = request.headers().get(limits::DEPTH_HEADER).and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let depth = request
+            .headers()
+            .get(limits::DEPTH_HEADER)
+            .and_then(|v| v.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
         Ok(Self {
             depth,
             trigger: trigger.into(),
-            request_id: request_id
-                .ok_or_else(|| Problem::new(500, "internal", "the request came without an id; send it again"))?,
+            request_id: request_id.ok_or_else(|| {
+                Problem::new(500, "internal", "the request came without an id; send it again")
+            })?,
         })
     }
 }
 
 /// The id in `/hooks/{id}`.
 pub(crate) fn hook_id(path: &str) -> Option<&str> {
-    path.strip_prefix("/hooks/").map(|rest| rest.strip_suffix('/').unwrap_or(rest)).filter(|id| !id.contains('/'))
+    path.strip_prefix("/hooks/")
+        .map(|rest| rest.strip_suffix('/').unwrap_or(rest))
+        .filter(|id| !id.contains('/'))
 }
 
 /// JSON, a form, or text, as the content type says.
@@ -79,7 +89,11 @@ fn read_body(bytes: &[u8], content_type: &str) -> Result<Value, Problem> {
     let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if media == "application/json" || media.ends_with("+json") {
         let body = serde_json::from_slice(bytes).map_err(|e| {
-            Problem::new(400, "body_malformed", format!("the body is not JSON, as its content type says: {e}"))
+            Problem::new(
+                400,
+                "body_malformed",
+                format!("the body is not JSON, as its content type says: {e}"),
+            )
         })?;
         if dispatch::nests_too_deep(&body) {
             return Err(Problem::new(400, "body_malformed", "the body nests deeper than 100 levels"));
@@ -99,7 +113,9 @@ fn read_body(bytes: &[u8], content_type: &str) -> Result<Value, Problem> {
         }
         return Ok(Value::Object(form));
     }
-    if let Ok(text) = std::str::from_utf8(bytes) { Ok(text.into()) } else {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        Ok(text.into())
+    } else {
         use base64::Engine;
         Ok(json!({"base64": base64::engine::general_purpose::STANDARD.encode(bytes)}))
     }
@@ -124,7 +140,10 @@ mod tests {
     #[test]
     fn bodies_are_read_as_their_type_says() {
         assert_eq!(read_body(b"{\"a\":1}", "application/json; charset=utf-8").unwrap(), json!({"a": 1}));
-        assert_eq!(read_body(b"a=1&b=x+y&a=2", "application/x-www-form-urlencoded").unwrap(), json!({"a": ["1", "2"], "b": "x y"}));
+        assert_eq!(
+            read_body(b"a=1&b=x+y&a=2", "application/x-www-form-urlencoded").unwrap(),
+            json!({"a": ["1", "2"], "b": "x y"})
+        );
         assert_eq!(read_body(b"hello", "text/plain").unwrap(), json!("hello"));
         assert_eq!(read_body(b"", "application/json").unwrap(), Value::Null);
         assert_eq!(read_body(&[0xff], "").unwrap(), json!({"base64": "/w=="}));

@@ -1,7 +1,7 @@
 //! One event.
 
-use crate::event::{BusRecord, InvalidEvent};
 use crate::App;
+use crate::event::{BusRecord, InvalidEvent};
 use dispatch::{StartError, StartRequest, Started};
 use domain::run::{End, RunError, RunStatus};
 use domain::{OrgKey, Provenance, limits};
@@ -23,10 +23,14 @@ pub async fn one(app: &App, body: &str) -> Result<usize, IngestError> {
     let record = BusRecord::parse(body)?;
     let org = match record.org.clone() {
         Some(org) => org,
-        None => if let Some(org) = app.store.first_org().await.map_err(StartError::from)? { org } else {
-            warn!("an event came before the first organisation was set up; it is nobody's");
-            return Ok(0);
-        },
+        None => {
+            if let Some(org) = app.store.first_org().await.map_err(StartError::from)? {
+                org
+            } else {
+                warn!("an event came before the first organisation was set up; it is nobody's");
+                return Ok(0);
+            }
+        }
     };
     let org = OrgKey::verified(org, Provenance::Event);
     let rules = app.store.event_rules(&org).await.map_err(StartError::from)?;
@@ -69,7 +73,8 @@ async fn start(app: &App, org: &OrgKey, rule: &EventRule, record: &BusRecord) ->
         return Ok(true);
     }
     // Visible in the list of runs, and without a failure event of its own: that would be the next hop.
-    let message = format!("{} runs, each started by the one before, led here; the chain was stopped", record.depth);
+    let message =
+        format!("{} runs, each started by the one before, led here; the chain was stopped", record.depth);
     let end = End {
         status: RunStatus::Failed,
         at: now,

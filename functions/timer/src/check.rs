@@ -48,7 +48,10 @@ fn expected_quiet(head: &Head, journal: &Journal) -> Millis {
 }
 
 async fn time_out(app: &App, entry: &DueEntry, head: Head, now: Millis) -> Result<(), TickError> {
-    let error = RunError::new("run_timeout", "the run took longer than its time limit; raise `timeout` in the definition");
+    let error = RunError::new(
+        "run_timeout",
+        "the run took longer than its time limit; raise `timeout` in the definition",
+    );
     let end = End {
         status: RunStatus::TimedOut,
         at: now,

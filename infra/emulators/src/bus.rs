@@ -36,7 +36,11 @@ impl Bus {
 
     pub(crate) fn answer(&self, operation: &str, body: &[u8], meter: &Meter) -> Answer {
         if operation != "PutEvents" {
-            return Answer::error(400, "UnknownOperationException", &format!("`{operation}` is not emulated"));
+            return Answer::error(
+                400,
+                "UnknownOperationException",
+                &format!("`{operation}` is not emulated"),
+            );
         }
         let request: PutEvents = match serde_json::from_slice(body) {
             Ok(request) => request,
@@ -52,7 +56,8 @@ impl Bus {
 
     fn put(&self, entry: Entry, meter: &Meter) -> Value {
         let refuse = |code: &str, message: &str| json!({"ErrorCode": code, "ErrorMessage": message});
-        let (Some(source), Some(detail_type), Some(detail)) = (entry.source, entry.detail_type, entry.detail) else {
+        let (Some(source), Some(detail_type), Some(detail)) = (entry.source, entry.detail_type, entry.detail)
+        else {
             return refuse("InvalidArgument", "source, detail type and detail are required");
         };
         if source.len() + detail_type.len() + detail.len() > 1024 * 1024 {

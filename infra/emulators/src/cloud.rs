@@ -9,7 +9,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -161,9 +162,8 @@ impl HttpConnector for Cloud {
         let body = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
         HttpConnectorFuture::new(async move {
             let answer = inner.answer(&target, uri, body).await;
-            let status = StatusCode::try_from(answer.status).unwrap_or_else(|_| {
-                StatusCode::try_from(500).expect("500 is a status")
-            });
+            let status = StatusCode::try_from(answer.status)
+                .unwrap_or_else(|_| StatusCode::try_from(500).expect("500 is a status"));
             let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
             response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
             Ok(response)

@@ -62,7 +62,10 @@ impl DynamoDb {
     }
 }
 
-fn run<Q: DeserializeOwned, R: Serialize>(body: &[u8], call: impl FnOnce(Q) -> Result<R, DynoxideError>) -> Answer {
+fn run<Q: DeserializeOwned, R: Serialize>(
+    body: &[u8],
+    call: impl FnOnce(Q) -> Result<R, DynoxideError>,
+) -> Answer {
     let request = match serde_json::from_slice(body) {
         Ok(request) => request,
         Err(e) => return Answer::error(400, "SerializationException", &e.to_string()),
@@ -95,7 +98,9 @@ fn count(operation: &str, answer: &str, meter: &Meter) {
         Value::Object(_) => vec![consumed],
         _ => Vec::new(),
     };
-    if per_table.is_empty() && answer["__type"].as_str().is_some_and(|t| t.ends_with("ConditionalCheckFailedException")) {
+    if per_table.is_empty()
+        && answer["__type"].as_str().is_some_and(|t| t.ends_with("ConditionalCheckFailedException"))
+    {
         meter.add(&format!("dynamodb.{operation} (condition failed)"), 1.0);
     }
     for table in per_table {

@@ -39,9 +39,18 @@ impl Secrets {
         Ok(secrets)
     }
 
-    pub(crate) async fn answer(&self, target: &str, operation: &str, uri: String, body: Bytes, meter: &Meter) -> Answer {
+    pub(crate) async fn answer(
+        &self,
+        target: &str,
+        operation: &str,
+        uri: String,
+        body: Bytes,
+        meter: &Meter,
+    ) -> Answer {
         meter.add(&format!("secretsmanager.{operation}"), 1.0);
-        let reads = operation.starts_with("Get") || operation.starts_with("List") || operation.starts_with("Describe");
+        let reads = operation.starts_with("Get")
+            || operation.starts_with("List")
+            || operation.starts_with("Describe");
         let _turn = if reads { None } else { Some(self.changes.lock().await) };
         let mut headers = HeaderMap::new();
         if let Ok(value) = HeaderValue::from_str(target) {
@@ -51,9 +60,14 @@ impl Secrets {
         let response = self.service.handle(request).await;
         if !reads && let Some(file) = &self.file {
             let view = self.service.snapshot(default_account_id(), REGION).await;
-            let written = serde_json::to_vec(&view).map_err(std::io::Error::other).and_then(|json| write(file, &json));
+            let written =
+                serde_json::to_vec(&view).map_err(std::io::Error::other).and_then(|json| write(file, &json));
             if let Err(error) = written {
-                return Answer::error(500, "InternalServiceError", &format!("the secrets were not kept: {error}"));
+                return Answer::error(
+                    500,
+                    "InternalServiceError",
+                    &format!("the secrets were not kept: {error}"),
+                );
             }
         }
         Answer { status: response.status, body: String::from_utf8_lossy(&response.body).into_owned() }
@@ -63,7 +77,8 @@ impl Secrets {
 /// Replaces the file whole, readable by its owner only.
 fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let new = file.with_extension("new");
-    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let mut out =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     out.write_all(bytes)?;
     out.sync_all()?;
     std::fs::rename(new, file)

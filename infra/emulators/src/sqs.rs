@@ -85,7 +85,8 @@ impl Queue {
             arrival: Notify::new(),
         };
         for KeptMessage { id, body, group, sent } in before {
-            queue.insert(Message { id, body, group, sent, first_received: None, receives: 0 }, Duration::ZERO);
+            queue
+                .insert(Message { id, body, group, sent, first_received: None, receives: 0 }, Duration::ZERO);
         }
         Ok(queue)
     }
@@ -316,14 +317,20 @@ pub(crate) fn answer(
             };
             debug_assert_eq!(send.queue_url, queue.url);
             if send.message_body.is_empty() || send.message_body.len() > LARGEST || send.delay_seconds > 900 {
-                return Answer::error(400, "InvalidParameterValue", "the message or its delay is out of bounds");
+                return Answer::error(
+                    400,
+                    "InvalidParameterValue",
+                    "the message or its delay is out of bounds",
+                );
             }
             meter.add("sqs.SendMessage", send.message_body.len().div_ceil(BILLED_UNIT) as f64);
             let md5 = md5_hex(&send.message_body);
             let delay = Duration::from_secs(send.delay_seconds);
             let id = match queue.send(send.message_body, send.message_group_id, delay) {
                 Ok(id) => id,
-                Err(e) => return Answer::error(500, "InternalFailure", &format!("the message was not kept: {e}")),
+                Err(e) => {
+                    return Answer::error(500, "InternalFailure", &format!("the message was not kept: {e}"));
+                }
             };
             Answer::ok(json!({"MessageId": id, "MD5OfMessageBody": md5}).to_string())
         }
@@ -394,7 +401,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let open = |redrive| {
             let settings = QueueSettings { visibility: Duration::from_secs(30), redrive, kept: true };
-            Arc::new(Queue::open(if settings.redrive.is_some() { "q" } else { "dead" }, settings, Some(folder.path())).unwrap())
+            Arc::new(
+                Queue::open(
+                    if settings.redrive.is_some() { "q" } else { "dead" },
+                    settings,
+                    Some(folder.path()),
+                )
+                .unwrap(),
+            )
         };
         let q = open(Some((open(None), 1)));
         q.send("one".into(), None, Duration::ZERO).unwrap();
@@ -406,7 +420,10 @@ mod tests {
         let q = open(Some((open(None), 1)));
         assert_eq!(q.len(), 1);
         let again = q.receive(10).await;
-        assert_eq!((again[0].record["body"].as_str(), again[0].record["attributes"]["MessageGroupId"].as_str()), (Some("two"), Some("org")));
+        assert_eq!(
+            (again[0].record["body"].as_str(), again[0].record["attributes"]["MessageGroupId"].as_str()),
+            (Some("two"), Some("org"))
+        );
         tokio::time::advance(Duration::from_secs(31)).await;
         assert!(q.take(10).0.is_empty(), "it was handed out once and is a dead letter now");
         drop(q);
@@ -423,7 +440,9 @@ mod tests {
                 let mut n = 0;
                 while let Ok(got) = tokio::time::timeout(Duration::from_millis(300), q.receive(7)).await {
                     n += got.len();
-                    got.iter().for_each(|m| q.delete(&m.handle));
+                    for message in &got {
+                        q.delete(&message.handle);
+                    }
                 }
                 n
             });

@@ -16,17 +16,24 @@ pub struct Args {
 impl Args {
     /// Reads the arguments after the program's name.
     pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
-        let mut parsed =
-            Self { addr: SocketAddr::from(([127, 0, 0, 1], 8787)), data: PathBuf::from(".patchbay"), reset: false };
+        let mut parsed = Self {
+            addr: SocketAddr::from(([127, 0, 0, 1], 8787)),
+            data: PathBuf::from(".patchbay"),
+            reset: false,
+        };
         let mut args = args.into_iter();
         while let Some(flag) = args.next() {
             let mut value = || args.next().ok_or(format!("`{flag}` needs a value\n{USAGE}"));
             match flag.as_str() {
                 "--addr" => {
                     let text = value()?;
-                    parsed.addr = text.parse().map_err(|_| format!("`{text}` is not an address like 127.0.0.1:8787"))?;
+                    parsed.addr = text
+                        .parse()
+                        .map_err(|_| format!("`{text}` is not an address like 127.0.0.1:8787"))?;
                     if !parsed.addr.ip().is_loopback() {
-                        return Err(format!("`{text}` is not a loopback address: the local stack is for this machine only"));
+                        return Err(format!(
+                            "`{text}` is not a loopback address: the local stack is for this machine only"
+                        ));
                     }
                 }
                 "--data" => parsed.data = value()?.into(),

@@ -85,10 +85,7 @@ where
     Function::new(called)
 }
 
-async fn invoke(
-    function: Function,
-    event: Value,
-) -> Result<Value, String> {
+async fn invoke(function: Function, event: Value) -> Result<Value, String> {
     // Through text, as Lambda hands it over.
     let payload: LambdaRequest = serde_json::from_str(&event.to_string()).map_err(|e| e.to_string())?;
     // In a task of its own: a panic fails this invocation only, as in Lambda.
@@ -165,7 +162,9 @@ fn event(parts: &Parts, body: &Bytes, peer: SocketAddr) -> Value {
         event["queryStringParameters"] = parameters.into();
     }
     if !body.is_empty() {
-        if let Ok(text) = std::str::from_utf8(body) { event["body"] = text.into() } else {
+        if let Ok(text) = std::str::from_utf8(body) {
+            event["body"] = text.into();
+        } else {
             event["body"] = STANDARD.encode(body).into();
             event["isBase64Encoded"] = true.into();
         }

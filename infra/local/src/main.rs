@@ -27,11 +27,16 @@ async fn run() -> Result<(), String> {
     runtime::init_logs_at(&vars, "warn");
     if args.reset && args.data.exists() {
         if !Cloud::is_in(&args.data) {
-            return Err(format!("`{}` holds no data of a local stack; it is not removed", args.data.display()));
+            return Err(format!(
+                "`{}` holds no data of a local stack; it is not removed",
+                args.data.display()
+            ));
         }
-        std::fs::remove_dir_all(&args.data).map_err(|e| format!("`{}` cannot be removed: {e}", args.data.display()))?;
+        std::fs::remove_dir_all(&args.data)
+            .map_err(|e| format!("`{}` cannot be removed: {e}", args.data.display()))?;
     }
-    std::fs::create_dir_all(&args.data).map_err(|e| format!("`{}` cannot be made: {e}", args.data.display()))?;
+    std::fs::create_dir_all(&args.data)
+        .map_err(|e| format!("`{}` cannot be made: {e}", args.data.display()))?;
     let cloud = Cloud::open(&args.data).await.map_err(|e| e.to_string())?;
     let settings = settings(&vars).map_err(|e| e.to_string())?;
     let mut stack = Stack::start(cloud, args.addr, settings).await.map_err(|e| e.to_string())?;
@@ -45,7 +50,8 @@ async fn run() -> Result<(), String> {
 
 fn settings(vars: &Vars) -> Result<Settings, runtime::MissingVariable> {
     let default = ChainBudget::default();
-    let milliseconds = vars.parsed("CHAIN_BUDGET_MS", default.time.as_millis() as u64, "a number of milliseconds")?;
+    let milliseconds =
+        vars.parsed("CHAIN_BUDGET_MS", default.time.as_millis() as u64, "a number of milliseconds")?;
     Ok(Settings {
         setup_token: vars.optional("PATCHBAY_SETUP_TOKEN").map(str::to_owned),
         allow_loopback: vars.optional("PATCHBAY_ALLOW_LOOPBACK") == Some("1"),
@@ -58,7 +64,9 @@ fn settings(vars: &Vars) -> Result<Settings, runtime::MissingVariable> {
 }
 
 async fn stopped() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         std::future::pending().await
     };
     tokio::select! {

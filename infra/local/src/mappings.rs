@@ -59,7 +59,11 @@ pub(crate) fn every_minute(app: Arc<timer::App>) {
             tracing::debug!(event = %scheduled_event(), "the schedule fires");
             match timer::tick(&app).await {
                 Ok(done) if done.woken + done.checked > 0 => {
-                    tracing::info!(timer.woken = done.woken, timer.checked = done.checked, "looked at what was due");
+                    tracing::info!(
+                        timer.woken = done.woken,
+                        timer.checked = done.checked,
+                        "looked at what was due"
+                    );
                 }
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "the timer failed; the next minute goes on from there"),

@@ -49,7 +49,8 @@ async fn answer(
         Ok(body) => gateway.answer(parts, body.to_bytes(), peer).await,
         Err(error) if error.is::<LengthLimitError>() => {
             drain(&mut body).await;
-            let mut refusal = plain(StatusCode::PAYLOAD_TOO_LARGE, r#"{"message":"Request Entity Too Large"}"#);
+            let mut refusal =
+                plain(StatusCode::PAYLOAD_TOO_LARGE, r#"{"message":"Request Entity Too Large"}"#);
             refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             refusal
         }

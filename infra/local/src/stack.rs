@@ -79,11 +79,13 @@ impl Stack {
         let sdk = cloud.sdk_config();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
-        let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), TableNames::with_prefix("patchbay")));
+        let store =
+            Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), TableNames::with_prefix("patchbay")));
         store.create_tables().await?;
         let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
         let now = clock.now().0 / 1000;
-        let keyring = Keyring::create_if_missing(&secrets, KEYRING, settings.setup_token.as_deref(), now).await?;
+        let keyring =
+            Keyring::create_if_missing(&secrets, KEYRING, settings.setup_token.as_deref(), now).await?;
         let setup_token = match store.first_org().await? {
             Some(_) => None,
             None => Some(keyring.setup_token().expose().clone()),
@@ -130,7 +132,8 @@ impl Stack {
             guard,
             clock: clock.clone(),
         };
-        let ingest = ingest::App { store: store.clone(), runs: store.clone(), starter, plans, clock: clock.clone() };
+        let ingest =
+            ingest::App { store: store.clone(), runs: store.clone(), starter, plans, clock: clock.clone() };
         let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
         let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock };
         let meter = settings.meter.then(|| cloud.clone());
@@ -179,7 +182,9 @@ impl Stack {
             match timer::resend_unfinished(&recovered).await {
                 Ok(0) => {}
                 Ok(n) => tracing::info!(runs = n, "unfinished runs go on"),
-                Err(error) => tracing::error!(%error, "unfinished runs could not be sent again; the sweep will find them"),
+                Err(error) => {
+                    tracing::error!(%error, "unfinished runs could not be sent again; the sweep will find them");
+                }
             }
         });
         mappings::every_minute(timer);

@@ -66,11 +66,7 @@ impl Caller {
 
 impl From<Claims> for Caller {
     fn from(claims: Claims) -> Self {
-        Self {
-            user: claims.sub,
-            org: OrgKey::verified(claims.org, Provenance::Token),
-            role: claims.role,
-        }
+        Self { user: claims.sub, org: OrgKey::verified(claims.org, Provenance::Token), role: claims.role }
     }
 }
 
@@ -106,15 +102,9 @@ impl<S: AuthState, P: Permit> FromRequestParts<S> for Can<P> {
             TokenError::Invalid { reason } => AuthRejection::InvalidToken { reason },
         })?;
         if !claims.role.can(P::PERMISSION) {
-            return Err(AuthRejection::Forbidden {
-                permission: P::PERMISSION,
-                role: claims.role,
-            });
+            return Err(AuthRejection::Forbidden { permission: P::PERMISSION, role: claims.role });
         }
-        Ok(Self {
-            caller: claims.into(),
-            permission: PhantomData,
-        })
+        Ok(Self { caller: claims.into(), permission: PhantomData })
     }
 }
 
@@ -126,14 +116,10 @@ fn bearer(parts: &Parts) -> Result<&str, AuthRejection> {
         return Err(AuthRejection::MissingToken);
     };
     if given.next().is_some() {
-        return Err(AuthRejection::InvalidToken {
-            reason: "there is more than one",
-        });
+        return Err(AuthRejection::InvalidToken { reason: "there is more than one" });
     }
     let Ok(value) = value.to_str() else {
-        return Err(AuthRejection::InvalidToken {
-            reason: "it is not ASCII",
-        });
+        return Err(AuthRejection::InvalidToken { reason: "it is not ASCII" });
     };
     match value.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),

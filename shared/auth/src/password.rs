@@ -83,17 +83,13 @@ pub struct Passwords {
 impl Passwords {
     /// At most `at_once` hashes, of 19 MiB each, are computed at a time; the others wait for their turn.
     pub fn new(at_once: usize) -> Self {
-        Self {
-            turns: Arc::new(Semaphore::new(at_once.max(1))),
-        }
+        Self { turns: Arc::new(Semaphore::new(at_once.max(1))) }
     }
 
     /// The PHC string to store.
     pub async fn hash(&self, password: NewPassword) -> Result<String, PasswordError> {
         self.in_turn(move || {
-            let hash = argon2()
-                .hash_password(password.0.as_bytes())
-                .map_err(PasswordError::Hash)?;
+            let hash = argon2().hash_password(password.0.as_bytes()).map_err(PasswordError::Hash)?;
             Ok(hash.to_string())
         })
         .await
@@ -125,10 +121,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let turn = Arc::clone(&self.turns)
-            .acquire_owned()
-            .await
-            .map_err(|_| PasswordError::Interrupted)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| PasswordError::Interrupted)?;
         tokio::task::spawn_blocking(move || {
             // Held by the work, not by the caller: who gives up waiting does not stop the work and must not
             // let others in beside it.
@@ -158,30 +151,17 @@ mod tests {
 
     #[test]
     fn the_parameters_are_those_documented() {
-        assert_eq!(
-            (
-                Params::DEFAULT_M_COST,
-                Params::DEFAULT_T_COST,
-                Params::DEFAULT_P_COST
-            ),
-            (19_456, 2, 1)
-        );
+        assert_eq!((Params::DEFAULT_M_COST, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST), (19_456, 2, 1));
         // Were it not a hash, or a cheaper one, timing would tell who has an account.
         let nobody = PasswordHash::new(NOBODY).unwrap();
         let params = Params::try_from(&nobody).unwrap();
-        assert_eq!(
-            (params.m_cost(), params.t_cost(), params.p_cost()),
-            (19_456, 2, 1)
-        );
+        assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19_456, 2, 1));
         assert_eq!(nobody.hash.unwrap().as_bytes().len(), Params::DEFAULT_OUTPUT_LEN);
     }
 
     #[test]
     fn new_passwords_are_long_enough_and_not_endless() {
-        assert!(matches!(
-            NewPassword::parse("elevenchars"),
-            Err(PasswordError::TooShort)
-        ));
+        assert!(matches!(NewPassword::parse("elevenchars"), Err(PasswordError::TooShort)));
         assert!(NewPassword::parse("twelve chars").is_ok());
         assert!(
             matches!(NewPassword::parse("äöüäöüäöüäö"), Err(PasswordError::TooShort)),
@@ -189,10 +169,7 @@ mod tests {
         );
         assert!(NewPassword::parse("äöüäöüäöüäöü").is_ok());
         assert!(NewPassword::parse("x".repeat(1024)).is_ok());
-        assert!(matches!(
-            NewPassword::parse("x".repeat(1025)),
-            Err(PasswordError::TooLong)
-        ));
+        assert!(matches!(NewPassword::parse("x".repeat(1025)), Err(PasswordError::TooLong)));
         assert_eq!(format!("{:?}", password("twelve chars")), "NewPassword(…)");
     }
 
@@ -202,16 +179,8 @@ mod tests {
         let hash = passwords.hash(password("correct horse battery")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let check = |attempt: &'static str| passwords.check(attempt, Some(&hash));
-        assert_eq!(
-            check("correct horse battery").await.unwrap(),
-            PasswordCheck::Correct
-        );
-        for wrong in [
-            "Correct horse battery",
-            "correct horse battery ",
-            "",
-            "correct horse batter",
-        ] {
+        assert_eq!(check("correct horse battery").await.unwrap(), PasswordCheck::Correct);
+        for wrong in ["Correct horse battery", "correct horse battery ", "", "correct horse batter"] {
             assert_eq!(check(wrong).await.unwrap(), PasswordCheck::Wrong, "{wrong:?}");
         }
         let again = passwords.hash(password("correct horse battery")).await.unwrap();
@@ -223,14 +192,8 @@ mod tests {
         let passwords = Passwords::new(2);
         let longest = "x".repeat(1024);
         let hash = passwords.hash(password(&longest)).await.unwrap();
-        assert_eq!(
-            passwords.check(longest.clone(), Some(&hash)).await.unwrap(),
-            PasswordCheck::Correct
-        );
-        assert_eq!(
-            passwords.check(longest + "x", Some(&hash)).await.unwrap(),
-            PasswordCheck::Wrong
-        );
+        assert_eq!(passwords.check(longest.clone(), Some(&hash)).await.unwrap(), PasswordCheck::Correct);
+        assert_eq!(passwords.check(longest + "x", Some(&hash)).await.unwrap(), PasswordCheck::Wrong);
     }
 
     #[tokio::test]
@@ -241,30 +204,21 @@ mod tests {
             let mut fastest = Duration::MAX;
             for _ in 0..5 {
                 let started = Instant::now();
-                assert_eq!(
-                    passwords.check("wrong", stored).await.unwrap(),
-                    PasswordCheck::Wrong
-                );
+                assert_eq!(passwords.check("wrong", stored).await.unwrap(), PasswordCheck::Wrong);
                 fastest = fastest.min(started.elapsed());
             }
             fastest
         };
         let (nobody, somebody) = (fastest(None).await, fastest(Some(&hash)).await);
         // Skipping the work would be a thousand times faster.
-        assert!(
-            nobody * 3 > somebody && somebody * 3 > nobody,
-            "nobody {nobody:?}, somebody {somebody:?}"
-        );
+        assert!(nobody * 3 > somebody && somebody * 3 > nobody, "nobody {nobody:?}, somebody {somebody:?}");
     }
 
     #[tokio::test]
     async fn a_stored_hash_that_is_none_is_an_error() {
         for stored in ["", "plain text", "$argon2id$v=19$m=19456,t=2,p=1$abc"] {
             let outcome = Passwords::new(1).check("anything", Some(stored)).await;
-            assert!(
-                matches!(outcome, Err(PasswordError::Hash(_))),
-                "{stored}: {outcome:?}"
-            );
+            assert!(matches!(outcome, Err(PasswordError::Hash(_))), "{stored}: {outcome:?}");
         }
     }
 
@@ -310,18 +264,14 @@ mod tests {
                     .await
             }
         });
-        tokio::task::spawn_blocking(move || has_started.recv().unwrap())
-            .await
-            .unwrap();
+        tokio::task::spawn_blocking(move || has_started.recv().unwrap()).await.unwrap();
         abandoned.abort();
         assert!(abandoned.await.unwrap_err().is_cancelled());
 
         let next = passwords.in_turn(|| Ok(()));
         tokio::pin!(next);
         assert!(
-            tokio::time::timeout(Duration::from_millis(100), &mut next)
-                .await
-                .is_err(),
+            tokio::time::timeout(Duration::from_millis(100), &mut next).await.is_err(),
             "a second one came in"
         );
         release.send(()).unwrap();

@@ -23,13 +23,7 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: &[Self] = &[
-        Self::Owner,
-        Self::Admin,
-        Self::Editor,
-        Self::Operator,
-        Self::Viewer,
-    ];
+    pub const ALL: &[Self] = &[Self::Owner, Self::Admin, Self::Editor, Self::Operator, Self::Viewer];
 
     /// Whether this role has `permission`.
     pub fn can(self, permission: Permission) -> bool {
@@ -38,10 +32,7 @@ impl Role {
 
     /// All that this role may do.
     pub fn permissions(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL
-            .iter()
-            .copied()
-            .filter(move |permission| self.can(*permission))
+        Permission::ALL.iter().copied().filter(move |permission| self.can(*permission))
     }
 
     /// The stable name that users see.
@@ -115,10 +106,7 @@ mod tests {
     fn roles_are_written_as_they_are_shown() {
         for role in Role::ALL {
             assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
-            assert_eq!(
-                serde_json::from_value::<Role>(role.as_str().into()).unwrap(),
-                *role
-            );
+            assert_eq!(serde_json::from_value::<Role>(role.as_str().into()).unwrap(), *role);
         }
         assert!(serde_json::from_str::<Role>("\"root\"").is_err());
     }

@@ -35,10 +35,7 @@ pub struct Realm {
 
 impl Default for Realm {
     fn default() -> Self {
-        Self {
-            issuer: "patchbay".to_owned(),
-            audience: "patchbay-api".to_owned(),
-        }
+        Self { issuer: "patchbay".to_owned(), audience: "patchbay-api".to_owned() }
     }
 }
 

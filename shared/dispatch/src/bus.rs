@@ -72,15 +72,14 @@ impl EventBus for EventBridge {
                     .resources(format!("{ORG_RESOURCE}{}", event.org))
                     .build()
             });
-            let sent = self
-                .client
-                .put_events()
-                .set_entries(Some(entries.collect()))
-                .send()
-                .await
-                .map_err(|e| BusError { failed: batch.len(), reason: DisplayErrorContext(&e).to_string() })?;
+            let sent =
+                self.client.put_events().set_entries(Some(entries.collect())).send().await.map_err(|e| {
+                    BusError { failed: batch.len(), reason: DisplayErrorContext(&e).to_string() }
+                })?;
             for entry in sent.entries() {
-                if let Some(id) = entry.event_id() { ids.push(id.to_owned()) } else {
+                if let Some(id) = entry.event_id() {
+                    ids.push(id.to_owned());
+                } else {
                     let reason = entry.error_message().or(entry.error_code()).unwrap_or("no reason given");
                     let failed = usize::try_from(sent.failed_entry_count()).unwrap_or(1);
                     return Err(BusError { failed, reason: reason.to_owned() });

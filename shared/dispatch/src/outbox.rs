@@ -8,7 +8,12 @@ use serde_json::json;
 use store::RunStore;
 
 /// Sends what the end of a run must bring about, then takes it off the head. A repeat sends again; receivers know the run's id.
-pub async fn settle_outbox(runs: &dyn RunStore, bus: &dyn EventBus, org: &OrgKey, head: &Head) -> Result<(), StartError> {
+pub async fn settle_outbox(
+    runs: &dyn RunStore,
+    bus: &dyn EventBus,
+    org: &OrgKey,
+    head: &Head,
+) -> Result<(), StartError> {
     if head.outbox.is_empty() {
         return Ok(());
     }

@@ -41,7 +41,12 @@ impl Plans {
         Self { store, cached: Arc::default() }
     }
 
-    pub async fn get(&self, org: &OrgKey, workflow: &WorkflowId, version: u32) -> Result<Arc<Plan>, PlanError> {
+    pub async fn get(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        version: u32,
+    ) -> Result<Arc<Plan>, PlanError> {
         let key = (org.clone(), workflow.clone(), version);
         if let Some(plan) = self.cached.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(plan.clone());
@@ -51,8 +56,11 @@ impl Plans {
             .version(org, workflow, version)
             .await?
             .ok_or_else(|| PlanError::Missing { workflow: workflow.clone(), version })?;
-        let plan = Plan::parse(&stored.document)
-            .map_err(|faults| PlanError::Broken { workflow: workflow.clone(), version, faults })?;
+        let plan = Plan::parse(&stored.document).map_err(|faults| PlanError::Broken {
+            workflow: workflow.clone(),
+            version,
+            faults,
+        })?;
         let plan = Arc::new(plan);
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         if cached.len() >= KEPT {

@@ -91,7 +91,9 @@ impl Starter {
             }
             Created::Existing(head) => {
                 // Still "queued" in the head may mean that it has begun: then others carry it on, and the sweep looks after it.
-                if head.status == RunStatus::Queued && self.runs.journal(request.org, &run.id).await?.newest().is_none() {
+                if head.status == RunStatus::Queued
+                    && self.runs.journal(request.org, &run.id).await?.newest().is_none()
+                {
                     self.queue.send(&StepMessage::again(request.org.org(), &run.id), Duration::ZERO).await?;
                 }
                 Ok(Started::Existing(run.id, head.status_at(request.now)))

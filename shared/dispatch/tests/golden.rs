@@ -13,7 +13,11 @@ fn a_step_message_of_version_1_is_read() {
     assert_eq!(message.context.as_ref().unwrap().clock, Millis(1_795_296_768_866));
     assert_eq!(message.context.as_ref().unwrap().scope()["steps"]["person"]["name"], "Ada");
     assert_eq!(message.pending[1].mark, Mark::Took(Some(0)));
-    assert_eq!(message.encode(), include_str!("golden/step-message.v1.json").trim_end(), "and is still written like this");
+    assert_eq!(
+        message.encode(),
+        include_str!("golden/step-message.v1.json").trim_end(),
+        "and is still written like this"
+    );
 }
 
 #[test]
@@ -23,7 +27,9 @@ fn a_journal_of_version_1_is_read() {
     let marks: Vec<&Mark> = entries.iter().map(|e| &e.mark).collect();
     assert!(matches!(marks[0], Mark::Succeeded(_)));
     assert!(matches!(marks[1], Mark::Took(None)));
-    assert!(matches!(marks[2], Mark::Retrying { error, next_at: Millis(1003) } if error.retry_after_ms == Some(1000)));
+    assert!(
+        matches!(marks[2], Mark::Retrying { error, next_at: Millis(1003) } if error.retry_after_ms == Some(1000))
+    );
     assert!(matches!(marks[3], Mark::Failed(_)));
     assert!(matches!(marks[4], Mark::Waiting { until: Millis(5000) }));
     assert!(matches!(marks[5], Mark::Stopped { status: RunStatus::Failed, .. }));

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an ISO 8601 duration of weeks, days, hours, minutes and seconds, such as `PT30S` or `P2D`")]
+#[error(
+    "`{0}` is not an ISO 8601 duration of weeks, days, hours, minutes and seconds, such as `PT30S` or `P2D`"
+)]
 pub struct InvalidDuration(String);
 
 /// Reads an ISO 8601 duration, to the millisecond.
@@ -23,9 +25,11 @@ pub fn parse(text: &str) -> Result<Duration, InvalidDuration> {
         .and_then(|s| s.checked_add(span.get_minutes().checked_mul(60)?))
         .and_then(|s| s.checked_add(span.get_seconds()))
         .ok_or_else(refuse)?;
-    let millis = span.get_milliseconds() + span.get_microseconds() / 1000 + span.get_nanoseconds() / 1_000_000;
+    let millis =
+        span.get_milliseconds() + span.get_microseconds() / 1000 + span.get_nanoseconds() / 1_000_000;
     Ok(Duration::from_millis(
-        u64::try_from(seconds).map_err(|_| refuse())?.saturating_mul(1000) + u64::try_from(millis).map_err(|_| refuse())?,
+        u64::try_from(seconds).map_err(|_| refuse())?.saturating_mul(1000)
+            + u64::try_from(millis).map_err(|_| refuse())?,
     ))
 }
 
@@ -44,7 +48,14 @@ mod tests {
 
     #[test]
     fn reads_what_definitions_use() {
-        for (text, seconds) in [("PT1S", 1), ("PT5M", 300), ("PT6H", 21_600), ("P2D", 172_800), ("P1W", 604_800), ("P1DT1H", 90_000)] {
+        for (text, seconds) in [
+            ("PT1S", 1),
+            ("PT5M", 300),
+            ("PT6H", 21_600),
+            ("P2D", 172_800),
+            ("P1W", 604_800),
+            ("P1DT1H", 90_000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(parse("PT0.25S"), Ok(Duration::from_millis(250)));

@@ -21,7 +21,9 @@ mod tests {
         for name in ["Authorization", "X-Gitlab-Token", "x-api-key", "X-Auth-Secret", "Cookie", "ApiKey"] {
             assert!(is_secret_header(name), "{name}");
         }
-        for name in ["content-type", "webhook-id", "stripe-signature", "x-hub-signature-256", "idempotency-key"] {
+        for name in
+            ["content-type", "webhook-id", "stripe-signature", "x-hub-signature-256", "idempotency-key"]
+        {
             assert!(!is_secret_header(name), "{name}");
         }
     }

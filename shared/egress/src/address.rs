@@ -50,14 +50,8 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
             Reach::Loopback | Reach::Special => Reach::Special,
         };
     }
-    let special = SPECIAL_V6
-        .iter()
-        .any(|&(prefix, length)| same_prefix_v6(bits, prefix, length));
-    if special || !same_prefix_v6(bits, GLOBAL_UNICAST, 3) {
-        Reach::Special
-    } else {
-        Reach::Public
-    }
+    let special = SPECIAL_V6.iter().any(|&(prefix, length)| same_prefix_v6(bits, prefix, length));
+    if special || !same_prefix_v6(bits, GLOBAL_UNICAST, 3) { Reach::Special } else { Reach::Public }
 }
 
 fn same_prefix_v4(a: u32, b: u32, length: u32) -> bool {

@@ -17,15 +17,9 @@ pub(crate) async fn read(
     limit: usize,
     unpack: bool,
 ) -> Result<Bytes, EgressError> {
-    let too_large = || EgressError::ResponseTooLarge {
-        host: host.to_owned(),
-        limit,
-    };
+    let too_large = || EgressError::ResponseTooLarge { host: host.to_owned(), limit };
     // Not the header: the answer to a HEAD request declares a length and has no body.
-    if response
-        .content_length()
-        .is_some_and(|length| length > limit as u64)
-    {
+    if response.content_length().is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
     let packed = unpack && is_gzip(headers);
@@ -36,10 +30,7 @@ pub(crate) async fn read(
     };
     let mut received = 0;
     loop {
-        let chunk = response
-            .chunk()
-            .await
-            .map_err(|error| EgressError::from_reqwest(&error, host))?;
+        let chunk = response.chunk().await.map_err(|error| EgressError::from_reqwest(&error, host))?;
         let Some(chunk) = chunk else { break };
         // Counted as received, too: a gzip stream can go on for ever without a byte of content.
         received += chunk.len();
@@ -47,11 +38,7 @@ pub(crate) async fn read(
             return Err(too_large());
         }
         if sink.write_all(&chunk).is_err() {
-            return Err(if sink.is_full() {
-                too_large()
-            } else {
-                corrupt(host)
-            });
+            return Err(if sink.is_full() { too_large() } else { corrupt(host) });
         }
     }
     if !packed || received == 0 {
@@ -75,10 +62,7 @@ fn is_gzip(headers: &HeaderMap) -> bool {
 }
 
 fn corrupt(host: &str) -> EgressError {
-    EgressError::InvalidResponse {
-        host: host.to_owned(),
-        reason: "its gzip encoding is damaged".to_owned(),
-    }
+    EgressError::InvalidResponse { host: host.to_owned(), reason: "its gzip encoding is damaged".to_owned() }
 }
 
 /// A buffer that refuses to grow beyond its limit.
@@ -90,11 +74,7 @@ struct Capped {
 
 impl Capped {
     fn new(limit: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            limit,
-            full: false,
-        }
+        Self { bytes: Vec::new(), limit, full: false }
     }
 }
 

@@ -63,9 +63,7 @@ impl Egress {
 
     /// A client whose names come from `lookup`; its answers are judged like the system's.
     pub fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
-        let roots = rustls::RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
+        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         Self::with_roots(config, lookup, roots)
     }
 
@@ -76,18 +74,12 @@ impl Egress {
     ) -> Result<Self, EgressError> {
         let setup = |reason: String| EgressError::Setup { reason };
         let user_agent = HeaderValue::from_str(&config.user_agent).map_err(|_| {
-            setup(format!(
-                "`{}` is not a valid user agent",
-                config.user_agent.escape_default()
-            ))
+            setup(format!("`{}` is not a valid user agent", config.user_agent.escape_default()))
         })?;
         #[expect(clippy::disallowed_methods, reason = "this is where the client is made")]
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(roots).map_err(|error| setup(error.to_string()))?)
-            .dns_resolver(Guarded {
-                lookup,
-                allow_loopback: config.allow_loopback,
-            })
+            .dns_resolver(Guarded { lookup, allow_loopback: config.allow_loopback })
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
@@ -96,10 +88,7 @@ impl Egress {
             .pool_idle_timeout(config.pool_idle_timeout)
             .build()
             .map_err(|error| setup(error.to_string()))?;
-        Ok(Self {
-            client,
-            config: Arc::new(config),
-        })
+        Ok(Self { client, config: Arc::new(config) })
     }
 
     /// A request with this client's own limits.
@@ -116,11 +105,7 @@ impl Egress {
         let mut from = String::new();
         loop {
             let placed = |error: EgressError| {
-                if redirects > 0 {
-                    error.after_redirect(&from)
-                } else {
-                    error
-                }
+                if redirects > 0 { error.after_redirect(&from) } else { error }
             };
             let host = target::host_of(&hop.url).to_owned();
             let mut response = self.once(&hop, &host).await.map_err(placed)?;
@@ -128,29 +113,16 @@ impl Egress {
             let location = location(status, response.headers()).filter(|_| limits.follow_redirects);
             let Some(location) = location else {
                 let mut headers = response.headers().clone();
-                let body = body::read(
-                    &mut response,
-                    &mut headers,
-                    &host,
-                    limits.max_response_bytes,
-                    limits.unpack,
-                )
-                .await
-                .map_err(placed)?;
-                return Ok(HttpResponse {
-                    status,
-                    headers,
-                    body,
-                    url: hop.url.into(),
-                    redirects,
-                });
+                let body =
+                    body::read(&mut response, &mut headers, &host, limits.max_response_bytes, limits.unpack)
+                        .await
+                        .map_err(placed)?;
+                return Ok(HttpResponse { status, headers, body, url: hop.url.into(), redirects });
             };
             // Closes the connection with the redirect's unread body.
             drop(response);
             if redirects == self.config.max_redirects {
-                return Err(EgressError::RedirectLimit {
-                    limit: self.config.max_redirects,
-                });
+                return Err(EgressError::RedirectLimit { limit: self.config.max_redirects });
             }
             hop = hop
                 .next(status, &location, self.config.allow_loopback)
@@ -174,15 +146,8 @@ impl Egress {
 #[async_trait]
 impl HttpPort for Egress {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
-        let HttpRequest {
-            method,
-            url,
-            mut headers,
-            body,
-            timeout,
-            max_response_bytes,
-            follow_redirects,
-        } = request;
+        let HttpRequest { method, url, mut headers, body, timeout, max_response_bytes, follow_redirects } =
+            request;
         headers::check_method(&method)?;
         headers::check(&headers)?;
         let url = target::parse(&url, self.config.allow_loopback)?;
@@ -195,12 +160,7 @@ impl HttpPort for Egress {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         let host = target::host_of(&url).to_owned();
-        let hop = Hop {
-            method,
-            url,
-            headers,
-            body,
-        };
+        let hop = Hop { method, url, headers, body };
         match tokio::time::timeout(timeout, self.follow(hop, limits)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(EgressError::RequestTimeout { host, after: timeout }),

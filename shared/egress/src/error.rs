@@ -140,14 +140,11 @@ impl EgressError {
     /// The same failure on a later hop than the first: `from` has answered with a redirect.
     pub(crate) fn after_redirect(self, from: &str) -> Self {
         match self {
-            Self::Blocked { .. } | Self::InvalidUrl { .. } | Self::Scheme { .. } => Self::RedirectBlocked {
-                host: from.to_owned(),
-                source: Box::new(self),
-            },
+            Self::Blocked { .. } | Self::InvalidUrl { .. } | Self::Scheme { .. } => {
+                Self::RedirectBlocked { host: from.to_owned(), source: Box::new(self) }
+            }
             Self::RedirectLimit { .. } => self,
-            other => Self::AfterRedirect {
-                source: Box::new(other),
-            },
+            other => Self::AfterRedirect { source: Box::new(other) },
         }
     }
 
@@ -158,37 +155,24 @@ impl EgressError {
             return refused.clone();
         }
         if error.is_builder() {
-            return Self::InvalidUrl {
-                reason: "the address cannot be sent over HTTP",
-            };
+            return Self::InvalidUrl { reason: "the address cannot be sent over HTTP" };
         }
         if error.is_connect() {
             if let Some(tls) = find::<rustls::Error>(error) {
-                return Self::TlsFailed {
-                    host,
-                    reason: lower_case(&tls.to_string()),
-                };
+                return Self::TlsFailed { host, reason: lower_case(&tls.to_string()) };
             }
-            let reason = if error.is_timeout() {
-                "it took too long".to_owned()
-            } else {
-                root_cause(error)
-            };
+            let reason = if error.is_timeout() { "it took too long".to_owned() } else { root_cause(error) };
             return Self::ConnectFailed { host, reason };
         }
         match find::<hyper::Error>(error) {
-            Some(hyper) if hyper.is_parse() => Self::InvalidResponse {
-                host,
-                reason: lower_case(&hyper.to_string()),
-            },
+            Some(hyper) if hyper.is_parse() => {
+                Self::InvalidResponse { host, reason: lower_case(&hyper.to_string()) }
+            }
             Some(hyper) if hyper.is_incomplete_message() => Self::ConnectionLost {
                 host,
                 reason: "it was closed before the response was complete".to_owned(),
             },
-            Some(_) | None => Self::ConnectionLost {
-                host,
-                reason: root_cause(error),
-            },
+            Some(_) | None => Self::ConnectionLost { host, reason: root_cause(error) },
         }
     }
 }

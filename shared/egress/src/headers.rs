@@ -18,13 +18,8 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), EgressError> {
 
 /// Refuses methods that ask for a tunnel or echo credentials back.
 pub(crate) fn check_method(method: &Method) -> Result<(), EgressError> {
-    if ["CONNECT", "TRACE", "TRACK"]
-        .iter()
-        .any(|refused| method.as_str().eq_ignore_ascii_case(refused))
-    {
-        return Err(EgressError::InvalidMethod {
-            method: method.as_str().to_owned(),
-        });
+    if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.as_str().eq_ignore_ascii_case(refused)) {
+        return Err(EgressError::InvalidMethod { method: method.as_str().to_owned() });
     }
     Ok(())
 }
@@ -33,11 +28,8 @@ pub(crate) fn check_method(method: &Method) -> Result<(), EgressError> {
 /// values marked sensitive.
 pub(crate) fn keep_harmless(headers: &mut HeaderMap) {
     retain(headers, |name| HARMLESS.contains(&name.as_str()));
-    let marked: Vec<HeaderName> = headers
-        .iter()
-        .filter(|(_, value)| value.is_sensitive())
-        .map(|(name, _)| name.clone())
-        .collect();
+    let marked: Vec<HeaderName> =
+        headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone()).collect();
     for name in marked {
         headers.remove(name);
     }

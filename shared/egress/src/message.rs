@@ -76,10 +76,7 @@ impl HttpRequest {
 }
 
 fn parse(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), EgressError> {
-    let invalid = |reason| EgressError::InvalidHeader {
-        name: name.escape_default().to_string(),
-        reason,
-    };
+    let invalid = |reason| EgressError::InvalidHeader { name: name.escape_default().to_string(), reason };
     let parsed_name = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| invalid("its name may only have letters, digits and hyphens"))?;
     let value = HeaderValue::from_str(value)

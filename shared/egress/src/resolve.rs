@@ -52,33 +52,21 @@ impl Resolve for Guarded {
 
 impl fmt::Debug for Guarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guarded")
-            .field("allow_loopback", &self.allow_loopback)
-            .finish_non_exhaustive()
+        f.debug_struct("Guarded").field("allow_loopback", &self.allow_loopback).finish_non_exhaustive()
     }
 }
 
 async fn judged(lookup: &dyn Lookup, host: &str, allow_loopback: bool) -> Result<Vec<IpAddr>, EgressError> {
-    let blocked = || EgressError::Blocked {
-        host: host.to_owned(),
-        why: Blocked::Name,
-    };
+    let blocked = || EgressError::Blocked { host: host.to_owned(), why: Blocked::Name };
     if is_localhost(host) {
         // RFC 6761: never a question for the DNS.
         let loopback = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        return if allow_loopback {
-            Ok(loopback)
-        } else {
-            Err(blocked())
-        };
+        return if allow_loopback { Ok(loopback) } else { Err(blocked()) };
     }
-    let addresses = lookup.addresses(host).await.map_err(|_| EgressError::DnsFailed {
-        host: host.to_owned(),
-    })?;
+    let addresses =
+        lookup.addresses(host).await.map_err(|_| EgressError::DnsFailed { host: host.to_owned() })?;
     if addresses.is_empty() {
-        return Err(EgressError::DnsFailed {
-            host: host.to_owned(),
-        });
+        return Err(EgressError::DnsFailed { host: host.to_owned() });
     }
     // One bad address refuses the name: to skip it would let a mixed answer probe which of them answers.
     if addresses.iter().all(|address| allowed(*address, allow_loopback)) {

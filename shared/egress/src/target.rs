@@ -16,9 +16,7 @@ const MAX_URL_BYTES: usize = 8192;
 pub(crate) fn parse(url: &str, allow_loopback: bool) -> Result<Url, EgressError> {
     // The parser would silently drop tabs and line breaks.
     if url.chars().any(char::is_control) {
-        return Err(EgressError::InvalidUrl {
-            reason: "the address contains control characters",
-        });
+        return Err(EgressError::InvalidUrl { reason: "the address contains control characters" });
     }
     let url = Url::parse(url).map_err(invalid)?;
     check(&url, allow_loopback)?;
@@ -54,9 +52,7 @@ pub(crate) fn host_of(url: &Url) -> &str {
 
 fn check(url: &Url, allow_loopback: bool) -> Result<(), EgressError> {
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(EgressError::Scheme {
-            scheme: url.scheme().to_owned(),
-        });
+        return Err(EgressError::Scheme { scheme: url.scheme().to_owned() });
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(EgressError::InvalidUrl {
@@ -64,9 +60,7 @@ fn check(url: &Url, allow_loopback: bool) -> Result<(), EgressError> {
         });
     }
     if url.as_str().len() > MAX_URL_BYTES {
-        return Err(EgressError::InvalidUrl {
-            reason: "the address is longer than 8,192 bytes",
-        });
+        return Err(EgressError::InvalidUrl { reason: "the address is longer than 8,192 bytes" });
     }
     // The HTTP layer reads a URL more narrowly than the parser.
     if http::Uri::try_from(url.as_str()).is_err() {
@@ -74,17 +68,10 @@ fn check(url: &Url, allow_loopback: bool) -> Result<(), EgressError> {
             reason: "the address contains characters that HTTP does not allow",
         });
     }
-    let blocked = |why| {
-        Err(EgressError::Blocked {
-            host: host_of(url).to_owned(),
-            why,
-        })
-    };
+    let blocked = |why| Err(EgressError::Blocked { host: host_of(url).to_owned(), why });
     let public = match url.host() {
         None => {
-            return Err(EgressError::InvalidUrl {
-                reason: "the address has no host",
-            });
+            return Err(EgressError::InvalidUrl { reason: "the address has no host" });
         }
         Some(Host::Domain(name)) => allow_loopback || !is_localhost(name),
         Some(Host::Ipv4(address)) => allowed(address.into(), allow_loopback),

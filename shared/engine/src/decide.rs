@@ -34,7 +34,13 @@ pub struct IllegalTransition {
 }
 
 /// What to record for `event` at the given attempt. `draw` is a random number that spreads retries.
-pub fn decide(kind: &NodeKind, attempt: u16, event: Event, now: Millis, draw: u64) -> Result<Mark, IllegalTransition> {
+pub fn decide(
+    kind: &NodeKind,
+    attempt: u16,
+    event: Event,
+    now: Millis,
+    draw: u64,
+) -> Result<Mark, IllegalTransition> {
     use NodeKind as K;
     match (kind, event) {
         (K::Map { .. }, Event::Evaluated(output)) => Ok(Mark::Succeeded(output)),
@@ -58,27 +64,34 @@ pub fn decide(kind: &NodeKind, attempt: u16, event: Event, now: Millis, draw: u6
             };
             Ok(Mark::Stopped { status, message, output })
         }
-        (K::Map { .. } | K::Branch { .. } | K::Wait { .. } | K::Respond { .. } | K::Stop { .. }, Event::Failed(error)) => {
-            Ok(Mark::Failed(error))
-        }
-        (K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. } | K::Stop { .. }, Event::Evaluated(_)) => {
-            Err(illegal(kind, "evaluated"))
-        }
-        (K::Map { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. } | K::Stop { .. }, Event::Chosen(_)) => {
-            Err(illegal(kind, "chosen"))
-        }
-        (K::Map { .. } | K::Branch { .. } | K::Wait { .. } | K::Respond { .. } | K::Stop { .. }, Event::Effect(_)) => {
-            Err(illegal(kind, "effect"))
-        }
-        (K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Respond { .. } | K::Stop { .. }, Event::Until(_)) => {
-            Err(illegal(kind, "until"))
-        }
-        (K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Stop { .. }, Event::Answered(_)) => {
-            Err(illegal(kind, "answered"))
-        }
-        (K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. }, Event::Stopping { .. }) => {
-            Err(illegal(kind, "stopping"))
-        }
+        (
+            K::Map { .. } | K::Branch { .. } | K::Wait { .. } | K::Respond { .. } | K::Stop { .. },
+            Event::Failed(error),
+        ) => Ok(Mark::Failed(error)),
+        (
+            K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. } | K::Stop { .. },
+            Event::Evaluated(_),
+        ) => Err(illegal(kind, "evaluated")),
+        (
+            K::Map { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. } | K::Stop { .. },
+            Event::Chosen(_),
+        ) => Err(illegal(kind, "chosen")),
+        (
+            K::Map { .. } | K::Branch { .. } | K::Wait { .. } | K::Respond { .. } | K::Stop { .. },
+            Event::Effect(_),
+        ) => Err(illegal(kind, "effect")),
+        (
+            K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Respond { .. } | K::Stop { .. },
+            Event::Until(_),
+        ) => Err(illegal(kind, "until")),
+        (
+            K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Stop { .. },
+            Event::Answered(_),
+        ) => Err(illegal(kind, "answered")),
+        (
+            K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. },
+            Event::Stopping { .. },
+        ) => Err(illegal(kind, "stopping")),
     }
 }
 

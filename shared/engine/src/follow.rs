@@ -67,7 +67,9 @@ pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> 
                 }
             }
         }
-        (Mark::Retrying { next_at, .. }, _) => Then::Retry { node: ix, attempt: entry.attempt + 1, at: *next_at },
+        (Mark::Retrying { next_at, .. }, _) => {
+            Then::Retry { node: ix, attempt: entry.attempt + 1, at: *next_at }
+        }
         (Mark::Waiting { until }, _) => {
             context.set(&node.id, json!({"until": until.rfc3339()}));
             context.clock = context.clock.max(*until);

@@ -25,7 +25,8 @@ pub fn inputs(plan: &Plan, mut context: Context, entries: &[Entry], now: Millis)
             Then::Go(ix) => {
                 let node = plan.node(ix);
                 let Some(entry) = last.get(node.path.as_str()) else { return read };
-                let expressions: Vec<&Expression> = node.templates().flat_map(Template::expressions).map(|(_, e)| e).collect();
+                let expressions: Vec<&Expression> =
+                    node.templates().flat_map(Template::expressions).map(|(_, e)| e).collect();
                 if entry.input.is_none() && !expressions.is_empty() {
                     read.insert(node.path.clone(), expr::pruned(context.scope(), expressions));
                 }

@@ -52,11 +52,7 @@ pub(crate) fn children<'a>(node: &'a AstNode, visit: &mut dyn FnMut(&'a AstNode)
                 visit(value);
             }
         }
-        AstNode::Conditional {
-            condition,
-            then_branch,
-            else_branch,
-        } => {
+        AstNode::Conditional { condition, then_branch, else_branch } => {
             visit(condition);
             visit(then_branch);
             if let Some(branch) = else_branch {
@@ -70,11 +66,7 @@ pub(crate) fn children<'a>(node: &'a AstNode, visit: &mut dyn FnMut(&'a AstNode)
                 visit(term);
             }
         }
-        AstNode::Transform {
-            location,
-            update,
-            delete,
-        } => {
+        AstNode::Transform { location, update, delete } => {
             visit(location);
             visit(update);
             if let Some(delete) = delete {

@@ -64,17 +64,11 @@ pub(crate) type Caps = [Poly; LEVELS];
 
 impl Bound {
     pub(crate) fn constant(value: f64) -> Bound {
-        Bound {
-            fixed: Poly::constant(value),
-            ..Bound::default()
-        }
+        Bound { fixed: Poly::constant(value), ..Bound::default() }
     }
 
     pub(crate) fn input() -> Bound {
-        Bound {
-            fixed: Poly::INPUT,
-            ..Bound::default()
-        }
+        Bound { fixed: Poly::INPUT, ..Bound::default() }
     }
 
     /// The weight of the current item of a level.
@@ -104,23 +98,15 @@ impl Bound {
     }
 
     pub(crate) fn scale(&self, by: f64) -> Bound {
-        Bound {
-            fixed: self.fixed.scale(by),
-            items: self.items.map(|item| item.scale(by)),
-        }
+        Bound { fixed: self.fixed.scale(by), items: self.items.map(|item| item.scale(by)) }
     }
 
     /// The product; of two items' weights one is replaced by its cap.
     pub(crate) fn times(&self, other: &Bound, caps: &Caps) -> Result<Bound, Unbounded> {
-        let mut product = Bound {
-            fixed: self.fixed.times(&other.fixed)?,
-            ..Bound::default()
-        };
+        let mut product = Bound { fixed: self.fixed.times(&other.fixed)?, ..Bound::default() };
         for level in 0..LEVELS {
-            let mut factor = self
-                .fixed
-                .times(&other.items[level])?
-                .add(&self.items[level].times(&other.fixed)?);
+            let mut factor =
+                self.fixed.times(&other.items[level])?.add(&self.items[level].times(&other.fixed)?);
             for (cap, item) in caps.iter().zip(&self.items) {
                 if !item.is_zero() && !other.items[level].is_zero() {
                     factor = factor.add(&item.times(cap)?.times(&other.items[level])?);
@@ -149,10 +135,7 @@ impl Bound {
         caps: &Caps,
     ) -> Result<Bound, Unbounded> {
         let mut each = *self;
-        let per_item = Bound {
-            fixed: std::mem::take(&mut each.items[level]),
-            ..Bound::default()
-        };
+        let per_item = Bound { fixed: std::mem::take(&mut each.items[level]), ..Bound::default() };
         Ok(each.times(count, caps)?.add(&per_item.times(weight, caps)?))
     }
 
@@ -172,24 +155,14 @@ mod tests {
     fn a_body_linear_in_its_item_is_linear_over_the_list() {
         // For each item: 5 + 2·T. The list has at most S/8 items and weighs S.
         let body = Bound::item(0).scale(2.0).plus(5.0);
-        let total = body
-            .summed(0, &Bound::input().scale(0.125), &Bound::input(), &Caps::default())
-            .unwrap();
-        assert_eq!(
-            total.collapse(&Caps::default()).unwrap(),
-            Poly([0.0, 2.625, 0.0, 0.0])
-        );
+        let total = body.summed(0, &Bound::input().scale(0.125), &Bound::input(), &Caps::default()).unwrap();
+        assert_eq!(total.collapse(&Caps::default()).unwrap(), Poly([0.0, 2.625, 0.0, 0.0]));
     }
 
     #[test]
     fn a_body_that_copies_the_input_is_quadratic() {
-        let total = Bound::input()
-            .summed(0, &Bound::input(), &Bound::input(), &Caps::default())
-            .unwrap();
-        assert_eq!(
-            total.collapse(&Caps::default()).unwrap(),
-            Poly([0.0, 0.0, 1.0, 0.0])
-        );
+        let total = Bound::input().summed(0, &Bound::input(), &Bound::input(), &Caps::default()).unwrap();
+        assert_eq!(total.collapse(&Caps::default()).unwrap(), Poly([0.0, 0.0, 1.0, 0.0]));
         assert_eq!(total.times(&total, &Caps::default()), Err(Unbounded));
     }
 

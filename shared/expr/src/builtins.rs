@@ -70,14 +70,7 @@ impl Costs {
             let (mapped, body) = self.callback(&input, &args[1 - written])?;
             let total = work.add(&body).add(&input.count.scale(EACH));
             // `map` and `each` give what the callback gives, the others some of their input.
-            return Ok((
-                if matches!(name, "map" | "each") {
-                    mapped
-                } else {
-                    input
-                },
-                total,
-            ));
+            return Ok((if matches!(name, "map" | "each") { mapped } else { input }, total));
         }
         // The literal written at argument `at`, if it is one.
         let literal = |at: usize| at.checked_sub(written).and_then(|at| args.get(at));
@@ -85,9 +78,7 @@ impl Costs {
         let given = shapes.len();
         let context = self.context;
         let arg = |at: usize| shapes.get(at).copied().unwrap_or(context);
-        let mut all = shapes
-            .iter()
-            .fold(Bound::constant(8.0), |sum, shape| sum.add(&shape.size));
+        let mut all = shapes.iter().fold(Bound::constant(8.0), |sum, shape| sum.add(&shape.size));
         if given < 2 || (given == 2 && name == "substring") {
             all = all.add(&context.size);
         }
@@ -98,11 +89,7 @@ impl Costs {
                 (text(Bound::constant(36.0)), Bound::constant(400.0))
             }
             "sum" | "max" | "min" | "average" | "count" => (
-                if name == "count" {
-                    Shape::number()
-                } else {
-                    text(Bound::constant(8.0))
-                },
+                if name == "count" { Shape::number() } else { text(Bound::constant(8.0)) },
                 // An item that is no number is printed into the failure's message.
                 first.count.scale(2.0 * EACH).add(&first.size.scale(4.0)),
             ),
@@ -117,13 +104,7 @@ impl Costs {
             "contains" => (Shape::number(), all.scale(4.0)),
             "split" => {
                 let size = all.scale(9.0).plus(16.0);
-                (
-                    Shape {
-                        size,
-                        count: all.plus(2.0),
-                    },
-                    all.scale(24.0),
-                )
+                (Shape { size, count: all.plus(2.0) }, all.scale(24.0))
             }
             "join" => {
                 let size = first.size.add(&first.count.times(&second.size, &self.caps)?);
@@ -138,9 +119,7 @@ impl Costs {
             }
             "lookup" => (Shape::of(all), all.scale(4.0)),
             "merge" | "append" | "reverse" | "shuffle" => {
-                let size = shapes
-                    .iter()
-                    .fold(Bound::constant(16.0), |sum, shape| sum.add(&shape.size));
+                let size = shapes.iter().fold(Bound::constant(16.0), |sum, shape| sum.add(&shape.size));
                 (Shape::of(size), size.scale(6.0))
             }
             "zip" => (Shape::of(all.scale(2.0).plus(16.0)), all.scale(6.0)),

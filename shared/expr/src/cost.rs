@@ -25,10 +25,7 @@ pub(crate) struct Shape {
 
 impl Shape {
     pub(crate) fn scalar(size: Bound) -> Shape {
-        Shape {
-            size,
-            count: Bound::constant(1.0),
-        }
+        Shape { size, count: Bound::constant(1.0) }
     }
 
     pub(crate) fn number() -> Shape {
@@ -37,17 +34,11 @@ impl Shape {
 
     /// Any value of that weight: each item weighs at least one node.
     pub(crate) fn of(size: Bound) -> Shape {
-        Shape {
-            size,
-            count: size.scale(1.0 / NUMBER).plus(1.0),
-        }
+        Shape { size, count: size.scale(1.0 / NUMBER).plus(1.0) }
     }
 
     pub(crate) fn or(&self, other: &Shape) -> Shape {
-        Shape {
-            size: self.size.max(&other.size),
-            count: self.count.max(&other.count),
-        }
+        Shape { size: self.size.max(&other.size), count: self.count.max(&other.count) }
     }
 }
 
@@ -56,21 +47,11 @@ pub(crate) type Costed = (Shape, Bound);
 
 /// The bound of a whole expression, its input's conversion and its result's included.
 pub(crate) fn bound(ast: &AstNode) -> Result<Poly, Unbounded> {
-    let scope = Shape {
-        size: Bound::input(),
-        count: Bound::constant(1.0),
-    };
-    let mut costs = Costs {
-        context: scope,
-        level: 0,
-        caps: Caps::default(),
-        variables: Vec::new(),
-    };
+    let scope = Shape { size: Bound::input(), count: Bound::constant(1.0) };
+    let mut costs = Costs { context: scope, level: 0, caps: Caps::default(), variables: Vec::new() };
     let (result, work) = costs.of(ast)?;
     let conversion = Bound::input().scale(4.0).plus(400.0);
-    work.add(&conversion)
-        .add(&result.size.scale(2.0))
-        .collapse(&costs.caps)
+    work.add(&conversion).add(&result.size.scale(2.0)).collapse(&costs.caps)
 }
 
 pub(crate) struct Costs {
@@ -98,18 +79,11 @@ impl Costs {
             AstNode::Variable(name) => (self.variable(name).ok_or(Unbounded)?, step),
             AstNode::Path { steps } => self.path(steps)?,
             AstNode::Binary { op, lhs, rhs } => self.binary(*op, lhs, rhs)?,
-            AstNode::Unary {
-                op: UnaryOp::Negate | UnaryOp::Not,
-                operand,
-            } => {
+            AstNode::Unary { op: UnaryOp::Negate | UnaryOp::Not, operand } => {
                 let (_, work) = self.of(operand)?;
                 (Shape::number(), work.plus(STEP))
             }
-            AstNode::Function {
-                name,
-                args,
-                is_builtin: true,
-            } => self.call(name, args, None)?,
+            AstNode::Function { name, args, is_builtin: true } => self.call(name, args, None)?,
             AstNode::Array(items) | AstNode::ArrayGroup(items) => self.array(items)?,
             AstNode::Object(pairs) => {
                 let input = self.context;
@@ -130,11 +104,7 @@ impl Costs {
                 last
             }
             AstNode::FunctionApplication(inner) => self.of(inner)?,
-            AstNode::Conditional {
-                condition,
-                then_branch,
-                else_branch,
-            } => {
+            AstNode::Conditional { condition, then_branch, else_branch } => {
                 let (_, work) = self.of(condition)?;
                 let (mut shape, then_work) = self.of(then_branch)?;
                 let mut work = work.add(&then_work).plus(STEP);
@@ -177,11 +147,7 @@ impl Costs {
 
     pub(crate) fn variable(&self, name: &str) -> Option<Shape> {
         // A later binding of the name may not have happened (`c ? $x := 1 : 2`): it can be any of them.
-        let bindings = self
-            .variables
-            .iter()
-            .filter(|(bound, _)| bound == name)
-            .map(|(_, shape)| *shape);
+        let bindings = self.variables.iter().filter(|(bound, _)| bound == name).map(|(_, shape)| *shape);
         bindings.reduce(|one, other| one.or(&other))
     }
 
@@ -232,10 +198,7 @@ impl Costs {
         };
         let constant = match filter {
             AstNode::Number(_) => true,
-            AstNode::Unary {
-                op: UnaryOp::Negate,
-                operand,
-            } => matches!(**operand, AstNode::Number(_)),
+            AstNode::Unary { op: UnaryOp::Negate, operand } => matches!(**operand, AstNode::Number(_)),
             _ => false,
         };
         if constant {
@@ -275,11 +238,7 @@ impl Costs {
             let (key, key_work) = self.of(key)?;
             let (value, work) = self.of(value)?;
             size = size.add(&key.size).add(&value.size);
-            total = total
-                .add(&key_work)
-                .add(&key.size.scale(4.0))
-                .add(&work)
-                .plus(EACH);
+            total = total.add(&key_work).add(&key.size.scale(4.0)).add(&work).plus(EACH);
         }
         Ok((Shape::scalar(size), total))
     }

@@ -66,14 +66,7 @@ impl Expression {
         let need = Need::of(&ast);
         let references = References::of(&need);
         let functions = functions::named_in(&ast);
-        Ok(Expression {
-            source: source.to_owned(),
-            ast,
-            plan,
-            need,
-            references,
-            functions,
-        })
+        Ok(Expression { source: source.to_owned(), ast, plan, need, references, functions })
     }
 
     /// What was parsed.
@@ -132,9 +125,7 @@ impl Expression {
                         .and_then(|()| values.into_iter().map(|value| room.copy(value)).collect())
                         .map(Value::Array),
                 };
-                copied
-                    .map(Some)
-                    .map_err(|(code, message)| EvalFailure::new(code, message, &self.source))
+                copied.map(Some).map_err(|(code, message)| EvalFailure::new(code, message, &self.source))
             }
             Plan::Linear(_) | Plan::Guarded => self.run(scope, seed, limits, room),
         }
@@ -194,11 +185,7 @@ impl Expression {
                 })
         }));
         outcome.unwrap_or_else(|_| {
-            Err(EvalFailure::new(
-                codes::FAILED,
-                "the expression failed inside its engine",
-                &self.source,
-            ))
+            Err(EvalFailure::new(codes::FAILED, "the expression failed inside its engine", &self.source))
         })
     }
 }
@@ -215,11 +202,7 @@ pub fn evaluate_any(
 
 fn syntax_fault(source: &str, error: &str) -> TemplateFault {
     let error = error.trim_end_matches('.');
-    let code = if error.contains("U1002") {
-        codes::TOO_DEEP
-    } else {
-        codes::SYNTAX
-    };
+    let code = if error.contains("U1002") { codes::TOO_DEEP } else { codes::SYNTAX };
     let shown = crate::failure::cut(source, 60);
     let message = match error.split_once(": ") {
         Some((jsonata, text)) if jsonata.len() == 5 => {

@@ -44,11 +44,7 @@ pub struct TemplateFault {
 
 impl TemplateFault {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        TemplateFault {
-            pointer: String::new(),
-            code,
-            message: message.into(),
-        }
+        TemplateFault { pointer: String::new(), code, message: message.into() }
     }
 
     pub(crate) fn at(mut self, pointer: &str) -> Self {

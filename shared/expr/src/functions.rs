@@ -38,9 +38,8 @@ pub(crate) fn register(
         let stream = Rc::clone(&stream);
         match *name {
             "now" => evaluator.register_fn_override("now", move |args: &[JValue]| now(&seed, args))?,
-            "millis" => evaluator.register_fn_override("millis", move |_: &[JValue]| {
-                Ok(JValue::Number(seed.now_ms as f64))
-            })?,
+            "millis" => evaluator
+                .register_fn_override("millis", move |_: &[JValue]| Ok(JValue::Number(seed.now_ms as f64)))?,
             "random" => evaluator
                 .register_fn_override("random", move |_: &[JValue]| Ok(JValue::Number(stream.unit())))?,
             "shuffle" => {
@@ -52,9 +51,7 @@ pub(crate) fn register(
                 evaluator.register_fn_override("toMillis", move |args: &[JValue]| to_millis(&seed, args))?;
             }
             _ => evaluator.register_fn_override("eval", |_: &[JValue]| {
-                Err(failed(
-                    "`$eval` is not available: an expression is checked when it is saved",
-                ))
+                Err(failed("`$eval` is not available: an expression is checked when it is saved"))
             })?,
         }
     }
@@ -119,18 +116,13 @@ fn to_millis(seed: &Seed, args: &[JValue]) -> HostFnResult {
     if missing.is_empty() {
         return builtin("toMillis", args);
     }
-    let parts = missing
-        .iter()
-        .fold(String::new(), |parts, part| parts + "[" + part + "] ");
+    let parts = missing.iter().fold(String::new(), |parts, part| parts + "[" + part + "] ");
     let JValue::String(said) = now(seed, &[JValue::string(parts.as_str())])? else {
         return Err(failed("the time of the seed is out of range"));
     };
     builtin(
         "toMillis",
-        &[
-            JValue::string(format!("{said}{text}")),
-            JValue::string(format!("{parts}{picture}")),
-        ],
+        &[JValue::string(format!("{said}{text}")), JValue::string(format!("{parts}{picture}"))],
     )
 }
 
@@ -138,11 +130,8 @@ fn to_millis(seed: &Seed, args: &[JValue]) -> HostFnResult {
 fn unsaid(picture: &str) -> Vec<&'static str> {
     let says = |part: char| picture.contains(&format!("[{part}"));
     let mut missing = Vec::new();
-    let date: &[(char, &str)] = if says('d') {
-        &[('Y', "Y0001")]
-    } else {
-        &[('Y', "Y0001"), ('M', "M01"), ('D', "D01")]
-    };
+    let date: &[(char, &str)] =
+        if says('d') { &[('Y', "Y0001")] } else { &[('Y', "Y0001"), ('M', "M01"), ('D', "D01")] };
     for (part, format) in date {
         if says(*part) {
             return missing;

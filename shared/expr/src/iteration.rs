@@ -40,9 +40,7 @@ impl Costs {
         let (shape, work) = result?;
         let size = shape.size.summed(level, &input.count, &input.size, &self.caps)?;
         let count = shape.count.summed(level, &input.count, &input.size, &self.caps)?;
-        let work = work
-            .plus(EACH)
-            .summed(level, &input.count, &input.size, &self.caps)?;
+        let work = work.plus(EACH).summed(level, &input.count, &input.size, &self.caps)?;
         self.caps[level] = Poly::default();
         Ok((Shape { size, count }, work.plus(STEP)))
     }
@@ -50,12 +48,7 @@ impl Costs {
     /// A higher-order builtin over `input` whose callback is written in place.
     pub(crate) fn callback(&mut self, input: &Shape, callback: &AstNode) -> Result<Costed, Unbounded> {
         let (params, body) = match callback {
-            AstNode::Lambda {
-                params,
-                body,
-                signature: None,
-                ..
-            } => (params.as_slice(), &**body),
+            AstNode::Lambda { params, body, signature: None, .. } => (params.as_slice(), &**body),
             // `$map(names, $uppercase)`: the builtin takes the item only.
             AstNode::Variable(name) if !self.is_bound(name) && crate::builtins::takes_one(name) => {
                 let name = name.clone();

@@ -21,19 +21,12 @@ pub(crate) struct Need {
 impl Need {
     /// What `ast` may read.
     pub(crate) fn of(ast: &AstNode) -> Need {
-        let mut walk = Walk {
-            need: Need::default(),
-            lambdas: HashSet::new(),
-        };
+        let mut walk = Walk { need: Need::default(), lambdas: HashSet::new() };
         if crate::ast::any(ast, carries_scope) {
             walk.need.whole = true;
         }
         crate::ast::any(ast, |node| {
-            if let AstNode::Binary {
-                op: BinaryOp::ColonEqual,
-                lhs,
-                rhs,
-            } = node
+            if let AstNode::Binary { op: BinaryOp::ColonEqual, lhs, rhs } = node
                 && let (AstNode::Variable(name), AstNode::Lambda { .. }) = (&**lhs, &**rhs)
             {
                 walk.lambdas.insert(name.clone());
@@ -46,14 +39,10 @@ impl Need {
 
     /// The need of a field, created if it is new.
     pub(crate) fn field(&mut self, name: &str) -> &mut Need {
-        let at = self
-            .fields
-            .iter()
-            .position(|(field, _)| field == name)
-            .unwrap_or_else(|| {
-                self.fields.push((name.to_owned(), Need::default()));
-                self.fields.len() - 1
-            });
+        let at = self.fields.iter().position(|(field, _)| field == name).unwrap_or_else(|| {
+            self.fields.push((name.to_owned(), Need::default()));
+            self.fields.len() - 1
+        });
         &mut self.fields[at].1
     }
 
@@ -85,16 +74,13 @@ struct Walk {
 /// Operators that can reach the scope from anywhere.
 fn carries_scope(node: &AstNode) -> bool {
     match node {
-        AstNode::ParentVariable(_)
-        | AstNode::Parent(_)
-        | AstNode::Binary {
-            op: BinaryOp::FocusBind,
-            ..
-        } => true,
+        AstNode::ParentVariable(_) | AstNode::Parent(_) | AstNode::Binary { op: BinaryOp::FocusBind, .. } => {
+            true
+        }
         AstNode::Function { name, .. } | AstNode::Variable(name) => name == "eval",
-        AstNode::Path { steps } => steps
-            .iter()
-            .any(|step| step.focus.is_some() || step.ancestor_label.is_some() || step.inner_tuple),
+        AstNode::Path { steps } => {
+            steps.iter().any(|step| step.focus.is_some() || step.ancestor_label.is_some() || step.inner_tuple)
+        }
         _ => false,
     }
 }
@@ -135,22 +121,14 @@ impl Walk {
             }
             // A lambda that is kept may run anywhere; count its names as the scope's.
             AstNode::Lambda { body, .. } => self.visit(body, Context::Scope, 0),
-            AstNode::Transform {
-                location,
-                update,
-                delete,
-            } => {
+            AstNode::Transform { location, update, delete } => {
                 self.visit(location, Context::Scope, 0);
                 self.visit(update, Context::Scope, 0);
                 if let Some(delete) = delete {
                     self.visit(delete, Context::Scope, 0);
                 }
             }
-            AstNode::Binary {
-                op: BinaryOp::ChainPipe,
-                lhs,
-                rhs,
-            } => {
+            AstNode::Binary { op: BinaryOp::ChainPipe, lhs, rhs } => {
                 self.visit(lhs, context, piped);
                 self.visit(rhs, context, 1);
             }

@@ -19,11 +19,7 @@ impl Costs {
         if op == BinaryOp::ChainPipe {
             let input = self.of(lhs)?;
             return match rhs {
-                AstNode::Function {
-                    name,
-                    args,
-                    is_builtin: true,
-                } => self.call(name, args, Some(&input)),
+                AstNode::Function { name, args, is_builtin: true } => self.call(name, args, Some(&input)),
                 AstNode::Variable(name) => self.call(name, &[], Some(&input)),
                 _ => Err(Unbounded),
             };
@@ -38,10 +34,7 @@ impl Costs {
             }
             let size = Bound::constant(NUMBER * (count + 1.0));
             return Ok((
-                Shape {
-                    size,
-                    count: Bound::constant(count),
-                },
+                Shape { size, count: Bound::constant(count) },
                 Bound::constant(EACH * (count + 1.0)),
             ));
         }

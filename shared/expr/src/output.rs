@@ -31,20 +31,14 @@ impl Room {
     /// Takes `bytes` of the room.
     pub(crate) fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| {
-            (
-                codes::TOO_LARGE,
-                format!("the result is larger than {} bytes", self.max_bytes),
-            )
+            (codes::TOO_LARGE, format!("the result is larger than {} bytes", self.max_bytes))
         })?;
         Ok(())
     }
 
     fn nest<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
         self.depth = self.depth.checked_sub(1).ok_or_else(|| {
-            (
-                codes::TOO_DEEP,
-                format!("the result nests deeper than {} levels", self.max_depth),
-            )
+            (codes::TOO_DEEP, format!("the result nests deeper than {} levels", self.max_depth))
         })?;
         let result = inner(self);
         self.depth += 1;
@@ -56,12 +50,7 @@ impl Room {
         match value {
             Value::Array(items) => self.nest(|room| {
                 room.take(2 + items.len())?;
-                Ok(Value::Array(
-                    items
-                        .iter()
-                        .map(|item| room.copy(item))
-                        .collect::<Result<_, _>>()?,
-                ))
+                Ok(Value::Array(items.iter().map(|item| room.copy(item)).collect::<Result<_, _>>()?))
             }),
             Value::Object(fields) => self.nest(|room| {
                 room.take(2)?;
@@ -123,10 +112,7 @@ impl Room {
                 Ok(Value::Object(map))
             })?,
             JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => {
-                return Err((
-                    codes::FAILED,
-                    "the result holds a function, which is not a value".to_owned(),
-                ));
+                return Err((codes::FAILED, "the result holds a function, which is not a value".to_owned()));
             }
         }))
     }

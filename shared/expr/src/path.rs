@@ -45,10 +45,7 @@ impl PlainPath {
                     return None;
                 }
                 let indexes = step.stages.iter().map(index_of).collect::<Option<Vec<_>>>()?;
-                Some(Step {
-                    name: name.clone(),
-                    indexes,
-                })
+                Some(Step { name: name.clone(), indexes })
             })
             .collect::<Option<Vec<_>>>()?;
         Some(PlainPath(steps))
@@ -80,10 +77,8 @@ impl PlainPath {
         };
         for (at, step) in self.0.iter().enumerate().skip(first) {
             *visited += input.len() as u64;
-            let mut results: Vec<Item<'a>> = input
-                .iter()
-                .filter_map(|value| step.apply(value, visited))
-                .collect();
+            let mut results: Vec<Item<'a>> =
+                input.iter().filter_map(|value| step.apply(value, visited)).collect();
             if at + 1 == self.0.len()
                 && let [Item::Value(whole @ Value::Array(_))] = results.as_slice()
             {

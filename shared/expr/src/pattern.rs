@@ -47,16 +47,9 @@ enum Test {
 impl Pattern {
     /// Compiles a pattern, or gives every fault in it.
     pub fn parse(value: &Value) -> Result<Pattern, Vec<TemplateFault>> {
-        let mut parser = Parser {
-            faults: Vec::new(),
-            pointer: String::new(),
-        };
+        let mut parser = Parser { faults: Vec::new(), pointer: String::new() };
         let fields = parser.fields(value, MAX_DEPTH);
-        if parser.faults.is_empty() {
-            Ok(Pattern(fields))
-        } else {
-            Err(parser.faults)
-        }
+        if parser.faults.is_empty() { Ok(Pattern(fields)) } else { Err(parser.faults) }
     }
 
     /// Whether an event matches: every field of the pattern does.
@@ -69,13 +62,11 @@ fn all_match(fields: &Fields, event: &Value) -> bool {
     match event {
         // An array of objects matches if any of them does.
         Value::Array(items) => items.iter().any(|item| all_match(fields, item)),
-        Value::Object(object) => fields
-            .iter()
-            .all(|(name, matcher)| match (matcher, object.get(name)) {
-                (_, None) => false,
-                (Matcher::Fields(inner), Some(value)) => all_match(inner, value),
-                (Matcher::AnyOf(tests), Some(value)) => any_passes(tests, value),
-            }),
+        Value::Object(object) => fields.iter().all(|(name, matcher)| match (matcher, object.get(name)) {
+            (_, None) => false,
+            (Matcher::Fields(inner), Some(value)) => all_match(inner, value),
+            (Matcher::AnyOf(tests), Some(value)) => any_passes(tests, value),
+        }),
         _ => false,
     }
 }
@@ -99,9 +90,7 @@ impl Test {
                 _ => false,
             },
             Test::Exactly(expected) => value == expected,
-            Test::Prefix(prefix) => value
-                .as_str()
-                .is_some_and(|text| text.starts_with(prefix.as_str())),
+            Test::Prefix(prefix) => value.as_str().is_some_and(|text| text.starts_with(prefix.as_str())),
         }
     }
 }
@@ -123,26 +112,15 @@ impl Parser {
             return Fields::new();
         };
         if object.is_empty() {
-            self.fault(
-                codes::EMPTY_OBJECT,
-                "an object of a pattern names at least one field".to_owned(),
-            );
+            self.fault(codes::EMPTY_OBJECT, "an object of a pattern names at least one field".to_owned());
         }
         let Some(below) = depth.checked_sub(1) else {
-            self.fault(
-                codes::TOO_DEEP,
-                format!("a pattern nests at most {MAX_DEPTH} levels"),
-            );
+            self.fault(codes::TOO_DEEP, format!("a pattern nests at most {MAX_DEPTH} levels"));
             return Fields::new();
         };
         object
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.clone(),
-                    self.inside(name, |parser| parser.matcher(value, below)),
-                )
-            })
+            .map(|(name, value)| (name.clone(), self.inside(name, |parser| parser.matcher(value, below))))
             .collect()
     }
 
@@ -204,10 +182,7 @@ impl Parser {
                 None
             }
             _ => {
-                self.fault(
-                    codes::OPERATOR_UNKNOWN,
-                    format!("`{operator}` is not an operator of patterns"),
-                );
+                self.fault(codes::OPERATOR_UNKNOWN, format!("`{operator}` is not an operator of patterns"));
                 None
             }
         }
@@ -216,18 +191,13 @@ impl Parser {
     fn inside<T>(&mut self, token: &str, work: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.pointer.len();
         self.pointer.push('/');
-        self.pointer
-            .push_str(&token.replace('~', "~0").replace('/', "~1"));
+        self.pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
         let result = work(self);
         self.pointer.truncate(length);
         result
     }
 
     fn fault(&mut self, code: &'static str, message: String) {
-        self.faults.push(TemplateFault {
-            pointer: self.pointer.clone(),
-            code,
-            message,
-        });
+        self.faults.push(TemplateFault { pointer: self.pointer.clone(), code, message });
     }
 }

@@ -44,10 +44,7 @@ impl References {
     }
 
     pub(crate) fn of(need: &Need) -> References {
-        let mut references = References {
-            everything: need.whole,
-            ..References::default()
-        };
+        let mut references = References { everything: need.whole, ..References::default() };
         for (name, field) in &need.fields {
             match name.as_str() {
                 "trigger" => references.trigger = true,
@@ -57,9 +54,7 @@ impl References {
                 "item" | "index" => references.item = true,
                 "steps" => {
                     references.everything |= field.whole;
-                    references
-                        .steps
-                        .extend(field.fields.iter().map(|(id, _)| id.clone()));
+                    references.steps.extend(field.fields.iter().map(|(id, _)| id.clone()));
                 }
                 _ => {
                     references.unknown.insert(name.clone());

@@ -29,17 +29,11 @@ pub(crate) fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateFault> {
         let walk = walk(body, true);
         let Some(end) = walk.end else {
             let shown = crate::failure::cut(&rest[open..], 60);
-            return Err(TemplateFault::new(
-                codes::UNCLOSED,
-                format!("`{shown}` has no closing `}}}}`"),
-            ));
+            return Err(TemplateFault::new(codes::UNCLOSED, format!("`{shown}` has no closing `}}}}`")));
         };
         let source = body[..end].trim();
         if source.is_empty() {
-            return Err(TemplateFault::new(
-                codes::EMPTY,
-                "there is no expression between `{{` and `}}`",
-            ));
+            return Err(TemplateFault::new(codes::EMPTY, "there is no expression between `{{` and `}}`"));
         }
         if !literal.is_empty() {
             out.push(Piece::Text(std::mem::take(&mut literal)));
@@ -135,11 +129,7 @@ fn skip_quoted(bytes: &[u8], mut at: usize, quote: u8, escapes: bool) -> usize {
 }
 
 fn find(bytes: &[u8], from: usize, needle: &[u8]) -> Option<usize> {
-    bytes
-        .get(from..)?
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .map(|at| at + from)
+    bytes.get(from..)?.windows(needle.len()).position(|window| window == needle).map(|at| at + from)
 }
 
 #[cfg(test)]
@@ -173,10 +163,7 @@ mod tests {
             "a[b='}}']{c: {\"d\": e}}",
         ] {
             assert_eq!(expressions(&format!("{{{{ {source} }}}}")), [source]);
-            assert_eq!(
-                expressions(&format!("x {{{{{source} }}}} y {{{{z}}}}")),
-                [source, "z"]
-            );
+            assert_eq!(expressions(&format!("x {{{{{source} }}}} y {{{{z}}}}")), [source, "z"]);
         }
     }
 
@@ -184,11 +171,7 @@ mod tests {
     fn text_around_stays_verbatim() {
         assert_eq!(
             pieces(r"a }} \{{ b }} {{ c }}}").unwrap(),
-            [
-                Piece::Text("a }} {{ b }} ".into()),
-                Piece::Expression("c"),
-                Piece::Text("}".into())
-            ]
+            [Piece::Text("a }} {{ b }} ".into()), Piece::Expression("c"), Piece::Text("}".into())]
         );
         assert_eq!(pieces("").unwrap(), []);
     }
@@ -206,10 +189,7 @@ mod tests {
     #[test]
     fn nesting_is_counted_outside_strings_only() {
         assert!(check_nesting(&"(".repeat(MAX_BRACKETS)).is_ok());
-        assert_eq!(
-            check_nesting(&"([{".repeat(40_000)).unwrap_err().code,
-            codes::TOO_DEEP
-        );
+        assert_eq!(check_nesting(&"([{".repeat(40_000)).unwrap_err().code, codes::TOO_DEEP);
         assert!(check_nesting(&format!("'{}'", "(".repeat(1_000))).is_ok());
     }
 }

@@ -20,10 +20,7 @@ pub fn pruned<'a>(scope: &Value, expressions: impl IntoIterator<Item = &'a Expre
 
 /// How heavy the needed parts are; `None` over `max_nodes` values.
 pub(crate) fn weigh(scope: &Value, need: &Need, max_nodes: usize) -> Option<u64> {
-    let mut scales = Scales {
-        nodes: max_nodes,
-        weight: 0,
-    };
+    let mut scales = Scales { nodes: max_nodes, weight: 0 };
     scales.put(scope, need)?;
     Some(scales.weight)
 }
@@ -32,21 +29,12 @@ pub(crate) fn weigh(scope: &Value, need: &Need, max_nodes: usize) -> Option<u64>
 pub(crate) fn convert(value: &Value, need: &Need) -> JValue {
     match value {
         Value::Object(fields) if !need.whole => with_stack(|| {
-            let present = need
-                .fields
-                .iter()
-                .filter_map(|(name, need)| Some((name, fields.get(name)?, need)));
-            JValue::object(
-                present
-                    .map(|(name, value, need)| (name.clone(), convert(value, need)))
-                    .collect(),
-            )
+            let present = need.fields.iter().filter_map(|(name, need)| Some((name, fields.get(name)?, need)));
+            JValue::object(present.map(|(name, value, need)| (name.clone(), convert(value, need))).collect())
         }),
         Value::Object(fields) => with_stack(|| {
-            let mut map: Vec<(String, JValue)> = fields
-                .iter()
-                .map(|(name, value)| (name.clone(), convert(value, need)))
-                .collect();
+            let mut map: Vec<(String, JValue)> =
+                fields.iter().map(|(name, value)| (name.clone(), convert(value, need))).collect();
             // The engine marks its own tuples by a first key `@` and `__tuple__: true`. Data that looks like
             // one must not be taken for one: keep its fields, but not in that order.
             if map.len() > 1 && map[0].0 == "@" && fields.contains_key("__tuple__") {
@@ -70,14 +58,9 @@ fn prune(value: &Value, need: &Need) -> Value {
     match value {
         _ if need.whole => value.clone(),
         Value::Object(fields) => with_stack(|| {
-            let present = need
-                .fields
-                .iter()
-                .filter_map(|(name, need)| Some((name, fields.get(name)?, need)));
+            let present = need.fields.iter().filter_map(|(name, need)| Some((name, fields.get(name)?, need)));
             Value::Object(
-                present
-                    .map(|(name, value, need)| (name.clone(), prune(value, need)))
-                    .collect::<Map<_, _>>(),
+                present.map(|(name, value, need)| (name.clone(), prune(value, need))).collect::<Map<_, _>>(),
             )
         }),
         Value::Array(items) => {

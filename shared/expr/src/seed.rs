@@ -16,16 +16,10 @@ impl Seed {
     #[must_use]
     pub fn derive(&self, pointer: &str, nth: usize) -> Seed {
         // FNV-1a over the place, then one mixing step.
-        let place = pointer
-            .bytes()
-            .chain(nth.to_le_bytes())
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-        Seed {
-            now_ms: self.now_ms,
-            random: mix(self.random ^ place),
-        }
+        let place = pointer.bytes().chain(nth.to_le_bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Seed { now_ms: self.now_ms, random: mix(self.random ^ place) }
     }
 }
 

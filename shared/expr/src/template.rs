@@ -45,25 +45,14 @@ pub(crate) enum Part {
 impl Template {
     /// Compiles a value, or gives every fault in it.
     pub fn parse(value: &Value) -> Result<Template, Vec<TemplateFault>> {
-        let mut compiler = Compiler {
-            slots: Vec::new(),
-            faults: Vec::new(),
-            pointer: String::new(),
-        };
+        let mut compiler = Compiler { slots: Vec::new(), faults: Vec::new(), pointer: String::new() };
         let root = compiler.node(value, MAX_TEMPLATE_DEPTH);
         if !compiler.faults.is_empty() {
             return Err(compiler.faults);
         }
         let mut references = References::default();
-        compiler
-            .slots
-            .iter()
-            .for_each(|slot| references.add(slot.expression.references()));
-        Ok(Template {
-            root,
-            slots: compiler.slots,
-            references,
-        })
+        compiler.slots.iter().for_each(|slot| references.add(slot.expression.references()));
+        Ok(Template { root, slots: compiler.slots, references })
     }
 
     /// Whether it holds no expression at all.
@@ -78,18 +67,12 @@ impl Template {
 
     /// Its expressions with their JSON pointers, in document order.
     pub fn expressions(&self) -> impl Iterator<Item = (&str, &Expression)> {
-        self.slots
-            .iter()
-            .map(|slot| (slot.pointer.as_str(), &slot.expression))
+        self.slots.iter().map(|slot| (slot.pointer.as_str(), &slot.expression))
     }
 
     /// The highest tier of its expressions.
     pub fn tier(&self) -> Tier {
-        self.slots
-            .iter()
-            .map(|slot| slot.expression.tier())
-            .max()
-            .unwrap_or(Tier::Path)
+        self.slots.iter().map(|slot| slot.expression.tier()).max().unwrap_or(Tier::Path)
     }
 
     /// The expressions that can only run in the guard. For a large scope there may be more: see [`Template::pending`].
@@ -165,10 +148,7 @@ impl Compiler {
             }
         };
         let blank = |piece: &Piece<'_>| matches!(piece, Piece::Text(text) if text.trim().is_empty());
-        let expressions = pieces
-            .iter()
-            .filter(|piece| matches!(piece, Piece::Expression(_)))
-            .count();
+        let expressions = pieces.iter().filter(|piece| matches!(piece, Piece::Expression(_))).count();
         if expressions == 0 {
             return Node::Constant(
                 pieces
@@ -182,9 +162,7 @@ impl Compiler {
             );
         }
         let whole = expressions == 1
-            && pieces
-                .iter()
-                .all(|piece| blank(piece) || matches!(piece, Piece::Expression(_)));
+            && pieces.iter().all(|piece| blank(piece) || matches!(piece, Piece::Expression(_)));
         let mut parts = Vec::with_capacity(pieces.len());
         for piece in pieces {
             match piece {
@@ -192,27 +170,19 @@ impl Compiler {
                 Piece::Expression(source) => match Expression::parse(source) {
                     Ok(expression) => {
                         parts.push(Part::Slot(self.slots.len()));
-                        self.slots.push(Slot {
-                            pointer: self.pointer.clone(),
-                            expression,
-                        });
+                        self.slots.push(Slot { pointer: self.pointer.clone(), expression });
                     }
                     Err(fault) => self.fault(fault),
                 },
             }
         }
-        if whole {
-            Node::Whole(self.slots.len().saturating_sub(1))
-        } else {
-            Node::Text(parts)
-        }
+        if whole { Node::Whole(self.slots.len().saturating_sub(1)) } else { Node::Text(parts) }
     }
 
     fn inside<T>(&mut self, token: &str, work: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.pointer.len();
         self.pointer.push('/');
-        self.pointer
-            .push_str(&token.replace('~', "~0").replace('/', "~1"));
+        self.pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
         let result = work(self);
         self.pointer.truncate(length);
         result

@@ -24,10 +24,7 @@ pub fn child_entry() {
     if arguments.next().is_none_or(|first| first != MARKER) {
         return;
     }
-    let memory = arguments
-        .next()
-        .and_then(|bytes| bytes.to_str()?.parse().ok())
-        .unwrap_or(64 * 1024 * 1024);
+    let memory = arguments.next().and_then(|bytes| bytes.to_str()?.parse().ok()).unwrap_or(64 * 1024 * 1024);
     let code = match run(memory) {
         Ok(()) => 0,
         Err(_) => 3,
@@ -66,31 +63,23 @@ fn run(memory: u64) -> io::Result<()> {
 }
 
 fn answer(frame: &[u8]) -> Response {
-    let mut response = Response {
-        values: Vec::new(),
-        failure: None,
-        last: false,
-    };
+    let mut response = Response { values: Vec::new(), failure: None, last: false };
     let request: Request = match serde_json::from_slice(frame) {
         Ok(request) => request,
         Err(error) => {
             let message = format!("the request cannot be read: {error}");
-            response.failure = Some(WireFailure {
-                item: 0,
-                code: codes::GUARD_UNAVAILABLE.into(),
-                message,
-            });
+            response.failure = Some(WireFailure { item: 0, code: codes::GUARD_UNAVAILABLE.into(), message });
             return response;
         }
     };
     let mut limits: expr::Limits = request.limits.into();
     for (item, asked) in request.items.iter().enumerate() {
-        let result = Expression::parse(&asked.source)
-            .map_err(|fault| (fault.code, fault.message))
-            .and_then(|expression| {
+        let result = Expression::parse(&asked.source).map_err(|fault| (fault.code, fault.message)).and_then(
+            |expression| {
                 expr::evaluate_any(&expression, &request.scope, &asked.seed, &limits)
                     .map_err(|failure| (failure.code, failure.message))
-            });
+            },
+        );
         match result {
             Ok(value) => {
                 // The answer as a whole has one size limit.
@@ -105,11 +94,7 @@ fn answer(frame: &[u8]) -> Response {
                 } else {
                     (code, message)
                 };
-                response.failure = Some(WireFailure {
-                    item,
-                    code: code.to_owned(),
-                    message,
-                });
+                response.failure = Some(WireFailure { item, code: code.to_owned(), message });
                 break;
             }
         }
@@ -120,32 +105,16 @@ fn answer(frame: &[u8]) -> Response {
 /// Address space in use.
 fn image_bytes() -> io::Result<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = statm
-        .split(' ')
-        .next()
-        .and_then(|pages| pages.parse().ok())
-        .unwrap_or(0);
+    let pages: u64 = statm.split(' ').next().and_then(|pages| pages.parse().ok()).unwrap_or(0);
     Ok(pages * rustix::param::page_size() as u64)
 }
 
 fn limit(resource: Resource, value: u64) -> io::Result<()> {
-    Ok(setrlimit(
-        resource,
-        Rlimit {
-            current: Some(value),
-            maximum: Some(value),
-        },
-    )?)
+    Ok(setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })?)
 }
 
 /// Gives this request its CPU seconds; they are counted from the start of the process.
 fn rearm_cpu() -> io::Result<()> {
     let used = u64::try_from(clock_gettime(ClockId::ProcessCPUTime).tv_sec).unwrap_or(0);
-    Ok(setrlimit(
-        Resource::Cpu,
-        Rlimit {
-            current: Some(used + CPU_SECONDS),
-            maximum: None,
-        },
-    )?)
+    Ok(setrlimit(Resource::Cpu, Rlimit { current: Some(used + CPU_SECONDS), maximum: None })?)
 }

@@ -51,11 +51,7 @@ impl Default for GuardConfig {
     fn default() -> Self {
         // This very executable, even after its file was replaced.
         let own = PathBuf::from("/proc/self/exe");
-        let program = if own.exists() {
-            own
-        } else {
-            std::env::current_exe().unwrap_or(own)
-        };
+        let program = if own.exists() { own } else { std::env::current_exe().unwrap_or(own) };
         GuardConfig {
             program,
             memory_bytes: 128 * 1024 * 1024,

@@ -14,10 +14,7 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub(crate) fn new(max_children: usize) -> Self {
-        Lanes {
-            permits: max_children.saturating_sub(1).max(1),
-            open: Mutex::new(HashMap::new()),
-        }
+        Lanes { permits: max_children.saturating_sub(1).max(1), open: Mutex::new(HashMap::new()) }
     }
 
     /// The lane of that name; it lives as long as someone holds it.

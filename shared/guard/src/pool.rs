@@ -58,10 +58,7 @@ impl Guard {
     /// (unless there is only one).
     #[must_use]
     pub fn lane(&self, name: &str) -> Guard {
-        Guard {
-            shared: Arc::clone(&self.shared),
-            lane: Some(self.shared.lanes.enter(name)),
-        }
+        Guard { shared: Arc::clone(&self.shared), lane: Some(self.shared.lanes.enter(name)) }
     }
 
     /// Renders any template: in place what may run in place, the rest in a child.
@@ -82,18 +79,12 @@ impl Guard {
         let needed = expr::pruned(scope, pending.iter().map(|pending| pending.expression));
         let items: Vec<Item<'_>> = pending
             .iter()
-            .map(|pending| Item {
-                source: pending.expression.source(),
-                seed: pending.seed,
-            })
+            .map(|pending| Item { source: pending.expression.source(), seed: pending.seed })
             .collect();
-        let values = self
-            .ask(&items, needed, &config.guarded)
-            .await
-            .map_err(|(item, failure)| {
-                let pointer = pending.get(item).map_or("", |pending| pending.pointer);
-                failure.at(pointer)
-            })?;
+        let values = self.ask(&items, needed, &config.guarded).await.map_err(|(item, failure)| {
+            let pointer = pending.get(item).map_or("", |pending| pending.pointer);
+            failure.at(pointer)
+        })?;
         let results: GuardedResults = pending.iter().map(|pending| pending.index).zip(values).collect();
         template.render_with(scope, seed, &config.in_place, &results)
     }
@@ -105,9 +96,7 @@ impl Guard {
         scope: &Value,
         limits: &Limits,
     ) -> Result<Vec<Option<Value>>, EvalFailure> {
-        self.ask(items, scope.clone(), limits)
-            .await
-            .map_err(|(_, failure)| failure)
+        self.ask(items, scope.clone(), limits).await.map_err(|(_, failure)| failure)
     }
 
     /// A failure comes with the number of its item.
@@ -122,47 +111,23 @@ impl Guard {
         let failure =
             |item: usize, code, message: &str| (item, EvalFailure::new(code, message, source(item)));
         if is_deeper(&scope, MAX_SCOPE_DEPTH) {
-            return Err(failure(
-                0,
-                codes::TOO_DEEP,
-                "the expression's input nests too deep",
-            ));
+            return Err(failure(0, codes::TOO_DEEP, "the expression's input nests too deep"));
         }
         let items: Vec<RequestItem> = items
             .iter()
-            .map(|item| RequestItem {
-                source: item.source.to_owned(),
-                seed: item.seed,
-            })
+            .map(|item| RequestItem { source: item.source.to_owned(), seed: item.seed })
             .collect();
-        let request = Request {
-            items,
-            scope,
-            limits: limits.into(),
-        };
+        let request = Request { items, scope, limits: limits.into() };
         let frame = serde_json::to_vec(&request).map_err(|error| {
-            failure(
-                0,
-                codes::GUARD_UNAVAILABLE,
-                &format!("the guard cannot be asked: {error}"),
-            )
+            failure(0, codes::GUARD_UNAVAILABLE, &format!("the guard cannot be asked: {error}"))
         })?;
         if frame.len() > config.max_request_bytes {
-            return Err(failure(
-                0,
-                codes::TOO_LARGE,
-                "the expression's input is too large",
-            ));
+            return Err(failure(0, codes::TOO_LARGE, "the expression's input is too large"));
         }
-        let _turn = self
-            .turn()
-            .await
-            .map_err(|message| failure(0, codes::GUARD_UNAVAILABLE, message))?;
+        let _turn = self.turn().await.map_err(|message| failure(0, codes::GUARD_UNAVAILABLE, message))?;
         let mut worker = match self.shared.take_idle() {
             Some(worker) => worker,
-            None => Worker::start(config)
-                .await
-                .map_err(|(code, message)| failure(0, code, &message))?,
+            None => Worker::start(config).await.map_err(|(code, message)| failure(0, code, &message))?,
         };
         let response = match worker.ask(&frame, config).await {
             Ok(response) => response,
@@ -179,17 +144,9 @@ impl Guard {
             return Err((item, lost.into_failure(source(item))));
         }
         if response.values.len() != request.items.len() {
-            return Err(failure(
-                0,
-                codes::GUARD_UNAVAILABLE,
-                "the guard answered another request",
-            ));
+            return Err(failure(0, codes::GUARD_UNAVAILABLE, "the guard answered another request"));
         }
-        Ok(response
-            .values
-            .into_iter()
-            .map(|value| value.into_iter().next())
-            .collect())
+        Ok(response.values.into_iter().map(|value| value.into_iter().next()).collect())
     }
 
     /// Waits for this lane's turn and then for a child; both queues are first come, first served.
@@ -197,18 +154,11 @@ impl Guard {
         const BUSY: &str = "the guard is busy, try again";
         let until = tokio::time::Instant::now() + self.shared.config.max_wait;
         let lane = match &self.lane {
-            Some(lane) => Some(
-                timeout_at(until, lane.acquire())
-                    .await
-                    .map_err(|_| BUSY)?
-                    .map_err(|_| BUSY)?,
-            ),
+            Some(lane) => Some(timeout_at(until, lane.acquire()).await.map_err(|_| BUSY)?.map_err(|_| BUSY)?),
             None => None,
         };
-        let child = timeout_at(until, self.shared.children.acquire())
-            .await
-            .map_err(|_| BUSY)?
-            .map_err(|_| BUSY)?;
+        let child =
+            timeout_at(until, self.shared.children.acquire()).await.map_err(|_| BUSY)?.map_err(|_| BUSY)?;
         Ok((lane, child))
     }
 }

@@ -92,10 +92,7 @@ impl WireFailure {
             codes::GUARD_UNAVAILABLE,
             codes::FAILED,
         ];
-        let code = KNOWN
-            .into_iter()
-            .find(|known| *known == self.code)
-            .unwrap_or(codes::FAILED);
+        let code = KNOWN.into_iter().find(|known| *known == self.code).unwrap_or(codes::FAILED);
         EvalFailure::new(code, self.message, source)
     }
 }

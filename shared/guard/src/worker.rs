@@ -46,16 +46,8 @@ impl Worker {
         };
         let mut hello = [0; HELLO.len()];
         match timeout(config.max_start, output.read_exact(&mut hello)).await {
-            Ok(Ok(_)) if &hello == HELLO => Ok(Worker {
-                child,
-                input,
-                output,
-                uses: 0,
-            }),
-            Ok(Ok(_)) => Err(unavailable(
-                "found another program as its child",
-                &"the first bytes are wrong",
-            )),
+            Ok(Ok(_)) if &hello == HELLO => Ok(Worker { child, input, output, uses: 0 }),
+            Ok(Ok(_)) => Err(unavailable("found another program as its child", &"the first bytes are wrong")),
             Ok(Err(error)) => Err(unavailable("lost its child at the start", &error)),
             Err(late) => Err(unavailable("waited too long for its child", &late)),
         }
@@ -117,8 +109,5 @@ fn cause(status: Option<ExitStatus>, config: &GuardConfig) -> Loss {
         return (codes::TIMEOUT, "the expression used up its CPU time".to_owned());
     }
     let mebibytes = config.memory_bytes / (1024 * 1024);
-    (
-        codes::MEMORY,
-        format!("the expression needs more than the {mebibytes} MiB of memory that it may use"),
-    )
+    (codes::MEMORY, format!("the expression needs more than the {mebibytes} MiB of memory that it may use"))
 }

@@ -20,7 +20,9 @@ pub fn sdk_config(vars: &Vars) -> Result<SdkConfig, MissingVariable> {
         None,
         "lambda environment",
     );
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .build_https();
     let mut builder = SdkConfig::builder()
         .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
         .region(Region::new(vars.required("AWS_REGION")?.to_owned()))

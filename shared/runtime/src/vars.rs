@@ -32,12 +32,19 @@ impl Vars {
     }
 
     /// A number or the like, with a default.
-    pub fn parsed<T: FromStr>(&self, name: &'static str, default: T, needed: &'static str) -> Result<T, MissingVariable> {
+    pub fn parsed<T: FromStr>(
+        &self,
+        name: &'static str,
+        default: T,
+        needed: &'static str,
+    ) -> Result<T, MissingVariable> {
         match self.optional(name) {
             None => Ok(default),
-            Some(value) => value
-                .parse()
-                .map_err(|_| MissingVariable::Unreadable { name, value: value.to_owned(), needed }),
+            Some(value) => value.parse().map_err(|_| MissingVariable::Unreadable {
+                name,
+                value: value.to_owned(),
+                needed,
+            }),
         }
     }
 }

@@ -49,6 +49,10 @@ pub(crate) fn optional_bytes<'a>(item: &'a Item, name: &str) -> Option<&'a [u8]>
 }
 
 /// Reads a value that was parsed when it was written.
-pub(crate) fn parsed<T, E>(item: &Item, name: &'static str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
+pub(crate) fn parsed<T, E>(
+    item: &Item,
+    name: &'static str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, StoreError> {
     parse(text(item, name)?).map_err(|_| StoreError::Corrupt(name))
 }

@@ -52,7 +52,12 @@ mod tests {
 
     #[test]
     fn packs_and_unpacks_small_and_large() {
-        for value in [json!(null), json!({"a": [1, 2.5, "ü"]}), json!("x".repeat(5000)), json!(vec![json!({"id": 7}); 400])] {
+        for value in [
+            json!(null),
+            json!({"a": [1, 2.5, "ü"]}),
+            json!("x".repeat(5000)),
+            json!(vec![json!({"id": 7}); 400]),
+        ] {
             let packed = pack(&value).unwrap();
             assert_eq!(unpack::<Value>(&packed).unwrap(), value);
         }

@@ -39,7 +39,8 @@ impl DueEntry {
     }
 
     fn shard(&self) -> u8 {
-        (self.run.as_str().bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % u32::from(SHARDS)) as u8
+        (self.run.as_str().bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)))
+            % u32::from(SHARDS)) as u8
     }
 
     fn pk(&self) -> String {
@@ -111,8 +112,14 @@ impl DueStore for Store {
     }
 
     async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError> {
-        let mut pages =
-            self.client.scan().table_name(&self.tables.due).consistent_read(true).into_paginator().items().send();
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.tables.due)
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
         let mut entries = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|e| StoreError::of("all_due", &e))?;
@@ -191,5 +198,10 @@ fn read(item: &Item) -> Result<DueEntry, StoreError> {
         Some("wake") => DueKind::Wake,
         _ => return Err(corrupt()),
     };
-    Ok(DueEntry { org: OrgKey::verified(org, Provenance::Due), run, kind, at: Millis(attr::number(item, "at")?) })
+    Ok(DueEntry {
+        org: OrgKey::verified(org, Provenance::Due),
+        run,
+        kind,
+        at: Millis(attr::number(item, "at")?),
+    })
 }

@@ -27,9 +27,9 @@ impl StoreError {
         R: std::fmt::Debug,
     {
         match error.code() {
-            Some("ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded") => {
-                Self::Throttled { operation }
-            }
+            Some(
+                "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded",
+            ) => Self::Throttled { operation },
             Some("TransactionConflictException") => Self::Conflict { operation },
             _ => {
                 let reason = error.as_service_error().map_or_else(|| root(error), |e| root(&e));

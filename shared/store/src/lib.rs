@@ -13,7 +13,7 @@ pub use control::{EventRule, Hook, Organization, User, WorkflowChange, WorkflowM
 pub use due::{DueEntry, DueKind, LowWater, SHARDS};
 pub use error::StoreError;
 pub use ports::{DueStore, RunStore, WorkflowStore};
-pub use runs::{Appended, Claim, ClaimView, Created, Journal, Held, RunFilter, RunPage};
+pub use runs::{Appended, Claim, ClaimView, Created, Held, Journal, RunFilter, RunPage};
 pub use tables::TableNames;
 
 use aws_sdk_dynamodb::Client;

@@ -1,9 +1,9 @@
 //! What the functions ask of the store: the traits that a simulation models, and whose one real implementation is [`Store`](crate::Store).
 
+use crate::StoreError;
 use crate::control::WorkflowVersion;
 use crate::due::{DueEntry, LowWater};
 use crate::runs::{Appended, Claim, Created, Held, Journal};
-use crate::StoreError;
 use async_trait::async_trait;
 use domain::run::{Answer, End, Head, NewRun, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
@@ -19,10 +19,23 @@ pub trait RunStore: Send + Sync {
     /// The whole journal, read strongly.
     async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError>;
     /// Records a segment once; `held` is the claim under which its effect took place.
-    async fn append(&self, org: &OrgKey, head: &Head, segment: &Segment, held: Option<Held>) -> Result<Appended, StoreError>;
+    async fn append(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        segment: &Segment,
+        held: Option<Held>,
+    ) -> Result<Appended, StoreError>;
     /// Takes the right to cause an effect until `now + lease`.
-    async fn claim(&self, org: &OrgKey, head: &Head, path: &str, attempt: u16, now: Millis, lease: Duration)
-    -> Result<Claim, StoreError>;
+    async fn claim(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        path: &str,
+        attempt: u16,
+        now: Millis,
+        lease: Duration,
+    ) -> Result<Claim, StoreError>;
     /// Says that a queued run is running; changes nothing else.
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError>;
     /// Says until when a run waits; changes nothing when it has ended.
@@ -34,13 +47,22 @@ pub trait RunStore: Send + Sync {
     /// Stores what a `respond` step answers; the first answer stays.
     async fn answer(&self, org: &OrgKey, head: &Head, answer: &Answer) -> Result<(), StoreError>;
     /// The answer of a run, and its head, in one call. Not strong: for polling.
-    async fn peek_answer(&self, org: &OrgKey, run: &RunId) -> Result<(Option<Answer>, Option<Head>), StoreError>;
+    async fn peek_answer(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+    ) -> Result<(Option<Answer>, Option<Head>), StoreError>;
 }
 
 /// Immutable workflow versions.
 #[async_trait]
 pub trait WorkflowStore: Send + Sync {
-    async fn version(&self, org: &OrgKey, workflow: &WorkflowId, version: u32) -> Result<Option<WorkflowVersion>, StoreError>;
+    async fn version(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        version: u32,
+    ) -> Result<Option<WorkflowVersion>, StoreError>;
 }
 
 /// What must be looked at, and when.

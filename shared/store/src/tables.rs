@@ -2,8 +2,8 @@
 
 use crate::{Store, StoreError};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 
 /// What the tables of this deployment are called.
@@ -26,7 +26,11 @@ impl TableNames {
 
     /// The names under a common prefix.
     pub fn with_prefix(prefix: &str) -> Self {
-        Self { control: format!("{prefix}-control"), runs: format!("{prefix}-runs"), due: format!("{prefix}-due") }
+        Self {
+            control: format!("{prefix}-control"),
+            runs: format!("{prefix}-runs"),
+            due: format!("{prefix}-due"),
+        }
     }
 }
 
@@ -35,7 +39,9 @@ pub(crate) const LIST_INDEX: &str = "list";
 impl Store {
     /// Makes the tables that do not exist yet, as `template.yaml` declares them.
     pub async fn create_tables(&self) -> Result<(), StoreError> {
-        for (name, list) in [(&self.tables.control, false), (&self.tables.runs, true), (&self.tables.due, false)] {
+        for (name, list) in
+            [(&self.tables.control, false), (&self.tables.runs, true), (&self.tables.due, false)]
+        {
             self.create_table(name, list).await?;
         }
         Ok(())
@@ -57,7 +63,10 @@ impl Store {
                 .key_schema(key("lp", KeyType::Hash))
                 .key_schema(key("ls", KeyType::Range))
                 .projection(
-                    Projection::builder().projection_type(ProjectionType::Include).non_key_attributes("wf").build(),
+                    Projection::builder()
+                        .projection_type(ProjectionType::Include)
+                        .non_key_attributes("wf")
+                        .build(),
                 )
                 .build()
                 .map_err(|_| StoreError::Corrupt("index"))?;
@@ -68,7 +77,13 @@ impl Store {
         }
         match request.send().await {
             Ok(_) => {}
-            Err(e) if e.as_service_error().is_some_and(aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception) => return Ok(()),
+            Err(e)
+                if e.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception,
+                ) =>
+            {
+                return Ok(());
+            }
             Err(e) => return Err(StoreError::of("create_table", &e)),
         }
         let ttl = TimeToLiveSpecification::builder()

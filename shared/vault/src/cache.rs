@@ -33,11 +33,7 @@ struct Held {
 
 impl Keyrings {
     pub fn new(client: Client, secret_id: impl Into<String>) -> Self {
-        Self {
-            client,
-            secret_id: secret_id.into(),
-            held: Mutex::new(None),
-        }
+        Self { client, secret_id: secret_id.into(), held: Mutex::new(None) }
     }
 
     /// The keyring as it was at most five minutes before `now` (seconds since 1970), ten if Secrets Manager
@@ -45,20 +41,14 @@ impl Keyrings {
     pub async fn get(&self, now: i64) -> Result<Arc<Keyring>, KeyringError> {
         let mut held = self.held.lock().await;
         // A clock that was set back reads anew rather than trust an age that it cannot tell.
-        if let Some(held) = held
-            .as_ref()
-            .filter(|held| (held.loaded_at..held.next_load).contains(&now))
-        {
+        if let Some(held) = held.as_ref().filter(|held| (held.loaded_at..held.next_load).contains(&now)) {
             return Ok(Arc::clone(&held.keyring));
         }
         match Keyring::load(&self.client, &self.secret_id, now).await {
             Ok(keyring) => {
                 let keyring = Arc::new(keyring);
-                *held = Some(Held {
-                    keyring: Arc::clone(&keyring),
-                    loaded_at: now,
-                    next_load: now + CACHED_FOR,
-                });
+                *held =
+                    Some(Held { keyring: Arc::clone(&keyring), loaded_at: now, next_load: now + CACHED_FOR });
                 Ok(keyring)
             }
             Err(error) => match held.as_mut() {
@@ -81,8 +71,6 @@ impl Keyrings {
 
 impl fmt::Debug for Keyrings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyrings")
-            .field("secret_id", &self.secret_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Keyrings").field("secret_id", &self.secret_id).finish_non_exhaustive()
     }
 }

@@ -33,20 +33,15 @@ pub(crate) struct JwtKey {
 
 impl Document {
     pub(crate) fn parse(id: &str, text: &str) -> Result<Self, KeyringError> {
-        let malformed = |reason: &str| KeyringError::Malformed {
-            id: id.to_owned(),
-            reason: reason.to_owned(),
-        };
+        let malformed =
+            |reason: &str| KeyringError::Malformed { id: id.to_owned(), reason: reason.to_owned() };
         // The reader's own message could quote the secret.
         let fields: Map<String, Value> =
             serde_json::from_str(text).map_err(|_| malformed("it is not a JSON object"))?;
         match fields.get("version").map(Value::as_u64) {
             None | Some(Some(VERSION)) => {}
             Some(Some(version)) => {
-                return Err(KeyringError::Version {
-                    id: id.to_owned(),
-                    version,
-                });
+                return Err(KeyringError::Version { id: id.to_owned(), version });
             }
             Some(None) => return Err(malformed("`version` is not a number")),
         }
@@ -67,9 +62,7 @@ impl Document {
     }
 
     pub(crate) fn is_complete(&self) -> bool {
-        ["version", "jwt", "cursor_key"]
-            .iter()
-            .all(|field| self.fields.contains_key(*field))
+        ["version", "jwt", "cursor_key"].iter().all(|field| self.fields.contains_key(*field))
     }
 
     /// The same with new keys where they are missing.
@@ -83,8 +76,7 @@ impl Document {
             self.fields.insert("jwt".to_owned(), json!([key]));
         }
         if !self.fields.contains_key("cursor_key") {
-            self.fields
-                .insert("cursor_key".to_owned(), STANDARD.encode(random()?).into());
+            self.fields.insert("cursor_key".to_owned(), STANDARD.encode(random()?).into());
         }
         Ok(self)
     }

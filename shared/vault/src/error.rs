@@ -20,12 +20,7 @@ pub enum KeyringError {
     Randomness,
     /// Secrets Manager refused or did not answer.
     #[error("`{operation}` failed for the keyring secret `{id}`: {reason}")]
-    Service {
-        id: String,
-        operation: &'static str,
-        reason: String,
-        source: Box<dyn StdError + Send + Sync>,
-    },
+    Service { id: String, operation: &'static str, reason: String, source: Box<dyn StdError + Send + Sync> },
 }
 
 impl KeyringError {

@@ -41,10 +41,7 @@ impl Keyring {
     /// current version is complete. A write whose answer is lost is repeated by the SDK with the same
     /// content, which is ignored; if that fails as well, the next load finds what was written.
     pub async fn load(client: &Client, secret_id: &str, now: i64) -> Result<Self, KeyringError> {
-        let storage = Storage {
-            client,
-            id: secret_id,
-        };
+        let storage = Storage { client, id: secret_id };
         let mut completed = None;
         for attempt in 0..ATTEMPTS {
             if attempt > 1 {
@@ -59,16 +56,12 @@ impl Keyring {
                 // current version yet.
                 continue;
             }
-            let outcome = storage
-                .put_after(&stored.version_id, &stored.document.completed(now)?)
-                .await?;
+            let outcome = storage.put_after(&stored.version_id, &stored.document.completed(now)?).await?;
             let won = matches!(outcome, Written::Accepted);
             tracing::info!(secret.id = secret_id, keyring.won = won, "completed the keyring");
             completed = Some(stored.version_id);
         }
-        Err(KeyringError::Unsettled {
-            id: secret_id.to_owned(),
-        })
+        Err(KeyringError::Unsettled { id: secret_id.to_owned() })
     }
 
     /// Creates the keyring if the secret does not exist, and reads it. For the local stack; in the cloud the
@@ -81,10 +74,7 @@ impl Keyring {
         setup_token: Option<&str>,
         now: i64,
     ) -> Result<Self, KeyringError> {
-        let storage = Storage {
-            client,
-            id: secret_id,
-        };
+        let storage = Storage { client, id: secret_id };
         let setup_token = setup_token.filter(|token| !token.is_empty());
         if let Written::Accepted = storage.create(&Document::generate(setup_token, now)?).await? {
             return Self::load(client, secret_id, now).await;
@@ -93,9 +83,7 @@ impl Keyring {
         match setup_token {
             Some(token) if !keyring.opens_setup(token) => {
                 let stored = storage.current().await?;
-                storage
-                    .put_after(&stored.version_id, &stored.document.with_setup_token(token))
-                    .await?;
+                storage.put_after(&stored.version_id, &stored.document.with_setup_token(token)).await?;
                 Self::load(client, secret_id, now).await
             }
             Some(_) | None => Ok(keyring),
@@ -114,11 +102,7 @@ impl Keyring {
 
     /// Whether `given` is the setup token; how long that takes tells nothing but its length.
     pub fn opens_setup(&self, given: &str) -> bool {
-        self.setup_token
-            .expose()
-            .as_bytes()
-            .ct_eq(given.as_bytes())
-            .into()
+        self.setup_token.expose().as_bytes().ct_eq(given.as_bytes()).into()
     }
 
     /// For the setup link that the local stack prints.
@@ -132,10 +116,7 @@ impl Keyring {
     }
 
     fn from_document(id: &str, document: &Document) -> Result<Self, KeyringError> {
-        let malformed = |reason: String| KeyringError::Malformed {
-            id: id.to_owned(),
-            reason,
-        };
+        let malformed = |reason: String| KeyringError::Malformed { id: id.to_owned(), reason };
         let whole = document.whole(id)?;
         let mut signers = Vec::with_capacity(whole.jwt.len());
         for key in &whole.jwt {
@@ -147,14 +128,9 @@ impl Keyring {
                 .map_err(|error| malformed(error.to_string()))?;
             signers.push(signer);
         }
-        let verifier = Verifier::new(
-            signers.iter().map(|signer| signer.public_key().clone()),
-            Realm::default(),
-        );
-        let signer = signers
-            .into_iter()
-            .next()
-            .ok_or_else(|| malformed("`jwt` has no key".to_owned()))?;
+        let verifier =
+            Verifier::new(signers.iter().map(|signer| signer.public_key().clone()), Realm::default());
+        let signer = signers.into_iter().next().ok_or_else(|| malformed("`jwt` has no key".to_owned()))?;
         let cursor_key = STANDARD
             .decode(whole.cursor_key.expose())
             .ok()

@@ -32,24 +32,13 @@ pub(crate) enum Written {
 
 impl Storage<'_> {
     pub(crate) async fn current(&self) -> Result<Stored, KeyringError> {
-        let output = self
-            .client
-            .get_secret_value()
-            .secret_id(self.id)
-            .send()
-            .await
-            .map_err(|error| {
-                if error
-                    .as_service_error()
-                    .is_some_and(GetSecretValueError::is_resource_not_found_exception)
-                {
-                    KeyringError::Missing {
-                        id: self.id.to_owned(),
-                    }
-                } else {
-                    self.failed("GetSecretValue", error)
-                }
-            })?;
+        let output = self.client.get_secret_value().secret_id(self.id).send().await.map_err(|error| {
+            if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) {
+                KeyringError::Missing { id: self.id.to_owned() }
+            } else {
+                self.failed("GetSecretValue", error)
+            }
+        })?;
         let text = output.secret_string().ok_or_else(|| KeyringError::Malformed {
             id: self.id.to_owned(),
             reason: "it holds no text".to_owned(),
@@ -96,9 +85,7 @@ impl Storage<'_> {
         match outcome {
             Ok(_) => Ok(Written::Accepted),
             Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(CreateSecretError::is_resource_exists_exception) =>
+                if error.as_service_error().is_some_and(CreateSecretError::is_resource_exists_exception) =>
             {
                 Ok(Written::Existed)
             }
@@ -114,12 +101,7 @@ impl Storage<'_> {
             Some(code) => code.to_owned(),
             None => error.to_string(),
         };
-        KeyringError::Service {
-            id: self.id.to_owned(),
-            operation,
-            reason,
-            source: Box::new(error),
-        }
+        KeyringError::Service { id: self.id.to_owned(), operation, reason, source: Box::new(error) }
     }
 }
 
@@ -131,15 +113,10 @@ impl Storage<'_> {
 fn successor(after: &str) -> String {
     use std::fmt::Write as _;
 
-    let hash = digest::digest(
-        &digest::SHA256,
-        format!("patchbay keyring after {after}").as_bytes(),
-    );
+    let hash = digest::digest(&digest::SHA256, format!("patchbay keyring after {after}").as_bytes());
     // 64 characters: the longest token that is allowed.
-    hash.as_ref()
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    hash.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -19,7 +19,13 @@ impl Client {
     }
 
     /// Sends a request with a JSON body and reads the whole response.
-    pub(crate) async fn send(&mut self, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, Vec<u8>) {
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: &str,
+    ) -> (u16, Vec<u8>) {
         let auth = token.map(|t| format!("authorization: Bearer {t}\r\n")).unwrap_or_default();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{auth}content-length: {}\r\n\r\n{body}",

@@ -67,9 +67,15 @@ pub(crate) fn bill(metered: &Value, runs: usize, prices: &Prices) -> Bill {
     let http_seconds = 6.0 * prices.of("assumed_http_seconds");
     let executor_seconds = http_seconds + per_run * prices.of("assumed_executor_seconds");
     lines.extend([
-        (format!("sqs receive and delete, one by one: {per_run:.2} messages a run"), per_run * 2.0 * prices.of("queue")),
+        (
+            format!("sqs receive and delete, one by one: {per_run:.2} messages a run"),
+            per_run * 2.0 * prices.of("queue"),
+        ),
         ("HTTP API request".to_owned(), prices.of("api_request")),
-        (format!("Lambda invocations: {:.2} a run", per_run + 1.0), (per_run + 1.0) * prices.of("invocation")),
+        (
+            format!("Lambda invocations: {:.2} a run", per_run + 1.0),
+            (per_run + 1.0) * prices.of("invocation"),
+        ),
         (
             format!("Lambda time: {executor_seconds:.2} s of the executor"),
             executor_seconds * prices.of("memory_gb") * prices.of("gb_second"),
@@ -89,5 +95,6 @@ pub(crate) fn bill(metered: &Value, runs: usize, prices: &Prices) -> Bill {
 
 /// Listing runs queries the index and reads heads in batches; nothing else does.
 fn is_of_the_bench(name: &str) -> bool {
-    name.starts_with("dynamodb.Query patchbay-runs") || name.starts_with("dynamodb.BatchGetItem patchbay-runs")
+    name.starts_with("dynamodb.Query patchbay-runs")
+        || name.starts_with("dynamodb.BatchGetItem patchbay-runs")
 }

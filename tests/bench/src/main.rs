@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
-#![expect(clippy::disallowed_methods, reason = "a bench measures from outside, with its own clock and connections")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures from outside, with its own clock and connections"
+)]
 
 mod client;
 mod cost;
@@ -66,7 +69,12 @@ async fn throughput(binary: &Path, target: &Target, report: &mut Report) {
     let sent = load::fire(&hook, &lead_body(), RUNS, 32).await;
     let last = stack.drained(RUNS + 500).await;
     let seconds = (last - began) as f64 / 1000.0;
-    report.add("runs per second (webhook → map → branch → http.request)", RUNS as f64 / seconds, "1/s", Some("≥ 500"));
+    report.add(
+        "runs per second (webhook → map → branch → http.request)",
+        RUNS as f64 / seconds,
+        "1/s",
+        Some("≥ 500"),
+    );
     report.add("of which accepted per second", RUNS as f64 / sent.as_secs_f64(), "1/s", None);
     report.add("memory, highest under that load", stack.memory_mb("VmHWM"), "MB", Some("≤ 150"));
     report.add("kept per run", (stack.data_bytes() - before) as f64 / RUNS as f64, "bytes", None);
@@ -115,7 +123,8 @@ async fn costs(binary: &Path, target: &Target, report: &mut Report) {
 }
 
 fn lead_body() -> String {
-    serde_json::json!({"email": "ADA@EXAMPLE.COM", "first": "Ada", "last": "Lovelace", "score": 91}).to_string()
+    serde_json::json!({"email": "ADA@EXAMPLE.COM", "first": "Ada", "last": "Lovelace", "score": 91})
+        .to_string()
 }
 
 /// A body of about `bytes` bytes, of texts as orders have them.
@@ -132,4 +141,5 @@ fn reference_body(bytes: usize) -> String {
     body.to_string()
 }
 
-const WORDS: [&str; 5] = ["deliver to the back door", "gift wrap", "leave with a neighbour", "call before delivery", "fragile"];
+const WORDS: [&str; 5] =
+    ["deliver to the back door", "gift wrap", "leave with a neighbour", "call before delivery", "fragile"];

@@ -49,10 +49,14 @@ impl Report {
         let rows: Vec<Value> = self
             .rows
             .iter()
-            .map(|r| json!({"name": r.name, "value": r.value, "unit": r.unit, "goal": r.goal, "met": r.met()}))
+            .map(
+                |r| json!({"name": r.name, "value": r.value, "unit": r.unit, "goal": r.goal, "met": r.met()}),
+            )
             .collect();
-        let details: Vec<Value> = self.details.iter().map(|(name, lines)| json!({"of": name, "lines": lines})).collect();
-        let text = serde_json::to_string_pretty(&json!({"rows": rows, "details": details})).unwrap_or_default();
+        let details: Vec<Value> =
+            self.details.iter().map(|(name, lines)| json!({"of": name, "lines": lines})).collect();
+        let text =
+            serde_json::to_string_pretty(&json!({"rows": rows, "details": details})).unwrap_or_default();
         std::fs::write(file, text).expect("the target folder can be written");
     }
 }

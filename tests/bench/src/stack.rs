@@ -60,7 +60,8 @@ impl Stack {
         let id = text(&workflow["id"]);
         self.call("POST", &format!("/v1/workflows/{id}/enable"), "").await;
         let url = text(&workflow["triggers"][0]["url"]);
-        let path = url.split_once("/hooks/").map(|(_, id)| format!("/hooks/{id}")).expect("a webhook has a URL");
+        let path =
+            url.split_once("/hooks/").map(|(_, id)| format!("/hooks/{id}")).expect("a webhook has a URL");
         Hook { addr: self.addr, path }
     }
 
@@ -136,7 +137,11 @@ impl Stack {
     async fn call(&mut self, method: &str, path: &str, body: &str) -> Value {
         let token = Some(self.token.as_str()).filter(|t| !t.is_empty());
         let (status, answer) = self.client.send(method, path, token, body).await;
-        assert!((200..300).contains(&status), "{method} {path}: {status} {}", String::from_utf8_lossy(&answer));
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {}",
+            String::from_utf8_lossy(&answer)
+        );
         serde_json::from_slice(&answer).expect("answers are JSON")
     }
 }
@@ -151,7 +156,8 @@ fn text(value: &Value) -> String {
 
 /// `2026-11-21T21:32:48.871Z` as milliseconds since the epoch.
 fn millis(text: &str) -> i64 {
-    let number = |range: std::ops::Range<usize>| text.get(range).and_then(|t| t.parse::<i64>().ok()).unwrap_or(0);
+    let number =
+        |range: std::ops::Range<usize>| text.get(range).and_then(|t| t.parse::<i64>().ok()).unwrap_or(0);
     let (y, m, d) = (number(0..4), number(5..7), number(8..10));
     // Days from the civil date, after Howard Hinnant's `days_from_civil`.
     let y = if m <= 2 { y - 1 } else { y };

@@ -17,12 +17,7 @@ impl Answer {
     pub(crate) async fn of(asked: String, response: reqwest::Response) -> reqwest::Result<Self> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        Ok(Self {
-            status,
-            headers,
-            body: response.bytes().await?.to_vec(),
-            asked,
-        })
+        Ok(Self { status, headers, body: response.bytes().await?.to_vec(), asked })
     }
 
     pub fn text(&self) -> String {
@@ -30,10 +25,7 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
     }
 
     /// The body, which must be JSON.

@@ -28,10 +28,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            allow_loopback: true,
-            chain_steps: None,
-        }
+        Self { allow_loopback: true, chain_steps: None }
     }
 }
 
@@ -75,26 +72,16 @@ impl TestApp {
         let shared = SHARED
             .get_or_init(|| async {
                 let folder = folder();
-                let process = Process::start(
-                    &data(folder.path()),
-                    "127.0.0.1:0",
-                    &variables(&Options::default()),
-                );
+                let process =
+                    Process::start(&data(folder.path()), "127.0.0.1:0", &variables(&Options::default()));
                 let mut app = Self::at(&process.base);
                 app.set_up().await;
-                Mutex::new(Shared {
-                    process,
-                    token: app.token,
-                    _folder: folder,
-                })
+                Mutex::new(Shared { process, token: app.token, _folder: folder })
             })
             .await
             .lock()
             .await;
-        Self {
-            token: shared.token.clone(),
-            ..Self::at(&shared.process.base)
-        }
+        Self { token: shared.token.clone(), ..Self::at(&shared.process.base) }
     }
 
     /// A stack of the test's own, with its owner.
@@ -113,30 +100,18 @@ impl TestApp {
         let folder = folder();
         let process = Process::start(&data(folder.path()), "127.0.0.1:0", &variables(&options));
         let mut app = Self::at(&process.base);
-        app.own = Some(Own {
-            process: Some(process),
-            options,
-            folder: Arc::new(folder),
-        });
+        app.own = Some(Own { process: Some(process), options, folder: Arc::new(folder) });
         app
     }
 
     fn at(base: &str) -> Self {
-        Self {
-            base: base.to_owned(),
-            token: String::new(),
-            client: client(),
-            own: None,
-        }
+        Self { base: base.to_owned(), token: String::new(), client: client(), own: None }
     }
 
     /// Another pair of hands at the same stack.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self {
-            token: self.token.clone(),
-            ..Self::at(&self.base)
-        }
+        Self { token: self.token.clone(), ..Self::at(&self.base) }
     }
 
     fn own(&mut self) -> &mut Own {
@@ -145,11 +120,7 @@ impl TestApp {
 
     /// What the program said before it was ready.
     pub fn said(&mut self) -> Vec<String> {
-        self.own()
-            .process
-            .as_ref()
-            .map(|p| p.said.clone())
-            .unwrap_or_default()
+        self.own().process.as_ref().map(|p| p.said.clone()).unwrap_or_default()
     }
 
     /// The program's process id.
@@ -177,11 +148,7 @@ impl TestApp {
         let addr = self.base.trim_start_matches("http://").to_owned();
         let own = self.own();
         assert!(own.process.is_none(), "it runs still");
-        own.process = Some(Process::start(
-            &data(own.folder.path()),
-            &addr,
-            &variables(&own.options),
-        ));
+        own.process = Some(Process::start(&data(own.folder.path()), &addr, &variables(&own.options)));
         // The old one's connections lead to the process that is gone.
         self.client = client();
     }
@@ -196,10 +163,8 @@ impl TestApp {
 
     /// Signs in with the owner's password.
     pub async fn sign_in(&mut self) -> Value {
-        let done = self
-            .post("/v1/auth/login", &json!({"email": EMAIL, "password": PASSWORD}))
-            .await
-            .expect(200);
+        let done =
+            self.post("/v1/auth/login", &json!({"email": EMAIL, "password": PASSWORD})).await.expect(200);
         text(&done["access_token"]).clone_into(&mut self.token);
         done
     }
@@ -213,24 +178,14 @@ impl TestApp {
 
     /// A request to build on, with the token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = if path.starts_with("http") {
-            path.to_owned()
-        } else {
-            format!("{}{path}", self.base)
-        };
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let request = self.client.request(method, url);
-        if self.token.is_empty() {
-            request
-        } else {
-            request.bearer_auth(&self.token)
-        }
+        if self.token.is_empty() { request } else { request.bearer_auth(&self.token) }
     }
 
     /// Sends a request that must be answered, whatever the answer.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        self.try_send(request)
-            .await
-            .unwrap_or_else(|e| panic!("no answer: {e:?}"))
+        self.try_send(request).await.unwrap_or_else(|e| panic!("no answer: {e:?}"))
     }
 
     pub async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
@@ -253,10 +208,7 @@ impl TestApp {
 
     /// Posts bytes as they are.
     pub async fn post_raw(&self, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
-        let request = self
-            .request(Method::POST, path)
-            .header("content-type", content_type)
-            .body(body.into());
+        let request = self.request(Method::POST, path).header("content-type", content_type).body(body.into());
         self.send(request).await
     }
 
@@ -265,24 +217,15 @@ impl TestApp {
     }
 
     pub async fn change_workflow(&self, id: &str, definition: &Value) -> Workflow {
-        Workflow::of(
-            &self
-                .put(&format!("/v1/workflows/{id}"), definition)
-                .await
-                .expect(200),
-        )
+        Workflow::of(&self.put(&format!("/v1/workflows/{id}"), definition).await.expect(200))
     }
 
     pub async fn enable(&self, id: &str) {
-        self.post(&format!("/v1/workflows/{id}/enable"), &json!({}))
-            .await
-            .expect(200);
+        self.post(&format!("/v1/workflows/{id}/enable"), &json!({})).await.expect(200);
     }
 
     pub async fn disable(&self, id: &str) {
-        self.post(&format!("/v1/workflows/{id}/disable"), &json!({}))
-            .await
-            .expect(200);
+        self.post(&format!("/v1/workflows/{id}/disable"), &json!({})).await.expect(200);
     }
 
     /// Creates a workflow and enables it.
@@ -304,13 +247,8 @@ impl TestApp {
 
     /// Starts a run by hand; gives its id.
     pub async fn start_run(&self, workflow: &str, input: &Value) -> String {
-        let started = self
-            .post(
-                &format!("/v1/workflows/{workflow}/runs"),
-                &json!({"input": input}),
-            )
-            .await
-            .expect(202);
+        let started =
+            self.post(&format!("/v1/workflows/{workflow}/runs"), &json!({"input": input})).await.expect(202);
         text(&started["id"]).to_owned()
     }
 
@@ -355,10 +293,7 @@ impl TestApp {
         let mut all = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page = self
-                .get(&format!("/v1/runs?limit=100&{query}{cursor}"))
-                .await
-                .expect(200);
+            let page = self.get(&format!("/v1/runs?limit=100&{query}{cursor}")).await.expect(200);
             all.extend(page["items"].as_array().expect("a list").iter().cloned());
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -397,20 +332,14 @@ impl TestApp {
     /// Runs something small from start to end: whatever else goes on, this must work.
     pub async fn assert_undisturbed(&self) {
         let steps = json!([{"id": "sum", "type": "map", "output": {"n": "{{ $sum(trigger.input.of) }}"}}]);
-        let run = self
-            .run_steps(steps, &json!({"of": [1, 2, 3]}), "succeeded")
-            .await;
+        let run = self.run_steps(steps, &json!({"of": [1, 2, 3]}), "succeeded").await;
         assert_eq!(run["steps"][0]["output"], json!({"n": 6}), "{run:#}");
     }
 }
 
 impl Workflow {
     fn of(view: &Value) -> Self {
-        let url = view["triggers"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find_map(|t| t["url"].as_str());
+        let url = view["triggers"].as_array().into_iter().flatten().find_map(|t| t["url"].as_str());
         let hook = url.and_then(|url| url.find("/hooks/").map(|at| url[at..].to_owned()));
         Self {
             id: text(&view["id"]).to_owned(),
@@ -424,10 +353,7 @@ impl Workflow {
 #[track_caller]
 pub fn step<'a>(run: &'a Value, path: &str) -> &'a Value {
     let steps = run["steps"].as_array().expect("a run has steps");
-    steps
-        .iter()
-        .find(|s| s["path"] == path)
-        .unwrap_or_else(|| panic!("no step `{path}` in {run:#}"))
+    steps.iter().find(|s| s["path"] == path).unwrap_or_else(|| panic!("no step `{path}` in {run:#}"))
 }
 
 /// Asserts that a run failed at a step with a code that has its page.
@@ -437,15 +363,8 @@ pub fn assert_failed(run: &Value, path: &str, code: &str) {
     assert_eq!(run["error"]["code"], code, "{run:#}");
     assert_eq!(run["error"]["step"], path, "{run:#}");
     let step = step(run, path);
-    assert_eq!(
-        (&step["status"], &step["error"]["code"]),
-        (&json!("failed"), &json!(code)),
-        "{run:#}"
-    );
-    assert!(
-        step["error"]["message"].as_str().is_some_and(|m| m.len() > 10),
-        "{run:#}"
-    );
+    assert_eq!((&step["status"], &step["error"]["code"]), (&json!("failed"), &json!(code)), "{run:#}");
+    assert!(step["error"]["message"].as_str().is_some_and(|m| m.len() > 10), "{run:#}");
     assert!(step["finished_at"].is_string(), "{run:#}");
     answer::has_page(code);
 }
@@ -456,24 +375,15 @@ pub fn text(value: &Value) -> &str {
 }
 
 fn with_json(request: RequestBuilder, body: &Value) -> RequestBuilder {
-    request
-        .header("content-type", "application/json")
-        .body(body.to_string())
+    request.header("content-type", "application/json").body(body.to_string())
 }
 
 fn client() -> Client {
-    Client::builder()
-        .no_proxy()
-        .timeout(PATIENCE)
-        .build()
-        .expect("a plain client")
+    Client::builder().no_proxy().timeout(PATIENCE).build().expect("a plain client")
 }
 
 fn folder() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("patchbay-e2e-")
-        .tempdir()
-        .expect("a temporary folder")
+    tempfile::Builder::new().prefix("patchbay-e2e-").tempdir().expect("a temporary folder")
 }
 
 fn data(folder: &Path) -> PathBuf {

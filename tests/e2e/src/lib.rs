@@ -3,10 +3,7 @@
     clippy::disallowed_methods,
     reason = "a test drives the program from outside: it reads its own environment and has its own HTTP client"
 )]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "definitions are written in place, as `json!(…)`"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "definitions are written in place, as `json!(…)`")]
 
 mod answer;
 mod app;

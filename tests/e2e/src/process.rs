@@ -44,11 +44,7 @@ impl Process {
             .spawn()
             .unwrap_or_else(|e| panic!("`{}` cannot be started: {e}", program.display()));
         let watch = Command::new("sh")
-            .args([
-                "-c",
-                "read -r _; kill -9 \"$1\" 2>/dev/null; rm -rf \"$2\"",
-                "watch",
-            ])
+            .args(["-c", "read -r _; kill -9 \"$1\" 2>/dev/null; rm -rf \"$2\"", "watch"])
             .arg(child.id().to_string())
             .arg(data.parent().expect("the data folder is in a temporary one"))
             .stdin(Stdio::piped())
@@ -66,12 +62,7 @@ impl Process {
             }
             said.push(line);
         };
-        Self {
-            child,
-            watch,
-            said,
-            base,
-        }
+        Self { child, watch, said, base }
     }
 
     pub fn id(&self) -> u32 {
@@ -120,10 +111,7 @@ fn program() -> PathBuf {
     let program = std::env::var_os("PATCHBAY_LOCAL_BIN").map_or_else(
         || {
             let test = std::env::current_exe().expect("a test has a path");
-            let profile = test
-                .parent()
-                .and_then(Path::parent)
-                .expect("a test is in `target/<profile>/deps`");
+            let profile = test.parent().and_then(Path::parent).expect("a test is in `target/<profile>/deps`");
             profile.join("patchbay-local")
         },
         PathBuf::from,

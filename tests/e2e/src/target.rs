@@ -61,11 +61,7 @@ impl Reply {
 
     pub fn status(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        Self::Answer {
-            status,
-            headers,
-            body: body.to_string().into_bytes(),
-        }
+        Self::Answer { status, headers, body: body.to_string().into_bytes() }
     }
 
     #[must_use]
@@ -119,15 +115,10 @@ impl Target {
 
     /// Answers by `script`, which is told how often the same path was asked before.
     pub async fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("there is a free port");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let inner = Arc::new(Inner {
-            script: Box::new(script),
-            seen: Mutex::default(),
-            count: AtomicUsize::new(0),
-        });
+        let inner =
+            Arc::new(Inner { script: Box::new(script), seen: Mutex::default(), count: AtomicUsize::new(0) });
         let served = inner.clone();
         let serving = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
@@ -140,11 +131,7 @@ impl Target {
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self {
-            base,
-            inner,
-            serving: serving.abort_handle(),
-        }
+        Self { base, inner, serving: serving.abort_handle() }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -163,12 +150,7 @@ impl Target {
 
     /// The requests to a path.
     pub fn seen_at(&self, path: &str) -> Vec<Seen> {
-        self.inner
-            .seen()
-            .iter()
-            .filter(|s| s.path == path)
-            .cloned()
-            .collect()
+        self.inner.seen().iter().filter(|s| s.path == path).cloned().collect()
     }
 }
 
@@ -217,22 +199,14 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    let length: usize = headers
-        .get("content-length")
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(0);
+    let length: usize = headers.get("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
     let end = head_end + 4 + length;
     while buffer.len() < end {
         more(stream, buffer).await?;
     }
     let body = buffer[head_end + 4..end].to_vec();
     buffer.drain(..end);
-    Some(Seen {
-        method,
-        path,
-        headers,
-        body,
-    })
+    Some(Seen { method, path, headers, body })
 }
 
 async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
@@ -246,11 +220,7 @@ async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
 async fn write(stream: &mut TcpStream, reply: Reply) -> bool {
     const OPEN: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n";
     match reply {
-        Reply::Answer {
-            status,
-            headers,
-            body,
-        } => {
+        Reply::Answer { status, headers, body } => {
             let mut head = format!("HTTP/1.1 {status} Scripted\r\ncontent-length: {}\r\n", body.len());
             for (name, value) in headers {
                 head.extend([name.as_str(), ": ", value.as_str(), "\r\n"]);

@@ -93,7 +93,13 @@ impl Faults {
         }
         let mut fault = state.planned.get(&n).copied();
         if state.spare_http && operation == "http" {
-            fault = fault.map(|f| if matches!(f, Fault::Before | Fault::CrashBefore) { Fault::CrashBefore } else { Fault::CrashAfter });
+            fault = fault.map(|f| {
+                if matches!(f, Fault::Before | Fault::CrashBefore) {
+                    Fault::CrashBefore
+                } else {
+                    Fault::CrashAfter
+                }
+            });
         }
         state.struck.extend(fault.map(|f| (operation, f)));
         fault
@@ -180,7 +186,13 @@ impl RunStore for FaultyRuns {
     async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError> {
         self.faults.around("journal", self.inner.journal(org, run), unreachable).await
     }
-    async fn append(&self, org: &OrgKey, head: &Head, segment: &Segment, held: Option<Held>) -> Result<Appended, StoreError> {
+    async fn append(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        segment: &Segment,
+        held: Option<Held>,
+    ) -> Result<Appended, StoreError> {
         self.faults.around("append", self.inner.append(org, head, segment, held), unreachable).await
     }
     async fn claim(
@@ -209,7 +221,11 @@ impl RunStore for FaultyRuns {
     async fn answer(&self, org: &OrgKey, head: &Head, answer: &Answer) -> Result<(), StoreError> {
         self.faults.around("answer", self.inner.answer(org, head, answer), unreachable).await
     }
-    async fn peek_answer(&self, org: &OrgKey, run: &RunId) -> Result<(Option<Answer>, Option<Head>), StoreError> {
+    async fn peek_answer(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+    ) -> Result<(Option<Answer>, Option<Head>), StoreError> {
         self.faults.around("peek_answer", self.inner.peek_answer(org, run), unreachable).await
     }
 }
@@ -260,7 +276,10 @@ impl EventBus for FaultyBus {
 #[async_trait]
 impl HttpPort for FaultyHttp {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
-        let error = |_| EgressError::ConnectionLost { host: "example.com".into(), reason: "a fault of the test".into() };
+        let error = |_| EgressError::ConnectionLost {
+            host: "example.com".into(),
+            reason: "a fault of the test".into(),
+        };
         self.faults.around("http", self.inner.send(request), error).await
     }
 }

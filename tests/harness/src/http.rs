@@ -111,9 +111,12 @@ impl HttpPort for ScriptedHttp {
                     go.notified().await;
                     *then
                 }
-                Reply::Json(status, body) => return Ok(response(status, HeaderMap::new(), &body, request.url)),
+                Reply::Json(status, body) => {
+                    return Ok(response(status, HeaderMap::new(), &body, request.url));
+                }
                 Reply::RetryAfter(seconds) => {
-                    let headers = HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from(seconds))]);
+                    let headers =
+                        HeaderMap::from_iter([(http::header::RETRY_AFTER, HeaderValue::from(seconds))]);
                     return Ok(response(429, headers, &Value::Null, request.url));
                 }
                 Reply::Refused | Reply::Lost => {

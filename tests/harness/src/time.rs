@@ -15,7 +15,8 @@ impl ManualClock {
     }
 
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(i64::try_from(by.as_millis()).expect("tests take less than an age"), Ordering::SeqCst);
+        self.0
+            .fetch_add(i64::try_from(by.as_millis()).expect("tests take less than an age"), Ordering::SeqCst);
     }
 
     /// Moves to `at` unless that has passed.
@@ -42,7 +43,8 @@ impl SeededDraw {
 
 impl Draw for SeededDraw {
     fn draw(&self) -> u64 {
-        let mut z = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst).wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z =
+            self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::SeqCst).wrapping_add(0x9E37_79B9_7F4A_7C15);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)

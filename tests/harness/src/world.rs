@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use store::{
-    DueStore, EventRule, Hook, LowWater, Journal, Organization, RunStore, SHARDS, Store, TableNames, User, WorkflowChange,
-    WorkflowMeta, WorkflowVersion,
+    DueStore, EventRule, Hook, Journal, LowWater, Organization, RunStore, SHARDS, Store, TableNames, User,
+    WorkflowChange, WorkflowMeta, WorkflowVersion,
 };
 
 /// When every world begins: 2026-03-01T12:00:30Z.
@@ -155,7 +155,17 @@ impl World {
             org: OrgKey::verified(OrgId::from_bytes([7; 16]), Provenance::Token),
             starter: Starter::new(runs, due, step_queue),
             keys: AtomicU32::new(0),
-            cloud, store, tables, clock, http, queue, bus, faults, plans, executor, timer,
+            cloud,
+            store,
+            tables,
+            clock,
+            http,
+            queue,
+            bus,
+            faults,
+            plans,
+            executor,
+            timer,
         }
     }
 
@@ -247,7 +257,11 @@ impl World {
             enabled: true,
         });
         let change = WorkflowChange {
-            new_version: Some(WorkflowVersion { version: 1, document: definition.clone(), created_at: START }),
+            new_version: Some(WorkflowVersion {
+                version: 1,
+                document: definition.clone(),
+                created_at: START,
+            }),
             hooks: hooks.collect(),
             rules,
             ..WorkflowChange::default()
@@ -268,10 +282,16 @@ impl World {
     }
 
     /// Starts a run under a key of its own choosing, once. A start whose worker dies is an error too.
-    pub async fn try_start(&self, definition: &Value, input: Value, key: &str) -> Result<Started, Option<StartError>> {
+    pub async fn try_start(
+        &self,
+        definition: &Value,
+        input: Value,
+        key: &str,
+    ) -> Result<Started, Option<StartError>> {
         let workflow = self.save(definition).await;
         let plan = self.plans.get(&self.org, &workflow, 1).await.expect("tests run definitions that compile");
-        let (starter, org, key, now) = (self.starter.clone(), self.org.clone(), key.to_owned(), self.clock.now());
+        let (starter, org, key, now) =
+            (self.starter.clone(), self.org.clone(), key.to_owned(), self.clock.now());
         let start = tokio::spawn(async move {
             let request = StartRequest {
                 org: &org,
@@ -327,7 +347,11 @@ impl World {
             self.clock.advance_to(at);
             for message in self.queue.receive() {
                 deliveries += 1;
-                assert!(deliveries < MOST_DELIVERIES, "the run goes round in circles: {:?}", last(&self.faults.calls()));
+                assert!(
+                    deliveries < MOST_DELIVERIES,
+                    "the run goes round in circles: {:?}",
+                    last(&self.faults.calls())
+                );
                 match delivery {
                     Delivery::Once => {
                         self.deliver(&message).await;
@@ -381,7 +405,8 @@ impl World {
 
     /// The head and the journal of a run, past all faults.
     pub async fn run(&self, run: &RunId) -> RunView {
-        let head = self.store.head(&self.org, run, true).await.expect("the table answers").expect("the run exists");
+        let head =
+            self.store.head(&self.org, run, true).await.expect("the table answers").expect("the run exists");
         let journal = self.store.journal(&self.org, run).await.expect("the journal is readable");
         RunView { head, journal }
     }
@@ -391,7 +416,7 @@ impl World {
         self.run(run).await.history()
     }
 
-    pub async fn pass(&self, time: Duration) {
+    pub fn pass(&self, time: Duration) {
         self.clock.advance(time);
     }
 }
@@ -406,7 +431,7 @@ impl World {
     pub async fn input_without_head(&self, definition: &Value, input: Value, key: &str) -> RunId {
         use aws_sdk_dynamodb::types::AttributeValue;
         let started = self.try_start(definition, input, key).await;
-        let run = started.ok().expect("the start takes place").run().clone();
+        let run = started.expect("the start takes place").run().clone();
         self.queue.lose_all();
         aws_sdk_dynamodb::Client::new(&self.cloud.sdk_config())
             .delete_item()

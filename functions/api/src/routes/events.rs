@@ -106,7 +106,8 @@ pub(crate) async fn test_pattern(
 ) -> ApiResult<Json<PatternResult>> {
     let pattern = Pattern::parse(&request.pattern).map_err(|faults| {
         let faults = faults.into_iter().map(|f| Fault::new(f.pointer, f.code, f.message)).collect();
-        Problem::new(422, "invalid_pattern", "the pattern has faults; `errors` lists them").with_errors(faults)
+        Problem::new(422, "invalid_pattern", "the pattern has faults; `errors` lists them")
+            .with_errors(faults)
     })?;
     Ok(Json(PatternResult { matches: pattern.matches(&request.event), errors: Vec::new() }))
 }

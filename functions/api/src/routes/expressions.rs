@@ -57,12 +57,9 @@ pub(crate) async fn evaluate(
     random.copy_from_slice(&digest[..8]);
     let seed = Seed { now_ms: app.now().0, random: u64::from_be_bytes(random) };
     let guard = app.guard.lane(caller.org().as_str());
-    let result = guard
-        .render(&template, &request.input, &seed)
-        .await
-        .map_err(|failure| {
-            let status = if failure.code == expr::codes::GUARD_UNAVAILABLE { 503 } else { 422 };
-            ApiError::new(status, failure.code, failure.message)
-        })?;
+    let result = guard.render(&template, &request.input, &seed).await.map_err(|failure| {
+        let status = if failure.code == expr::codes::GUARD_UNAVAILABLE { 503 } else { 422 };
+        ApiError::new(status, failure.code, failure.message)
+    })?;
     Ok(Json(EvaluateResult { result }))
 }

@@ -54,7 +54,10 @@ impl Tokens {
     (status = 200, body = Tokens),
     (status = 401, description = "`sign_in_failed`: no such account, or not its password", body = ProblemView),
 ))]
-pub(crate) async fn login(State(app): State<App>, JsonBody(request): JsonBody<LoginRequest>) -> ApiResult<Json<Tokens>> {
+pub(crate) async fn login(
+    State(app): State<App>,
+    JsonBody(request): JsonBody<LoginRequest>,
+) -> ApiResult<Json<Tokens>> {
     let user = match Email::parse(&request.email) {
         Ok(email) => app.store.user_by_email(email.as_str()).await?,
         Err(_) => None,

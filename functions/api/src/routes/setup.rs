@@ -51,14 +51,20 @@ pub(crate) async fn setup(
     let now = app.now();
     let keyring = app.keyrings.get(now.0 / 1000).await.map_err(|e| unavailable(&e))?;
     if !keyring.opens_setup(&request.token) {
-        let detail = "this is not the set-up token; the local stack prints it, a deployment's outputs say where it is";
+        let detail =
+            "this is not the set-up token; the local stack prints it, a deployment's outputs say where it is";
         return Err(ApiError::new(403, "setup_token_wrong", detail));
     }
     let email = Email::parse(&request.email).map_err(|e| ApiError::new(422, e.code(), e.to_string()))?;
-    let password = NewPassword::parse(request.password).map_err(|e| ApiError::new(422, e.code(), e.to_string()))?;
+    let password =
+        NewPassword::parse(request.password).map_err(|e| ApiError::new(422, e.code(), e.to_string()))?;
     let name = request.organization.trim();
     if name.is_empty() || name.chars().count() > 200 {
-        return Err(ApiError::new(422, "invalid_name", "`organization` must be a name of 1 to 200 characters"));
+        return Err(ApiError::new(
+            422,
+            "invalid_name",
+            "`organization` must be a name of 1 to 200 characters",
+        ));
     }
     if app.store.first_org().await?.is_some() {
         return Err(already());

@@ -31,7 +31,8 @@ async fn a_late_success_loses() {
     let world = World::new().await;
     let run = world.start_run(&workflow(), json!({})).await;
     one(&world.deadletter(), &world.queue.sent()[0].body).await.unwrap();
-    let success = End { status: RunStatus::Succeeded, at: START, error: None, output: None, outbox: Vec::new() };
+    let success =
+        End { status: RunStatus::Succeeded, at: START, error: None, output: None, outbox: Vec::new() };
     let SettledBy::Another(winner) = world.store.finish(&world.org, &run, &success).await.unwrap() else {
         panic!("a failed run succeeded")
     };

@@ -21,7 +21,12 @@ const SHOWN_INPUT: usize = 16 * 1024;
 const SHOWN_AS_RUNNING: Duration = Duration::from_secs(1);
 
 impl Drive<'_> {
-    pub(super) async fn action(&mut self, ix: NodeIx, attempt: u16, action: &ActionNode) -> Result<Flow, ExecutorError> {
+    pub(super) async fn action(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        action: &ActionNode,
+    ) -> Result<Flow, ExecutorError> {
         if !self.covers(action.timeout) {
             // What was computed on the way here is kept: to compute it anew could use up the time again, and so for ever.
             self.flush().await?;
@@ -39,9 +44,13 @@ impl Drive<'_> {
         let (Prepared { mut request, any_status }, input) = match prepared {
             Ok(prepared) => prepared,
             Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
-            Err(error) => return self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await,
+            Err(error) => {
+                return self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await;
+            }
         };
-        let held = if action.at_most_once || !action.idempotent.unwrap_or(http_request::is_idempotent(&request.method)) {
+        let held = if action.at_most_once
+            || !action.idempotent.unwrap_or(http_request::is_idempotent(&request.method))
+        {
             match self.take(ix, attempt, action).await? {
                 Ok(held) => Some(held),
                 Err(Refused::Flow(flow)) => return Ok(flow),
@@ -55,7 +64,9 @@ impl Drive<'_> {
             None
         };
         // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
-        request.headers.insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
+        request
+            .headers
+            .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
         let sending = self.app.http.send(request);
         let response = self.while_shown(sending).await;
         let event = match http_request::outcome(response, any_status, self.app.clock.now()) {
@@ -65,7 +76,12 @@ impl Drive<'_> {
         self.settle(ix, attempt, started_at, Some(input), event, held).await
     }
 
-    pub(super) async fn respond(&mut self, ix: NodeIx, attempt: u16, answer: &Template) -> Result<Flow, ExecutorError> {
+    pub(super) async fn respond(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        answer: &Template,
+    ) -> Result<Flow, ExecutorError> {
         let started_at = self.app.clock.now();
         if self.flush_if_large().await? == Flushed::Overruled {
             return self.yield_until(started_at).await;
@@ -82,7 +98,12 @@ impl Drive<'_> {
         self.settle(ix, attempt, started_at, None, event, None).await
     }
 
-    pub(super) async fn wait(&mut self, ix: NodeIx, attempt: u16, pause: &Pausing) -> Result<Flow, ExecutorError> {
+    pub(super) async fn wait(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        pause: &Pausing,
+    ) -> Result<Flow, ExecutorError> {
         let started_at = self.app.clock.now();
         if self.flush_if_large().await? == Flushed::Overruled {
             return self.yield_until(started_at).await;
@@ -116,27 +137,40 @@ impl Drive<'_> {
                 let value = self.render(ix, template).await?;
                 let length = value.as_str().and_then(|text| duration::parse(text).ok());
                 let length = length.ok_or_else(|| {
-                    StepError::fatal("invalid_duration", format!("`for` gave {value}, which is not an ISO 8601 duration"))
+                    StepError::fatal(
+                        "invalid_duration",
+                        format!("`for` gave {value}, which is not an ISO 8601 duration"),
+                    )
                 })?;
                 Ok(now.plus(length))
             }
             Pausing::Until(template) => {
                 let value = self.render(ix, template).await?;
                 value.as_str().and_then(Millis::parse_rfc3339).ok_or_else(|| {
-                    StepError::fatal("invalid_time", format!("`until` gave {value}, which is not an RFC 3339 time"))
+                    StepError::fatal(
+                        "invalid_time",
+                        format!("`until` gave {value}, which is not an RFC 3339 time"),
+                    )
                 })
             }
         }
     }
 
     /// Takes the claim that an effect needs which must not be caused twice (protocol rule 9).
-    async fn take(&mut self, ix: NodeIx, attempt: u16, action: &ActionNode) -> Result<Result<Held, Refused>, ExecutorError> {
+    async fn take(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        action: &ActionNode,
+    ) -> Result<Result<Held, Refused>, ExecutorError> {
         let path = &self.plan.node(ix).path;
         let now = self.app.clock.now();
         let lease = action.timeout + limits::STEP_START_MARGIN;
         let claim = self.app.runs.claim(self.org, self.head, path, attempt, now, lease).await?;
         Ok(match claim {
-            Claim::Ours { held, taken_over: true } if action.at_most_once => Err(Refused::OutcomeUnknown(held)),
+            Claim::Ours { held, taken_over: true } if action.at_most_once => {
+                Err(Refused::OutcomeUnknown(held))
+            }
             Claim::Ours { held, .. } => Ok(held),
             Claim::Busy { until } => Err(Refused::Flow(self.yield_until(until).await?)),
             Claim::Done(_) => Err(Refused::Flow(self.yield_until(now).await?)),
@@ -180,17 +214,18 @@ fn read_answer(value: &Value) -> Result<Answer, StepError> {
         Value::String(text) => text.trim().parse().ok(),
         number => number.as_u64().or_else(|| number.as_f64().filter(|n| n.fract() == 0.0).map(|n| n as u64)),
     };
-    let status = status
-        .and_then(|n| u16::try_from(n).ok())
-        .filter(|n| (200..=599).contains(n))
-        .ok_or_else(|| StepError::fatal("invalid_answer", format!("`status` is {}, not 200 to 599", value["status"])))?;
+    let status =
+        status.and_then(|n| u16::try_from(n).ok()).filter(|n| (200..=599).contains(n)).ok_or_else(|| {
+            StepError::fatal("invalid_answer", format!("`status` is {}, not 200 to 599", value["status"]))
+        })?;
     let mut headers = Vec::new();
     for (name, value) in value["headers"].as_object().into_iter().flatten() {
         let text = match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let valid = http::HeaderName::from_bytes(name.as_bytes()).is_ok() && http::HeaderValue::from_str(&text).is_ok();
+        let valid = http::HeaderName::from_bytes(name.as_bytes()).is_ok()
+            && http::HeaderValue::from_str(&text).is_ok();
         if !valid {
             return Err(StepError::fatal("invalid_answer", format!("the header `{name}` cannot be sent")));
         }

@@ -21,9 +21,11 @@ impl Drive<'_> {
         }
         let outbox = match status {
             RunStatus::Failed | RunStatus::TimedOut => vec![Consequence::FailureEvent],
-            RunStatus::Succeeded | RunStatus::Cancelled | RunStatus::Queued | RunStatus::Running | RunStatus::Waiting => {
-                Vec::new()
-            }
+            RunStatus::Succeeded
+            | RunStatus::Cancelled
+            | RunStatus::Queued
+            | RunStatus::Running
+            | RunStatus::Waiting => Vec::new(),
         };
         let end = End { status, at: self.app.clock.now(), error, output, outbox };
         let ended = match self.app.runs.finish(self.org, &self.head.id, &end).await? {
@@ -46,7 +48,10 @@ impl Drive<'_> {
     }
 
     pub(crate) async fn time_out(&mut self) -> Result<(), ExecutorError> {
-        let error = RunError::new("run_timeout", "the run took longer than its time limit; raise `timeout` in the definition");
+        let error = RunError::new(
+            "run_timeout",
+            "the run took longer than its time limit; raise `timeout` in the definition",
+        );
         self.end(RunStatus::TimedOut, Some(error), None).await
     }
 }

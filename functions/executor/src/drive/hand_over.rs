@@ -16,7 +16,12 @@ impl Drive<'_> {
     }
 
     /// Plans the next attempt.
-    pub(super) async fn retry_at(&mut self, ix: NodeIx, attempt: u16, at: Millis) -> Result<Flow, ExecutorError> {
+    pub(super) async fn retry_at(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        at: Millis,
+    ) -> Result<Flow, ExecutorError> {
         let delay = self.app.clock.now().until(at);
         if delay > limits::MAX_QUEUE_DELAY {
             return self.wake_at(at).await;

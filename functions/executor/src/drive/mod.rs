@@ -85,7 +85,9 @@ impl<'a> Drive<'a> {
         loop {
             let flow = match then {
                 Then::Go(node) => self.step(node, 1).await?,
-                Then::Retry { node, attempt, at } if at <= self.app.clock.now() => self.step(node, attempt).await?,
+                Then::Retry { node, attempt, at } if at <= self.app.clock.now() => {
+                    self.step(node, attempt).await?
+                }
                 Then::Retry { node, attempt, at } => self.retry_at(node, attempt, at).await?,
                 Then::Park { until, next } => self.park(until, next).await?,
                 Then::End { status, error, output } => return self.end(status, error, output).await,
@@ -107,10 +109,13 @@ impl<'a> Drive<'a> {
         if self.ended_meanwhile().await? {
             return Ok(Flow::Handed);
         }
-        let pure = matches!(node.kind, NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. });
+        let pure =
+            matches!(node.kind, NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. });
         self.effects += u32::from(!pure);
         match &node.kind {
-            NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. } => self.pure(ix, attempt).await,
+            NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. } => {
+                self.pure(ix, attempt).await
+            }
             NodeKind::Wait { pause } => self.wait(ix, attempt, pause).await,
             NodeKind::Respond { answer } => self.respond(ix, attempt, answer).await,
             NodeKind::Action(action) => self.action(ix, attempt, action).await,
@@ -215,7 +220,8 @@ enum Flushed {
 }
 
 fn same_outcomes(one: &Segment, other: &Segment) -> bool {
-    one.entries.last().map(|e| (&e.path, e.attempt, &e.mark)) == other.entries.last().map(|e| (&e.path, e.attempt, &e.mark))
+    one.entries.last().map(|e| (&e.path, e.attempt, &e.mark))
+        == other.entries.last().map(|e| (&e.path, e.attempt, &e.mark))
 }
 
 /// How long a head is believed between steps.
@@ -243,5 +249,8 @@ fn check_size(output: &Value) -> Result<(), StepError> {
         return Ok(());
     }
     let limit = domain::limits::MAX_OUTPUT_BYTES / 1024;
-    Err(StepError::fatal("output_too_large", format!("the output is about {} KB; a step may give {limit} KB", bytes / 1024)))
+    Err(StepError::fatal(
+        "output_too_large",
+        format!("the output is about {} KB; a step may give {limit} KB", bytes / 1024),
+    ))
 }

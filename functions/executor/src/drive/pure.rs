@@ -61,7 +61,12 @@ impl Drive<'_> {
 
     pub(super) async fn render(&self, ix: NodeIx, template: &Template) -> Result<Value, StepError> {
         let seed = seed(self.head, &self.plan.node(ix).path, &self.context);
-        self.app.guard.lane(self.org.org().as_str()).render(template, self.context.scope(), &seed).await.map_err(|e| evaluation_error(&e))
+        self.app
+            .guard
+            .lane(self.org.org().as_str())
+            .render(template, self.context.scope(), &seed)
+            .await
+            .map_err(|e| evaluation_error(&e))
     }
 }
 

@@ -61,7 +61,9 @@ async fn what_is_no_message_is_reported_and_what_names_no_run_is_dropped() {
 async fn a_batch_of_one_runs_messages_runs_it_once() {
     let world = World::new().await;
     prepare(&world.http);
-    let id = world.start_run(&workflow(json!([post("a", POST, json!(1)), post("b", POST, json!(2))])), json!({})).await;
+    let id = world
+        .start_run(&workflow(json!([post("a", POST, json!(1)), post("b", POST, json!(2))])), json!({}))
+        .await;
     let message = world.queue.receive()[0].clone();
     let copies: Vec<Message> = (0..5).map(|n| Message { id: 100 + n, ..message.clone() }).collect();
     assert!(failed(&world, &copies).await.is_empty());

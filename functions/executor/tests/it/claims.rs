@@ -7,8 +7,8 @@ use runtime::Clock;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use store::{Claim, RunStore};
+use tokio::sync::Notify;
 
 /// Lets a world begin a run whose first step another worker holds until 35 seconds from now.
 async fn claimed_by_another(world: &World, step: serde_json::Value) -> (domain::RunId, store::Held) {
@@ -61,14 +61,16 @@ async fn what_may_not_be_tried_twice_is_not_and_says_so() {
 async fn a_worker_that_outlives_its_lease_leaves_the_run_to_its_successor() {
     let world = World::new().await;
     let go = Arc::new(Notify::new());
-    world.http.script(POST, [Reply::Held(go.clone(), Box::new(Reply::ok(json!("late")))), Reply::ok(json!("new"))]);
+    world
+        .http
+        .script(POST, [Reply::Held(go.clone(), Box::new(Reply::ok(json!("late")))), Reply::ok(json!("new"))]);
     let id = world.start_run(&workflow(json!([post("a", POST, json!(1))])), json!({})).await;
     let first = world.queue.receive()[0].clone();
     let successor = async {
         while world.http.sent().is_empty() {
             tokio::task::yield_now().await;
         }
-        world.pass(Duration::from_secs(36)).await;
+        world.pass(Duration::from_secs(36));
         assert!(world.redeliver(&harness::Message { receives: 2, ..first.clone() }).await);
         go.notify_one();
     };

@@ -37,7 +37,7 @@ async fn a_cancelled_wait_stays_cancelled_when_it_is_over() {
     world.deliver_all().await;
     world.store.finish(&world.org, &id, &cancelled(&world)).await.unwrap();
     for _ in 0..25 {
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
         world.tick().await;
         world.deliver_all().await;
     }
@@ -94,11 +94,16 @@ async fn a_failure_event_that_the_bus_refused_is_sent_by_the_sweeper() {
 async fn a_stop_gives_the_runs_status_message_and_output() {
     let world = World::new().await;
     let stop = json!({"id": "halt", "type": "stop", "status": "failed", "message": "no {{ steps.a }}", "output": {"n": "{{ steps.a }}"}});
-    let id = world.start_run(&workflow(json!([map("a", json!(3)), stop, map("never", json!(1))])), json!({})).await;
+    let id = world
+        .start_run(&workflow(json!([map("a", json!(3)), stop, map("never", json!(1))])), json!({}))
+        .await;
     world.deliver_all().await;
     let view = world.run(&id).await;
     let error = view.head.error.unwrap();
-    assert_eq!((error.code.as_str(), error.message.as_str(), error.step.as_deref()), ("stopped", "no 3", Some("halt")));
+    assert_eq!(
+        (error.code.as_str(), error.message.as_str(), error.step.as_deref()),
+        ("stopped", "no 3", Some("halt"))
+    );
     assert_eq!(view.head.output, Some(json!({"n": 3})));
     assert!(view.journal.entries.iter().all(|e| e.path != "never"));
 }

@@ -35,10 +35,19 @@ fn check(world: &World, case: &Case, view: &RunView, expected: &RunView, about: 
     for entry in &view.journal.entries {
         if entry.status(entry.finished_at) != StepStatus::Retrying {
             let before = outcomes.insert(&entry.path, &entry.mark);
-            assert!(before.is_none_or(|b| *b == entry.mark), "{name}: {about}: two outcomes of `{}`", entry.path);
+            assert!(
+                before.is_none_or(|b| *b == entry.mark),
+                "{name}: {about}: two outcomes of `{}`",
+                entry.path
+            );
         }
-        let effect = entry.input.is_some() || matches!(entry.mark, Mark::Waiting { .. } | Mark::Retrying { .. });
-        assert!(!effect || attempts.insert((&entry.path, entry.attempt)), "{name}: {about}: `{}` recorded twice", entry.path);
+        let effect =
+            entry.input.is_some() || matches!(entry.mark, Mark::Waiting { .. } | Mark::Retrying { .. });
+        assert!(
+            !effect || attempts.insert((&entry.path, entry.attempt)),
+            "{name}: {about}: `{}` recorded twice",
+            entry.path
+        );
     }
     assert!(view.journal.claims.is_empty(), "{name}: {about}: a claim without an outcome is left");
     let (took, wanted): (Vec<String>, Vec<String>) =
@@ -55,8 +64,14 @@ fn check(world: &World, case: &Case, view: &RunView, expected: &RunView, about: 
         bodies.entry(request.key.clone()).or_default().insert(request.body.to_vec());
         *times.entry(request.url).or_default() += 1;
     }
-    assert!(keys.values().all(|keys| keys.len() == 1), "{name}: {about}: one effect under two keys: {keys:?}");
-    assert!(bodies.values().all(|bodies| bodies.len() == 1), "{name}: {about}: another body under the same key");
+    assert!(
+        keys.values().all(|keys| keys.len() == 1),
+        "{name}: {about}: one effect under two keys: {keys:?}"
+    );
+    assert!(
+        bodies.values().all(|bodies| bodies.len() == 1),
+        "{name}: {about}: another body under the same key"
+    );
     for url in case.claimed {
         let planned = expected_times(case, url);
         let sent = times.get(*url).copied().unwrap_or_default();
@@ -132,16 +147,18 @@ async fn a_storm_of_faults_changes_no_outcome() {
         let world = World::new().await;
         let (_, expected) = finish(&world, &case, Delivery::Once).await;
         for seed in 0..12 {
-            let world = World::with_budget(if seed % 2 == 0 { ChainBudget::default() } else { step_by_step() }).await;
+            let world =
+                World::with_budget(if seed % 2 == 0 { ChainBudget::default() } else { step_by_step() }).await;
             let draw = harness::SeededDraw::new(seed);
             for n in 0..400 {
-                if draw.draw() % 8 == 0 {
+                if draw.draw().is_multiple_of(8) {
                     world.faults.plan(n, Fault::ALL[(draw.draw() % 4) as usize]);
                 }
             }
             // Errors of HTTP are outcomes: in the storm only workers die there.
             world.faults.spare_http();
-            let delivery = [Delivery::Once, Delivery::TwiceInTurn, Delivery::TwiceAtOnce][(seed % 3) as usize];
+            let delivery =
+                [Delivery::Once, Delivery::TwiceInTurn, Delivery::TwiceAtOnce][(seed % 3) as usize];
             let (_, view) = finish(&world, &case, delivery).await;
             check(&world, &case, &view, &expected, &format!("storm {seed}, {delivery:?}"));
             struck += world.faults.struck().len();
@@ -161,7 +178,7 @@ async fn a_message_that_fails_ten_times_becomes_a_dead_letter() {
         world.faults.plan_next(n, Fault::Before);
     }
     world.deliver_all().await;
-    world.pass(Duration::from_mins(20)).await;
+    world.pass(Duration::from_mins(20));
     world.faults.stop();
     let dead = world.queue.dead();
     assert_eq!(dead.len(), 1);

@@ -42,7 +42,9 @@ async fn an_answer_that_nests_too_deep_to_be_read_again_fails_its_step() {
     for (levels, outcome) in [(90, "succeeded"), (120, "failed")] {
         let world = World::new().await;
         world.http.script(GET, [Reply::ok(nested(levels))]);
-        let id = world.start_run(&workflow(json!([with(get("a", GET), json!({})), map("b", json!(1))])), json!({})).await;
+        let id = world
+            .start_run(&workflow(json!([with(get("a", GET), json!({})), map("b", json!(1))])), json!({}))
+            .await;
         world.deliver_all().await;
         let view = world.run(&id).await;
         assert_eq!(view.head.status.as_str(), outcome, "{levels} levels");

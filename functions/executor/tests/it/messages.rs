@@ -19,7 +19,8 @@ async fn one_step_a_message_gives_the_same_history_as_a_hundred() {
             world.settle(std::slice::from_ref(&id)).await;
             let view = world.run(&id).await;
             let marks: Vec<_> = view.history().into_keys().map(|path| (view.output(&path), path)).collect();
-            let sent: Vec<_> = world.http.sent().into_iter().map(|r| (r.method, r.url, r.key, r.body)).collect();
+            let sent: Vec<_> =
+                world.http.sent().into_iter().map(|r| (r.method, r.url, r.key, r.body)).collect();
             histories.push((view.head.status, marks, sent));
         }
         assert_eq!(histories[0], histories[2], "{}", case.name);
@@ -34,8 +35,13 @@ async fn a_context_that_no_message_holds_is_read_from_the_journal() {
         let world = World::with_budget(ChainBudget { steps, ..ChainBudget::default() }).await;
         world.http.script(GET, [Reply::ok(json!(large))]);
         let steps = json!([
-            get("a", GET), map("copy", json!("{{ steps.a.body }}")), get("b", GET),
-            map("all", json!({"copy": "{{ steps.copy }}", "input": "{{ trigger.t }}", "b": "{{ steps.b.status }}"})),
+            get("a", GET),
+            map("copy", json!("{{ steps.a.body }}")),
+            get("b", GET),
+            map(
+                "all",
+                json!({"copy": "{{ steps.copy }}", "input": "{{ trigger.t }}", "b": "{{ steps.b.status }}"})
+            ),
         ]);
         let id = world.start_run(&workflow(steps), json!({"t": large})).await;
         world.deliver_all().await;
@@ -58,7 +64,10 @@ async fn what_may_not_start_in_time_is_left_to_another_message() {
     let long = json!({"id": "b", "type": "action", "use": "http.request", "timeout": "PT100S", "input": {"url": "https://example.com/b"}});
     let id = world.start_run(&workflow(json!([get("a", GET), map("m", json!(1)), long])), json!({})).await;
     world.deliver(&world.queue.receive()[0]).await;
-    assert!(world.http.sent_to("https://example.com/b").is_empty(), "100 of 120 seconds are left, 105 are needed");
+    assert!(
+        world.http.sent_to("https://example.com/b").is_empty(),
+        "100 of 120 seconds are left, 105 are needed"
+    );
     let left = world.queue.waiting();
     assert!(StepMessage::decode(&left[0].body).unwrap().again);
     assert!(world.run(&id).await.outcome("m").is_some(), "what was computed on the way is kept");
@@ -71,7 +80,11 @@ async fn what_may_not_start_in_time_is_left_to_another_message() {
 async fn a_message_sent_again_goes_to_the_frontier_and_repeats_no_effect() {
     let world = World::with_budget(ChainBudget { steps: 1, ..ChainBudget::default() }).await;
     prepare(&world.http);
-    let steps = json!([get("a", GET), post("b", crate::workflows::POST, json!("{{ steps.a.body.n }}")), get("c", GET)]);
+    let steps = json!([
+        get("a", GET),
+        post("b", crate::workflows::POST, json!("{{ steps.a.body.n }}")),
+        get("c", GET)
+    ]);
     let id = world.start_run(&workflow(steps), json!({})).await;
     for _ in 0..2 {
         world.deliver(&world.queue.receive()[0]).await;
@@ -122,7 +135,12 @@ async fn a_start_over_a_dead_start_reads_the_input_that_is_stored() {
 async fn the_logical_clock_moves_with_effects_only() {
     let world = World::with_budget(ChainBudget { steps: 1, ..ChainBudget::default() }).await;
     world.http.script(GET, [Reply::Slow(Duration::from_secs(3), Box::new(Reply::ok(json!(1))))]);
-    let steps = json!([map("a", json!("{{ $millis() }}")), get("g", GET), map("b", json!("{{ $millis() }}")), get("h", GET)]);
+    let steps = json!([
+        map("a", json!("{{ $millis() }}")),
+        get("g", GET),
+        map("b", json!("{{ $millis() }}")),
+        get("h", GET)
+    ]);
     let id = world.start_run(&workflow(steps), json!({})).await;
     world.deliver_all().await;
     let view = world.run(&id).await;

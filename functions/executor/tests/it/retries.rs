@@ -58,7 +58,8 @@ async fn lost_connections_are_tried_again_and_other_failures_are_not() {
     let world = World::new().await;
     world.http.script(SHAKY, [Reply::Refused, Reply::Lost, Reply::ok(json!(1))]);
     world.http.script(DOWN, [Reply::Json(422, json!("no"))]);
-    let steps = json!([post("a", SHAKY, json!(1)), with(post("b", DOWN, json!(1)), json!({"on_error": "continue"}))]);
+    let steps =
+        json!([post("a", SHAKY, json!(1)), with(post("b", DOWN, json!(1)), json!({"on_error": "continue"}))]);
     let id = world.start_run(&workflow(steps), json!({})).await;
     world.deliver_all().await;
     let view = world.run(&id).await;

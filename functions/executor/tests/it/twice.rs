@@ -22,13 +22,22 @@ async fn a_message_that_comes_twice_changes_nothing() {
                 assert_eq!(view.head.status.as_str(), case.status, "{about}");
                 let mut recorded = BTreeSet::new();
                 for entry in view.journal.entries.iter().filter(|e| e.input.is_some()) {
-                    assert!(recorded.insert((&entry.path, entry.attempt)), "{about}: `{}` recorded twice", entry.path);
+                    assert!(
+                        recorded.insert((&entry.path, entry.attempt)),
+                        "{about}: `{}` recorded twice",
+                        entry.path
+                    );
                 }
                 // Nobody died, so a claim keeps every second worker from its effect.
                 for url in case.claimed {
                     let text = case.definition.to_string();
                     let steps = text.matches(&format!("\"{url}\"")).count();
-                    let attempts = view.journal.entries.iter().filter(|e| matches!(e.mark, Mark::Retrying { .. })).count();
+                    let attempts = view
+                        .journal
+                        .entries
+                        .iter()
+                        .filter(|e| matches!(e.mark, Mark::Retrying { .. }))
+                        .count();
                     assert_eq!(world.http.sent_to(url).len(), steps + attempts, "{about}: effects at {url}");
                 }
                 runs += 1;

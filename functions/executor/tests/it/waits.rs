@@ -44,7 +44,7 @@ async fn a_message_that_comes_during_a_wait_does_not_shorten_it() {
     let id = world.start_run(&workflow(json!([wait("nap", "PT10M"), get("a", GET)])), json!({})).await;
     let first = world.queue.receive()[0].clone();
     world.deliver(&first).await;
-    world.pass(Duration::from_mins(4)).await;
+    world.pass(Duration::from_mins(4));
     world.redeliver(&harness::Message { receives: 2, ..first }).await;
     assert!(world.http.sent().is_empty());
     world.deliver_all().await;

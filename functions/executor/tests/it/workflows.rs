@@ -70,7 +70,13 @@ pub(crate) fn cases() -> Vec<Case> {
     };
     vec![
         case("nothing to do", "succeeded", &[], None, json!([])),
-        case("pure steps only", "succeeded", &[], None, json!([map("a", json!("{{ trigger.n }}")), map("b", json!("{{ steps.a }}"))])),
+        case(
+            "pure steps only",
+            "succeeded",
+            &[],
+            None,
+            json!([map("a", json!("{{ trigger.n }}")), map("b", json!("{{ steps.a }}"))]),
+        ),
         case(
             "map, branch, get, map",
             "succeeded",
@@ -84,42 +90,129 @@ pub(crate) fn cases() -> Vec<Case> {
                 map("end", json!({"got": "{{ steps.fetch.body.n }}"})),
             ]),
         ),
-        case("two posts", "succeeded", &[POST], None, json!([post("one", POST, json!({"a": 1})), post("two", POST, json!({"b": "{{ steps.one.body.id }}"}))])),
-        case("post, respond, map", "succeeded", &[POST], None, json!([
-            post("create", POST, json!({"a": 1})),
-            {"id": "tell", "type": "respond", "status": 201, "body": "{{ steps.create.body.id }}"},
-            map("end", json!("{{ steps.create.status }}")),
-        ])),
-        case("a short wait", "succeeded", &[], None, json!([map("a", json!(1)), wait("nap", "PT5M"), get("fetch", GET)])),
-        case("a short wait at the end", "succeeded", &[], None, json!([get("fetch", GET), wait("nap", "PT30S")])),
-        case("a long wait", "succeeded", &[], None, json!([map("a", json!(1)), wait("sleep", "PT17M"), map("b", json!("{{ steps.a }}"))])),
+        case(
+            "two posts",
+            "succeeded",
+            &[POST],
+            None,
+            json!([
+                post("one", POST, json!({"a": 1})),
+                post("two", POST, json!({"b": "{{ steps.one.body.id }}"}))
+            ]),
+        ),
+        case(
+            "post, respond, map",
+            "succeeded",
+            &[POST],
+            None,
+            json!([
+                post("create", POST, json!({"a": 1})),
+                {"id": "tell", "type": "respond", "status": 201, "body": "{{ steps.create.body.id }}"},
+                map("end", json!("{{ steps.create.status }}")),
+            ]),
+        ),
+        case(
+            "a short wait",
+            "succeeded",
+            &[],
+            None,
+            json!([map("a", json!(1)), wait("nap", "PT5M"), get("fetch", GET)]),
+        ),
+        case(
+            "a short wait at the end",
+            "succeeded",
+            &[],
+            None,
+            json!([get("fetch", GET), wait("nap", "PT30S")]),
+        ),
+        case(
+            "a long wait",
+            "succeeded",
+            &[],
+            None,
+            json!([map("a", json!(1)), wait("sleep", "PT17M"), map("b", json!("{{ steps.a }}"))]),
+        ),
         case("a long wait at the end", "succeeded", &[], None, json!([wait("sleep", "PT17M")])),
-        case("retry, then success", "succeeded", &[], None, json!([with(get("shaky", SHAKY), json!({"retry": retry})), map("b", json!("{{ steps.shaky.body }}"))])),
-        case("retry of a post", "succeeded", &[SHAKY], None, json!([with(post("shaky", SHAKY, json!(1)), json!({"retry": retry})), map("b", json!(1))])),
-        case("retries used up", "failed", &[], None, json!([with(get("down", DOWN), json!({"retry": retry})), map("never", json!(1))])),
-        case("a failed post goes on", "succeeded", &[GONE], None, json!([
-            with(post("gone", GONE, json!({})), json!({"on_error": "continue"})),
-            map("after", json!("{{ steps.gone.error.code }}")),
-        ])),
-        case("a fault of an expression", "failed", &[], None, json!([get("fetch", GET), map("bad", json!("{{ 1 + 'x' }}"))])),
-        case("at most once", "succeeded", &[POST], Some(POST), json!([
-            with(post("once", POST, json!({"pay": 1})), json!({"at_most_once": true, "on_error": "continue"})),
-            map("after", json!(1)),
-        ])),
-        case("stop as failed", "failed", &[], None, json!([
-            map("a", json!(1)),
-            {"id": "halt", "type": "stop", "status": "failed", "message": "no {{ steps.a }}"},
-        ])),
-        case("everything", "succeeded", &[POST], None, json!([
-            map("a", json!({"n": "{{ trigger.n }}", "at": "{{ $now() }}", "r": "{{ $random() }}"})),
-            {"id": "read", "type": "action", "use": "http.request", "input": calm(GET)},
-            {"id": "pick", "type": "branch", "arms": [
-                {"when": false, "steps": []},
-                {"when": "{{ steps.read.body.n = 2 }}", "steps": [post("write", POST, json!({"r": "{{ steps.a.r }}", "at": "{{ $now() }}"})), wait("nap", "PT1M")]}
-            ]},
-            {"id": "tell", "type": "respond", "body": {"id": "{{ steps.write.body.id }}"}},
-            with(get("gone", GONE), json!({"on_error": "continue"})),
-            {"id": "done", "type": "stop", "output": {"r": "{{ steps.a.r }}"}},
-        ])),
+        case(
+            "retry, then success",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                with(get("shaky", SHAKY), json!({"retry": retry})),
+                map("b", json!("{{ steps.shaky.body }}"))
+            ]),
+        ),
+        case(
+            "retry of a post",
+            "succeeded",
+            &[SHAKY],
+            None,
+            json!([with(post("shaky", SHAKY, json!(1)), json!({"retry": retry})), map("b", json!(1))]),
+        ),
+        case(
+            "retries used up",
+            "failed",
+            &[],
+            None,
+            json!([with(get("down", DOWN), json!({"retry": retry})), map("never", json!(1))]),
+        ),
+        case(
+            "a failed post goes on",
+            "succeeded",
+            &[GONE],
+            None,
+            json!([
+                with(post("gone", GONE, json!({})), json!({"on_error": "continue"})),
+                map("after", json!("{{ steps.gone.error.code }}")),
+            ]),
+        ),
+        case(
+            "a fault of an expression",
+            "failed",
+            &[],
+            None,
+            json!([get("fetch", GET), map("bad", json!("{{ 1 + 'x' }}"))]),
+        ),
+        case(
+            "at most once",
+            "succeeded",
+            &[POST],
+            Some(POST),
+            json!([
+                with(
+                    post("once", POST, json!({"pay": 1})),
+                    json!({"at_most_once": true, "on_error": "continue"})
+                ),
+                map("after", json!(1)),
+            ]),
+        ),
+        case(
+            "stop as failed",
+            "failed",
+            &[],
+            None,
+            json!([
+                map("a", json!(1)),
+                {"id": "halt", "type": "stop", "status": "failed", "message": "no {{ steps.a }}"},
+            ]),
+        ),
+        case(
+            "everything",
+            "succeeded",
+            &[POST],
+            None,
+            json!([
+                map("a", json!({"n": "{{ trigger.n }}", "at": "{{ $now() }}", "r": "{{ $random() }}"})),
+                {"id": "read", "type": "action", "use": "http.request", "input": calm(GET)},
+                {"id": "pick", "type": "branch", "arms": [
+                    {"when": false, "steps": []},
+                    {"when": "{{ steps.read.body.n = 2 }}", "steps": [post("write", POST, json!({"r": "{{ steps.a.r }}", "at": "{{ $now() }}"})), wait("nap", "PT1M")]}
+                ]},
+                {"id": "tell", "type": "respond", "body": {"id": "{{ steps.write.body.id }}"}},
+                with(get("gone", GONE), json!({"on_error": "continue"})),
+                {"id": "done", "type": "stop", "output": {"r": "{{ steps.a.r }}"}},
+            ]),
+        ),
     ]
 }

@@ -37,7 +37,12 @@ fn body(response: &Response<Body>) -> Value {
 }
 
 async fn runs(world: &World) -> usize {
-    let page = world.store.list_runs(&world.org, &RunFilter::default(), None, 100, world.clock.now()).await.unwrap().unwrap();
+    let page = world
+        .store
+        .list_runs(&world.org, &RunFilter::default(), None, 100, world.clock.now())
+        .await
+        .unwrap()
+        .unwrap();
     page.heads.len()
 }
 

@@ -21,7 +21,12 @@ fn event(world: &World, id: &str, source: &str, kind: &str, detail: &Value) -> S
 }
 
 async fn runs(world: &World) -> Vec<domain::run::Head> {
-    let page = world.store.list_runs(&world.org, &RunFilter::default(), None, 100, world.clock.now()).await.unwrap().unwrap();
+    let page = world
+        .store
+        .list_runs(&world.org, &RunFilter::default(), None, 100, world.clock.now())
+        .await
+        .unwrap()
+        .unwrap();
     page.heads
 }
 
@@ -119,7 +124,8 @@ async fn a_chain_of_failures_ends_at_its_limit_where_it_can_be_seen() {
     }
     let runs = runs(&world).await;
     assert_eq!((hops, runs.len()), (17, 18));
-    let stopped: Vec<_> = runs.iter().filter(|r| r.error.as_ref().is_some_and(|e| e.code == "chain_too_deep")).collect();
+    let stopped: Vec<_> =
+        runs.iter().filter(|r| r.error.as_ref().is_some_and(|e| e.code == "chain_too_deep")).collect();
     assert_eq!(stopped.len(), 1);
     assert_eq!((stopped[0].depth, stopped[0].status), (17, RunStatus::Failed));
     assert!(stopped[0].outbox.is_empty());
@@ -147,7 +153,10 @@ async fn a_trigger_whose_workflow_is_broken_keeps_no_other_from_its_run() {
         .send()
         .await
         .unwrap();
-    assert!(one(&world.ingest(), &event(&world, "e1", "shop", "x", &json!({}))).await.is_err(), "the event comes again");
+    assert!(
+        one(&world.ingest(), &event(&world, "e1", "shop", "x", &json!({}))).await.is_err(),
+        "the event comes again"
+    );
     assert_eq!(runs(&world).await.len(), 4);
 }
 
@@ -155,13 +164,18 @@ async fn a_trigger_whose_workflow_is_broken_keeps_no_other_from_its_run() {
 async fn an_event_without_an_organisation_is_the_first_ones() {
     let world = World::new().await;
     world.save(&on("upload", &json!({"source": ["aws.s3"]}), URL)).await;
-    let body = json!({"id": "e1", "source": "aws.s3", "detail-type": "Object Created", "detail": {}}).to_string();
+    let body =
+        json!({"id": "e1", "source": "aws.s3", "detail-type": "Object Created", "detail": {}}).to_string();
     assert_eq!(one(&world.ingest(), &body).await.unwrap(), 0, "nobody is set up yet");
     world.set_up().await;
     assert_eq!(one(&world.ingest(), &body).await.unwrap(), 1);
     let other = json!({"id": "e2", "source": "aws.s3", "detail": {},
         "resources": [format!("{ORG_RESOURCE}{}", OrgId::from_bytes([9; 16]))]});
-    assert_eq!(one(&world.ingest(), &other.to_string()).await.unwrap(), 0, "another organisation's event starts nothing here");
+    assert_eq!(
+        one(&world.ingest(), &other.to_string()).await.unwrap(),
+        0,
+        "another organisation's event starts nothing here"
+    );
 }
 
 #[tokio::test]

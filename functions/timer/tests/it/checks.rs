@@ -21,7 +21,7 @@ async fn a_run_whose_message_got_lost_is_sent_again() {
     let run = world.start_run(&quick(), json!({})).await;
     world.queue.lose_all();
     for minute in 1..=11 {
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
         tick(&world.timer).await.unwrap();
         assert_eq!(world.queue.waiting().len(), usize::from(minute > 10), "minute {minute}");
     }
@@ -35,7 +35,7 @@ async fn a_backlog_is_not_silence_but_the_run_stays_watched() {
     let run = world.start_run(&quick(), json!({})).await;
     world.queue.lose_all();
     world.queue.pretend_backlog(1000);
-    world.pass(Duration::from_mins(11)).await;
+    world.pass(Duration::from_mins(11));
     tick(&world.timer).await.unwrap();
     assert!(world.queue.waiting().is_empty());
     let next = world.store.all_due().await.unwrap().into_iter().map(|d| d.at).max().unwrap();
@@ -52,7 +52,7 @@ async fn a_run_that_waits_as_planned_is_left_alone() {
     world.deliver_all().await;
     let sent = world.queue.sent().len();
     for _ in 0..170 {
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
         tick(&world.timer).await.unwrap();
     }
     assert_eq!(world.queue.sent().len(), sent);
@@ -68,11 +68,11 @@ async fn a_run_past_its_limit_is_timed_out_though_nothing_else_happens() {
     while world.clock.now() < START.plus(Duration::from_mins(25)) {
         tick(&world.timer).await.unwrap();
         assert_eq!(world.run(&run).await.head.status, RunStatus::Waiting);
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
     }
     for _ in 0..2 {
         tick(&world.timer).await.unwrap();
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
     }
     let head = world.run(&run).await.head;
     assert_eq!((head.status, head.error.unwrap().code.as_str()), (RunStatus::TimedOut, "run_timeout"));
@@ -88,7 +88,7 @@ async fn a_limit_of_a_second_is_kept_too() {
     let run = world.start_run(&definition, json!({})).await;
     world.queue.lose_all();
     for _ in 0..3 {
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
         tick(&world.timer).await.unwrap();
     }
     assert_eq!(world.run(&run).await.head.status, RunStatus::TimedOut);
@@ -101,7 +101,7 @@ async fn an_ended_run_is_checked_no_more() {
     world.deliver_all().await;
     let mut checked = 0;
     for _ in 0..40 {
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
         checked += tick(&world.timer).await.unwrap().checked;
     }
     assert_eq!(checked, 1);
@@ -134,7 +134,7 @@ async fn every_live_run_has_a_check_at_any_time() {
     let run = world.start_run(&waiting("PT100M"), json!({})).await;
     world.deliver_all().await;
     for _ in 0..95 {
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
         tick(&world.timer).await.unwrap();
         let low = Millis(world.store.low_water().await.unwrap().0[0].unwrap() * 60_000);
         let due = world.store.all_due().await.unwrap();

@@ -39,7 +39,7 @@ async fn missed_minutes_are_caught_up() {
     for n in 0..90 {
         world.store.put_due(&wake(&world, n, Millis(START.0 + i64::from(n) * MINUTE))).await.unwrap();
     }
-    world.pass(Duration::from_mins(100)).await;
+    world.pass(Duration::from_mins(100));
     assert_eq!(tick(&world.timer).await.unwrap().woken, 90);
     let low = world.store.low_water().await.unwrap();
     assert_eq!(low, LowWater([Some(world.clock.now().0 / MINUTE); 16]));
@@ -51,11 +51,11 @@ async fn a_long_outage_is_caught_up_in_several_ticks() {
     for n in 0..10_u8 {
         world.store.put_due(&wake(&world, n, Millis(START.0 + i64::from(n) * 60 * MINUTE))).await.unwrap();
     }
-    world.pass(Duration::from_hours(10)).await;
+    world.pass(Duration::from_hours(10));
     let mut woken = Vec::new();
     for _ in 0..3 {
         woken.push(tick(&world.timer).await.unwrap().woken);
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
     }
     assert_eq!(woken.iter().sum::<usize>(), 10, "{woken:?}");
     assert!(woken[0] < 10, "one tick looks at four hours at most: {woken:?}");
@@ -77,7 +77,7 @@ async fn a_tick_that_dies_anywhere_loses_no_wake() {
             let world = World::new().await;
             let run = world.start_run(&waiting("PT16M"), json!({})).await;
             world.deliver_all().await;
-            world.pass(Duration::from_mins(16)).await;
+            world.pass(Duration::from_mins(16));
             world.faults.plan_next(n, fault);
             world.settle(std::slice::from_ref(&run)).await;
             assert_eq!(world.run(&run).await.head.status.as_str(), "succeeded", "{fault:?} at {n}");
@@ -110,7 +110,7 @@ async fn one_run_that_is_not_readable_holds_up_no_other() {
         .await
         .unwrap();
     for _ in 0..25 {
-        world.pass(Duration::from_mins(1)).await;
+        world.pass(Duration::from_mins(1));
         assert!(world.tick().await, "the tick gets through");
         world.deliver_until(Some(world.clock.now()), harness::Delivery::Once).await;
     }
@@ -132,10 +132,10 @@ async fn a_bus_that_is_down_holds_up_no_wake() {
         runs.push(world.start_run(&late, json!({"n": n})).await);
     }
     world.deliver_all().await;
-    world.pass(Duration::from_mins(17)).await;
+    world.pass(Duration::from_mins(17));
     world.faults.outage(Some("bus"));
     assert!(!world.tick().await, "what failed is told");
-    world.pass(Duration::from_mins(2)).await;
+    world.pass(Duration::from_mins(2));
     world.tick().await;
     world.deliver_until(Some(world.clock.now()), harness::Delivery::Once).await;
     for run in runs.iter().step_by(2) {

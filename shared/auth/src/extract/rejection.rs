@@ -60,9 +60,9 @@ impl AuthRejection {
             Self::InvalidToken { .. } | Self::ExpiredToken => {
                 Some(format!("{realm}, error=\"invalid_token\""))
             }
-            Self::Forbidden { permission, .. } => Some(format!(
-                "{realm}, error=\"insufficient_scope\", scope=\"{permission}\""
-            )),
+            Self::Forbidden { permission, .. } => {
+                Some(format!("{realm}, error=\"insufficient_scope\", scope=\"{permission}\""))
+            }
             Self::Unavailable(_) => None,
         }
     }

@@ -30,8 +30,5 @@ pub(super) fn public_key(kid: &str, pkcs8: &[u8]) -> Result<PublicKey, KeyError>
     let malformed = || KeyError::Malformed { kid: kid.to_owned() };
     let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| malformed())?;
     let bytes = pair.public_key().as_ref().try_into().map_err(|_| malformed())?;
-    Ok(PublicKey {
-        kid: kid.to_owned(),
-        bytes,
-    })
+    Ok(PublicKey { kid: kid.to_owned(), bytes })
 }

@@ -26,11 +26,7 @@ pub struct Signer {
 
 impl Signer {
     pub fn from_pkcs8(kid: &str, pkcs8: &[u8], realm: Realm) -> Result<Self, KeyError> {
-        Ok(Self {
-            key: EncodingKey::from_ed_der(pkcs8),
-            public: public_key(kid, pkcs8)?,
-            realm,
-        })
+        Ok(Self { key: EncodingKey::from_ed_der(pkcs8), public: public_key(kid, pkcs8)?, realm })
     }
 
     /// What a [`Verifier`](super::Verifier) needs to believe this signer.
@@ -55,18 +51,13 @@ impl Signer {
             aud: self.realm.audience.clone(),
             jti: Uuid::new_v4().simple().to_string(),
         };
-        Ok(AccessToken {
-            token: encode(&header, &claims, &self.key)?,
-            expires_in: LIFETIME,
-        })
+        Ok(AccessToken { token: encode(&header, &claims, &self.key)?, expires_in: LIFETIME })
     }
 }
 
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessToken")
-            .field("expires_in", &self.expires_in)
-            .finish_non_exhaustive()
+        f.debug_struct("AccessToken").field("expires_in", &self.expires_in).finish_non_exhaustive()
     }
 }
 

@@ -19,19 +19,11 @@ fn desk() -> Desk {
     let pkcs8 = generate_pkcs8().unwrap();
     let signer = Signer::from_pkcs8("k1", &pkcs8, Realm::default()).unwrap();
     let verifier = Verifier::new([signer.public_key().clone()], Realm::default());
-    Desk {
-        signer,
-        pkcs8,
-        verifier,
-    }
+    Desk { signer, pkcs8, verifier }
 }
 
 fn subject() -> Subject {
-    Subject {
-        user: UserId::from_bytes([1; 16]),
-        org: OrgId::from_bytes([2; 16]),
-        role: Role::Editor,
-    }
+    Subject { user: UserId::from_bytes([1; 16]), org: OrgId::from_bytes([2; 16]), role: Role::Editor }
 }
 
 impl Desk {
@@ -43,18 +35,12 @@ impl Desk {
     fn forged(&self, header: &Value, claims: &Value) -> String {
         let message = format!("{}.{}", part(header), part(claims));
         let pair = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&self.pkcs8).unwrap();
-        format!(
-            "{message}.{}",
-            URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes()))
-        )
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(pair.sign(message.as_bytes())))
     }
 
     fn refuses(&self, what: &str, token: &str) {
         let outcome = self.verifier.verify(token, NOW);
-        assert!(
-            matches!(outcome, Err(TokenError::Invalid { .. })),
-            "{what}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Err(TokenError::Invalid { .. })), "{what}: {outcome:?}");
     }
 }
 
@@ -90,18 +76,11 @@ fn a_token_says_what_was_signed() {
     let access = desk.signer.sign(subject(), NOW).unwrap();
     assert_eq!(access.expires_in, 900);
     let claims = desk.verifier.verify(&access.token, NOW + 1).unwrap();
-    assert_eq!(
-        (&claims.sub, &claims.org, claims.role),
-        (&subject().user, &subject().org, Role::Editor)
-    );
+    assert_eq!((&claims.sub, &claims.org, claims.role), (&subject().user, &subject().org, Role::Editor));
     assert_eq!((claims.iat, claims.exp), (NOW, NOW + 900));
     assert_ne!(claims.jti, desk.verifier.verify(&desk.token(), NOW).unwrap().jti);
     // The hand-made one is right, so each refusal below is for the one thing that it changes.
-    assert!(
-        desk.verifier
-            .verify(&desk.forged(&header(), &self::claims()), NOW)
-            .is_ok()
-    );
+    assert!(desk.verifier.verify(&desk.forged(&header(), &self::claims()), NOW).is_ok());
 }
 
 #[test]
@@ -109,23 +88,13 @@ fn time_decides_by_the_callers_clock() {
     let desk = desk();
     let token = desk.token();
     for (at, outcome) in [
-        (
-            NOW - 6,
-            Err(TokenError::Invalid {
-                reason: "it is from the future",
-            }),
-        ),
+        (NOW - 6, Err(TokenError::Invalid { reason: "it is from the future" })),
         (NOW - 5, Ok(())),
         (NOW + 899, Ok(())),
         (NOW + 904, Ok(())),
         (NOW + 905, Err(TokenError::Expired)),
         (i64::MAX, Err(TokenError::Expired)),
-        (
-            i64::MIN,
-            Err(TokenError::Invalid {
-                reason: "it is from the future",
-            }),
-        ),
+        (i64::MIN, Err(TokenError::Invalid { reason: "it is from the future" })),
     ] {
         assert_eq!(desk.verifier.verify(&token, at).map(|_| ()), outcome, "{at}");
     }
@@ -147,10 +116,7 @@ fn the_header_chooses_nothing() {
         ("typ of another kind", with(header(), "typ", "logout+jwt".into())),
         ("no kid", without(header(), "kid")),
         ("unknown kid", with(header(), "kid", "k2".into())),
-        (
-            "kid that is a path",
-            with(header(), "kid", "../../dev/null".into()),
-        ),
+        ("kid that is a path", with(header(), "kid", "../../dev/null".into())),
         ("kid that is no string", with(header(), "kid", 1.into())),
         ("crit", with(header(), "crit", json!(["exp"]))),
         ("an array", json!([])),
@@ -174,16 +140,9 @@ fn an_unsigned_token_is_refused() {
 fn the_public_key_is_not_a_shared_secret() {
     let desk = desk();
     for alg in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
-        let header = Header {
-            typ: Some("at+jwt".into()),
-            kid: Some("k1".into()),
-            ..Header::new(alg)
-        };
+        let header = Header { typ: Some("at+jwt".into()), kid: Some("k1".into()), ..Header::new(alg) };
         let key = EncodingKey::from_secret(&desk.signer.public_key().bytes);
-        desk.refuses(
-            "signed with the public key",
-            &encode(&header, &claims(), &key).unwrap(),
-        );
+        desk.refuses("signed with the public key", &encode(&header, &claims(), &key).unwrap());
     }
 }
 
@@ -196,10 +155,7 @@ fn a_key_in_the_token_is_not_read() {
     desk.refuses("jwk", &thief.forged(&with(header(), "jwk", jwk), &claims()));
     desk.refuses(
         "jku",
-        &thief.forged(
-            &with(header(), "jku", "https://thief.example/keys".into()),
-            &claims(),
-        ),
+        &thief.forged(&with(header(), "jku", "https://thief.example/keys".into()), &claims()),
     );
 }
 
@@ -208,10 +164,7 @@ fn claims_must_be_there_and_of_their_type() {
     let desk = desk();
     for claim in ["sub", "org", "role", "iat", "exp", "iss", "aud", "jti"] {
         desk.refuses(claim, &desk.forged(&header(), &without(claims(), claim)));
-        desk.refuses(
-            claim,
-            &desk.forged(&header(), &with(claims(), claim, Value::Null)),
-        );
+        desk.refuses(claim, &desk.forged(&header(), &with(claims(), claim, Value::Null)));
     }
     for (claim, value) in [
         ("exp", json!("1800000900")),
@@ -252,14 +205,8 @@ fn claims_must_be_there_and_of_their_type() {
 fn a_token_of_another_realm_is_refused_with_the_same_key() {
     let desk = desk();
     for realm in [
-        Realm {
-            issuer: "staging".into(),
-            ..Realm::default()
-        },
-        Realm {
-            audience: "webhooks".into(),
-            ..Realm::default()
-        },
+        Realm { issuer: "staging".into(), ..Realm::default() },
+        Realm { audience: "webhooks".into(), ..Realm::default() },
     ] {
         let other = Signer::from_pkcs8("k1", &desk.pkcs8, realm).unwrap();
         desk.refuses("another realm", &other.sign(subject(), NOW).unwrap().token);
@@ -273,10 +220,7 @@ fn a_changed_token_is_refused() {
     let parts: Vec<&str> = token.split('.').collect();
     let promoted = part(&with(claims(), "role", "owner".into()));
     desk.refuses("other claims", &format!("{}.{promoted}.{}", parts[0], parts[2]));
-    desk.refuses(
-        "other header",
-        &format!("{}.{}.{}", part(&header()), parts[1], parts[2]),
-    );
+    desk.refuses("other header", &format!("{}.{}.{}", part(&header()), parts[1], parts[2]));
     for (index, part) in parts.iter().enumerate() {
         // Not the last character: its low bits may be padding.
         let middle = part.len() / 2;
@@ -305,10 +249,7 @@ fn a_changed_token_is_refused() {
 fn keys_rotate() {
     let (old, new) = (desk(), generate_pkcs8().unwrap());
     let new = Signer::from_pkcs8("k2", &new, Realm::default()).unwrap();
-    let both = Verifier::new(
-        [old.signer.public_key().clone(), new.public_key().clone()],
-        Realm::default(),
-    );
+    let both = Verifier::new([old.signer.public_key().clone(), new.public_key().clone()], Realm::default());
     assert!(both.verify(&old.token(), NOW).is_ok());
     let token = new.sign(subject(), NOW).unwrap().token;
     assert!(both.verify(&token, NOW).is_ok());
@@ -328,8 +269,5 @@ fn debug_output_has_no_secrets() {
     assert_eq!(format!("{access:?}"), "AccessToken { expires_in: 900, .. }");
     let shown = format!("{:?} {:?}", desk.signer, desk.verifier);
     let secret = &desk.pkcs8[16..48];
-    assert!(
-        !shown.contains(&format!("{secret:?}")) && !shown.contains("EncodingKey"),
-        "{shown}"
-    );
+    assert!(!shown.contains(&format!("{secret:?}")) && !shown.contains("EncodingKey"), "{shown}");
 }

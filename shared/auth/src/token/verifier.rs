@@ -37,15 +37,8 @@ impl Verifier {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let keys = keys
-            .into_iter()
-            .map(|key| (key.kid, DecodingKey::from_ed_der(&key.bytes)))
-            .collect();
-        Self {
-            keys,
-            realm,
-            validation,
-        }
+        let keys = keys.into_iter().map(|key| (key.kid, DecodingKey::from_ed_der(&key.bytes))).collect();
+        Self { keys, realm, validation }
     }
 
     /// What `token` says, if all of it is right at `now` (seconds since 1970).

@@ -23,7 +23,13 @@ pub struct StepError {
 impl StepError {
     /// A failure that no repetition will mend.
     pub fn fatal(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), retryable: false, retry_after_ms: None, details: None }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            retryable: false,
+            retry_after_ms: None,
+            details: None,
+        }
     }
 
     /// A failure that may pass.

@@ -39,7 +39,10 @@ impl Definition {
             steps.iter().any(|s| match &s.kind {
                 StepKind::Respond { .. } => true,
                 StepKind::Branch { arms, otherwise } => arms.iter().any(|a| any(&a.steps)) || any(otherwise),
-                StepKind::Map { .. } | StepKind::Action(_) | StepKind::Wait { .. } | StepKind::Stop { .. } => false,
+                StepKind::Map { .. }
+                | StepKind::Action(_)
+                | StepKind::Wait { .. }
+                | StepKind::Stop { .. } => false,
             })
         }
         any(&self.steps)

@@ -24,7 +24,11 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
     }
     let description = r.optional_text("description", 10_000);
     if r.take("schema").is_some_and(|v| v.as_u64() != Some(SCHEMA)) {
-        r.fault_at("schema", "schema_unknown", format!("`schema` must be {SCHEMA}, the version this deployment reads"));
+        r.fault_at(
+            "schema",
+            "schema_unknown",
+            format!("`schema` must be {SCHEMA}, the version this deployment reads"),
+        );
     }
     let timeout = r.duration("timeout", Duration::from_secs(1), limits::MAX_RUN_TIMEOUT);
     let triggers = r.required("triggers").cloned();
@@ -96,7 +100,9 @@ mod tests {
         let definition = definition.unwrap();
         assert!(definition.responds());
         assert_eq!(definition.triggers.len(), 3);
-        assert!(matches!(&definition.steps[1].kind, StepKind::Branch { arms, otherwise } if arms.len() == 1 && otherwise.len() == 1));
+        assert!(
+            matches!(&definition.steps[1].kind, StepKind::Branch { arms, otherwise } if arms.len() == 1 && otherwise.len() == 1)
+        );
     }
 
     #[test]
@@ -110,8 +116,12 @@ mod tests {
             ]
         }));
         let want = [
-            ("/name", "type_mismatch"), ("/triggers/0/type", "trigger_type_unknown"), ("/steps/0", "missing_field"),
-            ("/steps/1/id", "duplicate_id"), ("/steps/1", "wait_needs_one"), ("/steps/2/id", "invalid_id"),
+            ("/name", "type_mismatch"),
+            ("/triggers/0/type", "trigger_type_unknown"),
+            ("/steps/0", "missing_field"),
+            ("/steps/1/id", "duplicate_id"),
+            ("/steps/1", "wait_needs_one"),
+            ("/steps/2/id", "invalid_id"),
             ("/steps/2/colour", "unknown_field"),
         ];
         assert_eq!(found, want.map(|(p, c)| (p.to_owned(), c.to_owned())));
@@ -121,12 +131,14 @@ mod tests {
     fn deep_and_long_definitions_are_bounded() {
         let mut steps = json!([]);
         for i in 0..50 {
-            steps = json!([{"id": format!("s{i}"), "type": "branch", "arms": [{"when": true, "steps": steps}]}]);
+            steps =
+                json!([{"id": format!("s{i}"), "type": "branch", "arms": [{"when": true, "steps": steps}]}]);
         }
         let found = faults(&json!({"name": "deep", "triggers": [], "steps": steps}));
         assert!(found.iter().any(|(_, code)| code == "blocks_too_deep"), "{found:?}");
 
-        let many: Vec<Value> = (0..2000).map(|i| json!({"id": format!("s{i}"), "type": "map", "output": 1})).collect();
+        let many: Vec<Value> =
+            (0..2000).map(|i| json!({"id": format!("s{i}"), "type": "map", "output": 1})).collect();
         let found = faults(&json!({"name": "long", "triggers": [], "steps": many}));
         assert_eq!(found, [("/steps".to_owned(), "too_many_steps".to_owned())]);
     }

@@ -23,7 +23,10 @@ impl Walk {
     pub(super) fn count_step(&mut self) -> bool {
         self.count += 1;
         if self.count == limits::MAX_STEPS + 1 {
-            let message = format!("a workflow has at most {} steps; move some into a workflow of their own", limits::MAX_STEPS);
+            let message = format!(
+                "a workflow has at most {} steps; move some into a workflow of their own",
+                limits::MAX_STEPS
+            );
             self.fault("/steps", "too_many_steps", message);
         }
         self.count <= limits::MAX_STEPS
@@ -89,7 +92,8 @@ impl<'w> Reader<'w> {
 
     pub(super) fn declare_step(&mut self, id: &str) {
         if let Some((_, first)) = self.walk.steps.iter().find(|(known, _)| known == id) {
-            let message = format!("the step at `{first}` has the id `{id}` already; ids are unique in a workflow");
+            let message =
+                format!("the step at `{first}` has the id `{id}` already; ids are unique in a workflow");
             self.fault_at("id", "duplicate_id", message);
         } else {
             self.walk.steps.push((id.to_owned(), self.pointer.clone()));
@@ -134,7 +138,8 @@ impl<'w> Reader<'w> {
             return Some(text);
         }
         let shown: String = text.chars().take(64).collect();
-        let message = format!("`{shown}` is not an id: use 1 to 64 letters, digits and `_`, beginning with a letter");
+        let message =
+            format!("`{shown}` is not an id: use 1 to 64 letters, digits and `_`, beginning with a letter");
         self.fault_at(field, "invalid_id", message);
         None
     }
@@ -166,7 +171,10 @@ impl<'w> Reader<'w> {
             Some(d) if (min..=max).contains(&d) => Some(d),
             _ => {
                 let (min, max) = (duration::format(min), duration::format(max));
-                self.mismatch(field, &format!("an ISO 8601 duration from `{min}` to `{max}`, such as `PT30S`"))
+                self.mismatch(
+                    field,
+                    &format!("an ISO 8601 duration from `{min}` to `{max}`, such as `PT30S`"),
+                )
             }
         }
     }
@@ -174,13 +182,19 @@ impl<'w> Reader<'w> {
     /// The index of one of `choices`.
     pub(super) fn choice(&mut self, field: &'static str, choices: &[&str]) -> Option<usize> {
         let given = self.take(field)?.as_str().map(str::to_owned);
-        if let Some(i) = given.and_then(|text| choices.iter().position(|c| *c == text)) { Some(i) } else {
+        if let Some(i) = given.and_then(|text| choices.iter().position(|c| *c == text)) {
+            Some(i)
+        } else {
             let names = choices.iter().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(" or ");
             self.mismatch(field, &names)
         }
     }
 
-    pub(super) fn nested<T>(&mut self, field: &'static str, read: impl FnOnce(&mut Reader<'_>) -> T) -> Option<T> {
+    pub(super) fn nested<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&mut Reader<'_>) -> T,
+    ) -> Option<T> {
         let value = self.take(field)?.clone();
         let pointer = fault::join(&self.pointer, field);
         let mut inner = Reader::open(self.walk, &value, pointer)?;

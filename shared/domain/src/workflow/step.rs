@@ -121,7 +121,10 @@ pub(super) fn read_all(walk: &mut Walk, value: &Value, pointer: &str, depth: usi
         return Vec::new();
     };
     if depth > limits::MAX_BLOCK_DEPTH {
-        let message = format!("blocks nest deeper than {}; move some into a workflow of their own", limits::MAX_BLOCK_DEPTH);
+        let message = format!(
+            "blocks nest deeper than {}; move some into a workflow of their own",
+            limits::MAX_BLOCK_DEPTH
+        );
         walk.fault(pointer, "blocks_too_deep", message);
         return Vec::new();
     }
@@ -169,8 +172,9 @@ fn read(r: &mut Reader<'_>, depth: usize) -> Option<Step> {
             })
         }
         other => {
-            let message =
-                format!("no step is of type `{other}`; use `map`, `branch`, `action`, `wait`, `respond` or `stop`");
+            let message = format!(
+                "no step is of type `{other}`; use `map`, `branch`, `action`, `wait`, `respond` or `stop`"
+            );
             r.fault_at("type", "step_type_unknown", message);
             r.ignore_rest();
             None
@@ -190,7 +194,9 @@ fn read_branch(r: &mut Reader<'_>, depth: usize) -> StepKind {
                 r.fault_at("arms", "branch_without_arms", "a branch needs at least one arm");
             }
             for (i, item) in items.iter().enumerate() {
-                let Some(mut arm) = Reader::open(r.walk(), item, format!("{base}/arms/{i}")) else { continue };
+                let Some(mut arm) = Reader::open(r.walk(), item, format!("{base}/arms/{i}")) else {
+                    continue;
+                };
                 let when = arm.required("when").cloned();
                 let steps = arm.required("steps").cloned();
                 let steps_at = format!("{}/steps", arm.pointer());
@@ -201,7 +207,9 @@ fn read_branch(r: &mut Reader<'_>, depth: usize) -> StepKind {
                 }
             }
         }
-        Some(None) => r.fault_at("arms", "type_mismatch", "arms are a list: `[{\"when\": …, \"steps\": […]}]`"),
+        Some(None) => {
+            r.fault_at("arms", "type_mismatch", "arms are a list: `[{\"when\": …, \"steps\": […]}]`");
+        }
         None => {}
     }
     let otherwise = otherwise_value
@@ -220,8 +228,9 @@ fn read_action(r: &mut Reader<'_>) -> Option<Action> {
     }
     let input = r.required("input").cloned();
     let retry = r.nested("retry", read_retry).unwrap_or_default();
-    let timeout =
-        r.duration("timeout", Duration::from_millis(100), limits::MAX_STEP_TIMEOUT).unwrap_or(limits::DEFAULT_STEP_TIMEOUT);
+    let timeout = r
+        .duration("timeout", Duration::from_millis(100), limits::MAX_STEP_TIMEOUT)
+        .unwrap_or(limits::DEFAULT_STEP_TIMEOUT);
     let at_most_once = r.boolean("at_most_once").unwrap_or(false);
     let idempotent = r.boolean("idempotent");
     Some(Action { uses: uses?, input: input?, retry, timeout, at_most_once, idempotent })
@@ -231,7 +240,9 @@ fn read_retry(r: &mut Reader<'_>) -> Retry {
     let default = Retry::default();
     let longest = Duration::from_hours(24);
     Retry {
-        max_attempts: r.integer("max_attempts", 1, u64::from(limits::MAX_ATTEMPTS)).map_or(default.max_attempts, |n| n as u16),
+        max_attempts: r
+            .integer("max_attempts", 1, u64::from(limits::MAX_ATTEMPTS))
+            .map_or(default.max_attempts, |n| n as u16),
         initial: r.duration("initial", Duration::ZERO, longest).unwrap_or(default.initial),
         backoff: r.number("backoff", 1.0, 10.0).unwrap_or(default.backoff),
         max_delay: r.duration("max_delay", Duration::ZERO, longest).unwrap_or(default.max_delay),
@@ -244,7 +255,10 @@ fn read_wait(r: &mut Reader<'_>) -> Option<StepKind> {
         (Some(length), None) => Some(StepKind::Wait { pause: Pause::For(length) }),
         (None, Some(time)) => Some(StepKind::Wait { pause: Pause::Until(time) }),
         _ => {
-            r.fault("wait_needs_one", "a wait has either `for` (a duration such as `PT6H`) or `until` (a time)");
+            r.fault(
+                "wait_needs_one",
+                "a wait has either `for` (a duration such as `PT6H`) or `until` (a time)",
+            );
             None
         }
     }

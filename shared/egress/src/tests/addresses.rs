@@ -166,11 +166,7 @@ async fn odd_spellings_of_special_addresses_end_as_blocked() {
     let client = cloud();
     for url in LOOPBACK_SPELLINGS.iter().chain(NEVER) {
         let error = get(&client, url).await.unwrap_err();
-        assert_eq!(
-            (error.code(), error.sent()),
-            ("egress_blocked", Sent::NotSent),
-            "{url}: {error}"
-        );
+        assert_eq!((error.code(), error.sent()), ("egress_blocked", Sent::NotSent), "{url}: {error}");
         assert!(!error.retryable(), "{url}");
     }
 }
@@ -182,11 +178,7 @@ async fn local_development_adds_loopback_and_nothing_else() {
     }
     let client = local();
     for url in NEVER {
-        assert_eq!(
-            get(&client, url).await.unwrap_err().code(),
-            "egress_blocked",
-            "{url}"
-        );
+        assert_eq!(get(&client, url).await.unwrap_err().code(), "egress_blocked", "{url}");
     }
 }
 
@@ -220,15 +212,8 @@ async fn addresses_that_are_not_web_addresses_are_refused() {
         ("http://127.0.0.1:6667/", "egress_blocked"),
     ] {
         let error = get(&client, url).await.unwrap_err();
-        assert_eq!(
-            (error.code(), error.sent()),
-            (code, Sent::NotSent),
-            "{url}: {error}"
-        );
+        assert_eq!((error.code(), error.sent()), (code, Sent::NotSent), "{url}: {error}");
     }
     let long = format!("https://example.com/{}", "a".repeat(9000));
-    assert!(matches!(
-        get(&client, &long).await,
-        Err(EgressError::InvalidUrl { .. })
-    ));
+    assert!(matches!(get(&client, &long).await, Err(EgressError::InvalidUrl { .. })));
 }

@@ -46,12 +46,7 @@ async fn http2() -> Http2 {
             });
         }
     });
-    Http2 {
-        client: trusting(roots),
-        url,
-        connections,
-        requests,
-    }
+    Http2 { client: trusting(roots), url, connections, requests }
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std::io::Error> {
@@ -61,13 +56,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std
         "/reset" => Err(std::io::Error::other("reset")),
         "/large" => Ok(Response::new(Bytes::from(vec![b'x'; 100_000]).into())),
         _ => Ok(Response::new(
-            request
-                .into_body()
-                .collect()
-                .await
-                .map_err(std::io::Error::other)?
-                .to_bytes()
-                .into(),
+            request.into_body().collect().await.map_err(std::io::Error::other)?.to_bytes().into(),
         )),
     }
 }
@@ -76,17 +65,8 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std
 async fn requests_share_one_connection() {
     let server = http2().await;
     for body in ["first", "second"] {
-        let request = server
-            .client
-            .request(Method::POST, format!("{}/echo", server.url));
-        let response = server
-            .client
-            .send(HttpRequest {
-                body: body.into(),
-                ..request
-            })
-            .await
-            .unwrap();
+        let request = server.client.request(Method::POST, format!("{}/echo", server.url));
+        let response = server.client.send(HttpRequest { body: body.into(), ..request }).await.unwrap();
         assert_eq!(response.body, body);
     }
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
@@ -95,32 +75,17 @@ async fn requests_share_one_connection() {
 #[tokio::test]
 async fn a_reset_stream_may_have_acted_and_is_not_repeated() {
     let server = http2().await;
-    let request = server
-        .client
-        .request(Method::POST, format!("{}/reset", server.url));
+    let request = server.client.request(Method::POST, format!("{}/reset", server.url));
     let error = server.client.send(request).await.unwrap_err();
-    assert_eq!(
-        (error.code(), error.sent()),
-        ("connection_lost", Sent::MaybeSent),
-        "{error:?}"
-    );
+    assert_eq!((error.code(), error.sent()), ("connection_lost", Sent::MaybeSent), "{error:?}");
     assert_eq!(server.requests.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
 async fn the_size_limit_ends_a_stream_and_not_the_connection() {
     let server = http2().await;
-    let request = server
-        .client
-        .request(Method::GET, format!("{}/large", server.url));
-    let error = server
-        .client
-        .send(HttpRequest {
-            max_response_bytes: 50_000,
-            ..request
-        })
-        .await
-        .unwrap_err();
+    let request = server.client.request(Method::GET, format!("{}/large", server.url));
+    let error = server.client.send(HttpRequest { max_response_bytes: 50_000, ..request }).await.unwrap_err();
     assert_eq!(error.code(), "response_too_large");
     assert!(get(&server.client, &format!("{}/echo", server.url)).await.is_ok());
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);

@@ -27,10 +27,7 @@ async fn limited(url: &str) -> Result<HttpResponse, EgressError> {
 
 fn too_large(outcome: Result<HttpResponse, EgressError>) {
     let error = outcome.unwrap_err();
-    assert!(
-        matches!(error, EgressError::ResponseTooLarge { limit: LIMIT, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, EgressError::ResponseTooLarge { limit: LIMIT, .. }), "{error:?}");
     assert_eq!(
         (error.code(), error.sent(), error.retryable()),
         ("response_too_large", Sent::MaybeSent, false)
@@ -46,10 +43,7 @@ async fn an_endless_body_stops_at_the_limit() {
             } else {
                 [&b"400\r\n"[..], &[b'x'; 1024], b"\r\n"].concat()
             };
-            stream
-                .write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes())
-                .await
-                .unwrap();
+            stream.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes()).await.unwrap();
             while stream.write_all(&chunk).await.is_ok() {}
         })
         .await;
@@ -60,19 +54,13 @@ async fn an_endless_body_stops_at_the_limit() {
 #[tokio::test]
 async fn a_huge_declared_length_is_refused_unread() {
     let server = Server::scripted(|_, mut stream| async move {
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n").await.unwrap();
         tokio::time::sleep(Duration::from_mins(1)).await;
     })
     .await;
     let started = Instant::now();
     too_large(limited(&server.url("/")).await);
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "it waited for the body"
-    );
+    assert!(started.elapsed() < Duration::from_secs(5), "it waited for the body");
 }
 
 #[tokio::test]
@@ -92,10 +80,7 @@ async fn exactly_the_limit_is_allowed_and_one_more_is_not() {
 async fn a_length_declared_for_a_head_request_is_not_a_body() {
     let server = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n").await;
     let client = local();
-    let response = client
-        .send(client.request(Method::HEAD, server.url("/")))
-        .await
-        .unwrap();
+    let response = client.send(client.request(Method::HEAD, server.url("/"))).await.unwrap();
     assert_eq!(response.headers["content-length"], "99999999999");
     assert!(response.body.is_empty());
 }
@@ -103,21 +88,12 @@ async fn a_length_declared_for_a_head_request_is_not_a_body() {
 #[tokio::test]
 async fn the_clients_limit_stands_above_the_requests() {
     let server = Server::answering("HTTP/1.1 200 OK\r\n\r\n0123456789X").await;
-    let config = EgressConfig {
-        allow_loopback: true,
-        max_response_bytes: 10,
-        ..EgressConfig::default()
-    };
+    let config = EgressConfig { allow_loopback: true, max_response_bytes: 10, ..EgressConfig::default() };
     let client = Egress::new(config).unwrap();
-    let request = HttpRequest {
-        max_response_bytes: usize::MAX,
-        ..HttpRequest::new(Method::GET, server.url("/"))
-    };
+    let request =
+        HttpRequest { max_response_bytes: usize::MAX, ..HttpRequest::new(Method::GET, server.url("/")) };
     let error = client.send(request).await.unwrap_err();
-    assert!(
-        matches!(error, EgressError::ResponseTooLarge { limit: 10, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, EgressError::ResponseTooLarge { limit: 10, .. }), "{error:?}");
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -127,20 +103,14 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 }
 
 fn packed(body: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
 #[tokio::test]
 async fn a_gzip_bomb_stops_at_the_limit() {
     let bomb = gzip(&vec![0; 50_000_000]);
-    assert!(
-        bomb.len() < LIMIT,
-        "the bomb must pass the limit for received bytes"
-    );
+    assert!(bomb.len() < LIMIT, "the bomb must pass the limit for received bytes");
     too_large(limited(&Server::answering(packed(&bomb)).await.url("/")).await);
 }
 
@@ -154,11 +124,7 @@ async fn a_gzip_stream_of_nothing_stops_at_the_limit() {
 #[tokio::test]
 async fn gzip_is_unpacked_and_its_headers_removed() {
     let members = [gzip(b"hello "), gzip(b"world")].concat();
-    for (body, plain) in [
-        (gzip(b"hello world"), "hello world"),
-        (members, "hello world"),
-        (gzip(b""), ""),
-    ] {
+    for (body, plain) in [(gzip(b"hello world"), "hello world"), (members, "hello world"), (gzip(b""), "")] {
         let server = Server::answering(packed(&body)).await;
         let response = get(&local(), &server.url("/")).await.unwrap();
         assert_eq!(response.body, plain);
@@ -173,10 +139,7 @@ async fn who_asks_for_an_encoding_gets_the_bytes_as_they_came() {
     let body = gzip(b"hello");
     let server = Server::answering(packed(&body)).await;
     let client = local();
-    let request = client
-        .request(Method::GET, server.url("/"))
-        .header("accept-encoding", "gzip, br")
-        .unwrap();
+    let request = client.request(Method::GET, server.url("/")).header("accept-encoding", "gzip, br").unwrap();
     let response = client.send(request).await.unwrap();
     assert_eq!(response.body, body);
     assert_eq!(response.headers["content-encoding"], "gzip");
@@ -188,19 +151,12 @@ async fn damaged_gzip_is_an_invalid_response() {
     let mut wrong_checksum = whole.clone();
     let at = wrong_checksum.len() - 8;
     wrong_checksum[at] ^= 1;
-    for body in [
-        whole[..whole.len() - 9].to_vec(),
-        whole[..5].to_vec(),
-        b"not gzip at all".to_vec(),
-        wrong_checksum,
-    ] {
+    for body in
+        [whole[..whole.len() - 9].to_vec(), whole[..5].to_vec(), b"not gzip at all".to_vec(), wrong_checksum]
+    {
         let server = Server::answering(packed(&body)).await;
         let error = get(&local(), &server.url("/")).await.unwrap_err();
-        assert_eq!(
-            (error.code(), error.sent()),
-            ("invalid_response", Sent::MaybeSent),
-            "{error}"
-        );
+        assert_eq!((error.code(), error.sent()), ("invalid_response", Sent::MaybeSent), "{error}");
     }
 }
 
@@ -213,21 +169,9 @@ async fn an_empty_body_is_not_unpacked() {
 async fn timed(url: String, timeout: Duration) -> EgressError {
     let client = local();
     let started = Instant::now();
-    let error = client
-        .send(HttpRequest {
-            timeout,
-            ..client.request(Method::GET, url)
-        })
-        .await
-        .unwrap_err();
-    assert!(
-        started.elapsed() >= timeout && started.elapsed() < timeout + Duration::from_secs(3),
-        "{error}"
-    );
-    assert_eq!(
-        (error.code(), error.sent(), error.retryable()),
-        ("request_timeout", Sent::MaybeSent, true)
-    );
+    let error = client.send(HttpRequest { timeout, ..client.request(Method::GET, url) }).await.unwrap_err();
+    assert!(started.elapsed() >= timeout && started.elapsed() < timeout + Duration::from_secs(3), "{error}");
+    assert_eq!((error.code(), error.sent(), error.retryable()), ("request_timeout", Sent::MaybeSent, true));
     error
 }
 
@@ -242,9 +186,7 @@ async fn the_deadline_covers_silence_slow_drips_and_slow_redirects() {
     timed(silent.url("/"), timeout).await;
 
     let drip = Server::scripted(|_, mut stream| async move {
-        let _ = stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-            .await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n").await;
         while stream.write_all(b"x").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -18,11 +18,7 @@ use crate::{Egress, EgressConfig, EgressError, HttpPort, HttpRequest, HttpRespon
 
 /// A client as local development has it.
 fn local() -> Egress {
-    Egress::new(EgressConfig {
-        allow_loopback: true,
-        ..EgressConfig::default()
-    })
-    .unwrap()
+    Egress::new(EgressConfig { allow_loopback: true, ..EgressConfig::default() }).unwrap()
 }
 
 /// A client as the cloud has it.
@@ -31,10 +27,5 @@ fn cloud() -> Egress {
 }
 
 async fn get(client: &Egress, url: &str) -> Result<HttpResponse, EgressError> {
-    client
-        .send(HttpRequest {
-            timeout: Duration::from_secs(10),
-            ..client.request(Method::GET, url)
-        })
-        .await
+    client.send(HttpRequest { timeout: Duration::from_secs(10), ..client.request(Method::GET, url) }).await
 }

@@ -28,10 +28,7 @@ async fn a_redirect_leads_nowhere_that_a_request_may_not() {
     ] {
         let server = Server::redirecting(302, location).await;
         let error = get(&local(), &server.url("/")).await.unwrap_err();
-        assert!(
-            matches!(error, EgressError::RedirectBlocked { .. }),
-            "{location}: {error:?}"
-        );
+        assert!(matches!(error, EgressError::RedirectBlocked { .. }), "{location}: {error:?}");
         assert_eq!(
             (error.code(), error.sent(), error.retryable()),
             ("redirect_blocked", Sent::MaybeSent, false)
@@ -50,10 +47,7 @@ async fn a_redirect_to_loopback_is_followed_in_local_development_only() {
     // The cloud's client judges a redirect by the same rule as a first address.
     let base = url::Url::parse("https://example.com/").unwrap();
     assert!(crate::target::join(&base, &target.url("/"), false).is_err());
-    assert_eq!(
-        get(&cloud(), &server.url("/")).await.unwrap_err().code(),
-        "egress_blocked"
-    );
+    assert_eq!(get(&cloud(), &server.url("/")).await.unwrap_err().code(), "egress_blocked");
 }
 
 #[tokio::test]
@@ -76,10 +70,7 @@ async fn a_loop_ends() {
     let server = Server::redirecting(302, "/again").await;
     let error = get(&local(), &server.url("/")).await.unwrap_err();
     assert_eq!(error, EgressError::RedirectLimit { limit: 5 });
-    assert_eq!(
-        (error.code(), error.sent(), error.retryable()),
-        ("redirect_limit", Sent::MaybeSent, false)
-    );
+    assert_eq!((error.code(), error.sent(), error.retryable()), ("redirect_limit", Sent::MaybeSent, false));
     assert_eq!(server.seen().len(), 6);
 }
 
@@ -87,10 +78,7 @@ async fn a_loop_ends() {
 async fn the_redirect_itself_is_the_answer_if_the_caller_wants_it() {
     let server = Server::redirecting(302, "http://10.0.0.1/").await;
     let client = local();
-    let request = HttpRequest {
-        follow_redirects: false,
-        ..client.request(Method::GET, server.url("/"))
-    };
+    let request = HttpRequest { follow_redirects: false, ..client.request(Method::GET, server.url("/")) };
     let response = client.send(request).await.unwrap();
     assert_eq!((response.status.as_u16(), response.redirects), (302, 0));
     assert_eq!(response.headers["location"], "http://10.0.0.1/");
@@ -103,11 +91,7 @@ async fn statuses_that_do_not_redirect_are_answers() {
         "HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n",
     ] {
         let server = Server::answering(answer).await;
-        assert_eq!(
-            get(&local(), &server.url("/")).await.unwrap().redirects,
-            0,
-            "{answer}"
-        );
+        assert_eq!(get(&local(), &server.url("/")).await.unwrap().redirects, 0, "{answer}");
     }
 }
 
@@ -136,18 +120,10 @@ async fn methods_and_bodies_follow_as_in_browsers() {
         }
         client.send(request).await.unwrap();
         let seen = target.seen().remove(0);
-        assert!(
-            seen.line.starts_with(&format!("{expected} / ")),
-            "{status} {method}: {}",
-            seen.line
-        );
+        assert!(seen.line.starts_with(&format!("{expected} / ")), "{status} {method}: {}", seen.line);
         assert_eq!(seen.body, body.as_bytes(), "{status} {method}");
         let keeps_type = expected == method;
-        assert_eq!(
-            seen.header("content-type").is_some(),
-            keeps_type,
-            "{status} {method}"
-        );
+        assert_eq!(seen.header("content-type").is_some(), keeps_type, "{status} {method}");
     }
 }
 
@@ -171,17 +147,11 @@ async fn credentials_stay_with_their_origin() {
     for target in [away.url("/"), format!("http://localhost:{port}/")] {
         let server = Server::redirecting(307, &target).await;
         let client = local();
-        client
-            .send(with_credentials(client.request(Method::POST, server.url("/"))))
-            .await
-            .unwrap();
+        client.send(with_credentials(client.request(Method::POST, server.url("/")))).await.unwrap();
         let first = server.seen().remove(0);
         assert_eq!(first.header("authorization"), Some("Bearer secret"));
         let second = away.seen().pop().unwrap();
-        assert!(
-            !second.headers.iter().any(|(_, value)| value.contains("secret")),
-            "{target}: {second:?}"
-        );
+        assert!(!second.headers.iter().any(|(_, value)| value.contains("secret")), "{target}: {second:?}");
         assert_eq!(second.header("accept"), Some("application/json"));
         assert_eq!(second.header("idempotency-key"), Some("run-1"));
     }
@@ -190,21 +160,12 @@ async fn credentials_stay_with_their_origin() {
 #[tokio::test]
 async fn credentials_follow_within_their_origin() {
     let server = Server::scripted(|seen: Seen, mut stream| async move {
-        let answer = if seen.line.contains("/first") {
-            redirect(302, "/second")
-        } else {
-            ok("")
-        };
+        let answer = if seen.line.contains("/first") { redirect(302, "/second") } else { ok("") };
         stream.write_all(answer.as_bytes()).await.unwrap();
     })
     .await;
     let client = local();
-    client
-        .send(with_credentials(
-            client.request(Method::GET, server.url("/first")),
-        ))
-        .await
-        .unwrap();
+    client.send(with_credentials(client.request(Method::GET, server.url("/first")))).await.unwrap();
     assert_eq!(server.seen()[1].header("authorization"), Some("Bearer secret"));
     assert_eq!(server.seen()[1].header("x-acme-token"), Some("secret"));
 }
@@ -212,17 +173,8 @@ async fn credentials_follow_within_their_origin() {
 #[tokio::test]
 async fn credentials_once_dropped_do_not_come_back() {
     let away = Server::scripted(|seen: Seen, mut stream| async move {
-        let back = seen
-            .line
-            .split(' ')
-            .nth(1)
-            .unwrap()
-            .trim_start_matches("/to/")
-            .to_owned();
-        stream
-            .write_all(redirect(302, format!("http://{back}/end")).as_bytes())
-            .await
-            .unwrap();
+        let back = seen.line.split(' ').nth(1).unwrap().trim_start_matches("/to/").to_owned();
+        stream.write_all(redirect(302, format!("http://{back}/end")).as_bytes()).await.unwrap();
     })
     .await;
     let away_url = away.url("/to/");
@@ -240,17 +192,10 @@ async fn credentials_once_dropped_do_not_come_back() {
     })
     .await;
     let client = local();
-    let response = client
-        .send(with_credentials(client.request(Method::GET, home.url("/start"))))
-        .await
-        .unwrap();
+    let response =
+        client.send(with_credentials(client.request(Method::GET, home.url("/start")))).await.unwrap();
     assert_eq!((response.body, response.redirects), (Bytes::from("end"), 2));
-    assert!(
-        !home.seen()[1]
-            .headers
-            .iter()
-            .any(|(_, value)| value.contains("secret"))
-    );
+    assert!(!home.seen()[1].headers.iter().any(|(_, value)| value.contains("secret")));
 }
 
 #[tokio::test]
@@ -261,10 +206,8 @@ async fn a_failure_after_a_redirect_says_that_the_request_was_sent() {
     };
     let server = Server::redirecting(307, format!("http://{nobody}/")).await;
     let client = local();
-    let request = HttpRequest {
-        timeout: Duration::from_secs(5),
-        ..client.request(Method::POST, server.url("/"))
-    };
+    let request =
+        HttpRequest { timeout: Duration::from_secs(5), ..client.request(Method::POST, server.url("/")) };
     let error = client.send(request).await.unwrap_err();
     assert_eq!(
         (error.code(), error.sent(), error.retryable()),

@@ -18,10 +18,7 @@ async fn a_request_arrives_as_it_was_meant() {
         .unwrap();
     request.body = Bytes::from_static(b"{\"a\":1}");
     let response = client.send(request).await.unwrap();
-    assert_eq!(
-        (response.status.as_u16(), response.body, response.redirects),
-        (200, Bytes::from("hello"), 0)
-    );
+    assert_eq!((response.status.as_u16(), response.body, response.redirects), (200, Bytes::from("hello"), 0));
     assert_eq!(response.url, server.url("/things?a=%20b"));
     let seen = server.seen().remove(0);
     assert_eq!(seen.line, "POST /things?a=%20b HTTP/1.1");
@@ -37,10 +34,7 @@ async fn a_request_arrives_as_it_was_meant() {
 async fn the_callers_user_agent_wins() {
     let server = Server::answering(ok("")).await;
     let client = local();
-    let request = client
-        .request(Method::GET, server.url("/"))
-        .header("user-agent", "mine")
-        .unwrap();
+    let request = client.request(Method::GET, server.url("/")).header("user-agent", "mine").unwrap();
     client.send(request).await.unwrap();
     assert_eq!(server.seen()[0].header("user-agent"), Some("mine"));
     assert_eq!(server.seen()[0].header("content-length"), None);
@@ -50,10 +44,7 @@ async fn the_callers_user_agent_wins() {
 async fn any_status_is_a_response() {
     for status in [200, 204, 400, 401, 404, 429, 500, 503] {
         let server = Server::answering(format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n")).await;
-        assert_eq!(
-            get(&local(), &server.url("/")).await.unwrap().status.as_u16(),
-            status
-        );
+        assert_eq!(get(&local(), &server.url("/")).await.unwrap().status.as_u16(), status);
     }
 }
 
@@ -75,16 +66,9 @@ async fn headers_of_the_connection_are_refused() {
         "proxy-connection",
         "http2-settings",
     ] {
-        let request = client
-            .request(Method::GET, server.url("/"))
-            .header(name, "1")
-            .unwrap();
+        let request = client.request(Method::GET, server.url("/")).header(name, "1").unwrap();
         let error = client.send(request).await.unwrap_err();
-        assert_eq!(
-            (error.code(), error.sent()),
-            ("invalid_header", Sent::NotSent),
-            "{name}"
-        );
+        assert_eq!((error.code(), error.sent()), ("invalid_header", Sent::NotSent), "{name}");
     }
     assert!(server.seen().is_empty());
 }
@@ -103,10 +87,7 @@ fn line_breaks_cannot_get_into_headers() {
         (":authority", "other"),
     ] {
         let error = request().header(name, value).unwrap_err();
-        assert!(
-            matches!(error, EgressError::InvalidHeader { .. }),
-            "{name:?}: {value:?}"
-        );
+        assert!(matches!(error, EgressError::InvalidHeader { .. }), "{name:?}: {value:?}");
         let message = error.to_string();
         assert!(!message.contains(['\r', '\n', '\0']), "{message:?}");
     }
@@ -118,39 +99,23 @@ async fn methods_for_tunnels_and_traces_are_refused() {
     let client = local();
     for method in ["CONNECT", "TRACE", "TRACK", "trace"] {
         let request = client.request(Method::from_bytes(method.as_bytes()).unwrap(), server.url("/"));
-        assert_eq!(
-            client.send(request).await.unwrap_err().code(),
-            "invalid_method",
-            "{method}"
-        );
+        assert_eq!(client.send(request).await.unwrap_err().code(), "invalid_method", "{method}");
     }
     assert!(server.seen().is_empty());
 }
 
 #[tokio::test]
 async fn debug_output_has_no_secrets() {
-    let request = HttpRequest::new(
-        Method::POST,
-        "https://hooks.example.com/services/secret?key=secret",
-    )
-    .header("authorization", "Bearer secret")
-    .unwrap();
-    let request = HttpRequest {
-        body: Bytes::from_static(b"secret"),
-        ..request
-    };
+    let request = HttpRequest::new(Method::POST, "https://hooks.example.com/services/secret?key=secret")
+        .header("authorization", "Bearer secret")
+        .unwrap();
+    let request = HttpRequest { body: Bytes::from_static(b"secret"), ..request };
     let shown = format!("{request:?}");
-    assert!(
-        shown.contains("https://hooks.example.com") && !shown.contains("secret"),
-        "{shown}"
-    );
+    assert!(shown.contains("https://hooks.example.com") && !shown.contains("secret"), "{shown}");
 
     let server = Server::answering("HTTP/1.1 200 OK\r\nset-cookie: secret\r\n\r\nsecret").await;
     let shown = format!("{:?}", get(&local(), &server.url("/secret")).await.unwrap());
-    assert!(
-        shown.contains("body_bytes: 6") && !shown.contains("secret"),
-        "{shown}"
-    );
+    assert!(shown.contains("body_bytes: 6") && !shown.contains("secret"), "{shown}");
 }
 
 /// Runs another of these tests in a process whose environment names a proxy.
@@ -159,22 +124,10 @@ async fn a_proxy_in_the_environment_is_not_used() {
     let proxy = Server::answering(ok("from the proxy")).await;
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "tests::requests::a_request_arrives_as_it_was_meant"]);
-    for variable in [
-        "http_proxy",
-        "HTTP_PROXY",
-        "https_proxy",
-        "HTTPS_PROXY",
-        "all_proxy",
-        "ALL_PROXY",
-    ] {
+    for variable in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         child.env(variable, proxy.url(""));
     }
-    let output = child
-        .env_remove("no_proxy")
-        .env_remove("NO_PROXY")
-        .output()
-        .await
-        .unwrap();
+    let output = child.env_remove("no_proxy").env_remove("NO_PROXY").output().await.unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
     assert!(proxy.seen().is_empty());

@@ -29,10 +29,7 @@ pub(super) fn identity(name: &str, protocols: &[&str]) -> (TlsAcceptor, RootCert
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(
-            vec![cert.der().clone()],
-            PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()),
-        )
+        .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()))
         .unwrap();
     config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
     (TlsAcceptor::from(Arc::new(config)), roots)
@@ -49,9 +46,7 @@ async fn https(name: &str) -> Https {
                 continue;
             };
             if let Some(seen) = read_request(&mut stream).await {
-                let _ = stream
-                    .write_all(ok(seen.header("host").unwrap_or_default()).as_bytes())
-                    .await;
+                let _ = stream.write_all(ok(seen.header("host").unwrap_or_default()).as_bytes()).await;
                 let _ = stream.shutdown().await;
             }
         }
@@ -60,10 +55,7 @@ async fn https(name: &str) -> Https {
 }
 
 pub(super) fn trusting(roots: RootCertStore) -> Egress {
-    let config = EgressConfig {
-        allow_loopback: true,
-        ..EgressConfig::default()
-    };
+    let config = EgressConfig { allow_loopback: true, ..EgressConfig::default() };
     Egress::with_roots(config, Arc::new(SystemLookup), roots).unwrap()
 }
 
@@ -71,9 +63,8 @@ pub(super) fn trusting(roots: RootCertStore) -> Egress {
 async fn a_trusted_certificate_for_the_name_is_accepted() {
     let server = https("shop.localhost").await;
     let client = trusting(server.roots);
-    let response = client
-        .send(client.request(Method::GET, format!("https://shop.localhost:{}/", server.port)))
-        .await;
+    let response =
+        client.send(client.request(Method::GET, format!("https://shop.localhost:{}/", server.port))).await;
     assert_eq!(response.unwrap().body, format!("shop.localhost:{}", server.port));
 }
 
@@ -82,9 +73,7 @@ async fn another_names_certificate_is_refused_before_anything_is_sent() {
     let server = https("other.localhost").await;
     let client = trusting(server.roots);
     for host in ["shop.localhost", "127.0.0.1"] {
-        let error = get(&client, &format!("https://{host}:{}/", server.port))
-            .await
-            .unwrap_err();
+        let error = get(&client, &format!("https://{host}:{}/", server.port)).await.unwrap_err();
         assert_eq!(
             (error.code(), error.sent(), error.retryable()),
             ("tls_failed", Sent::NotSent, false),
@@ -96,14 +85,8 @@ async fn another_names_certificate_is_refused_before_anything_is_sent() {
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_refused() {
     let server = https("shop.localhost").await;
-    let error = get(&local(), &format!("https://shop.localhost:{}/", server.port))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.code(), error.sent()),
-        ("tls_failed", Sent::NotSent),
-        "{error}"
-    );
+    let error = get(&local(), &format!("https://shop.localhost:{}/", server.port)).await.unwrap_err();
+    assert_eq!((error.code(), error.sent()), ("tls_failed", Sent::NotSent), "{error}");
 }
 
 #[tokio::test]
@@ -115,9 +98,5 @@ async fn a_server_without_tls_is_a_tls_failure() {
         let _ = stream.write_all(ok("plain").as_bytes()).await;
     });
     let error = get(&local(), &format!("https://{address}/")).await.unwrap_err();
-    assert_eq!(
-        (error.code(), error.sent()),
-        ("tls_failed", Sent::NotSent),
-        "{error}"
-    );
+    assert_eq!((error.code(), error.sent()), ("tls_failed", Sent::NotSent), "{error}");
 }

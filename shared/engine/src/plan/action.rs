@@ -3,13 +3,18 @@
 use domain::{Fault, fault};
 use serde_json::Value;
 
-const FIELDS: [&str; 8] = ["method", "url", "headers", "query", "body", "form", "follow_redirects", "accept_any_status"];
+const FIELDS: [&str; 8] =
+    ["method", "url", "headers", "query", "body", "form", "follow_redirects", "accept_any_status"];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Faults of an `http.request` input that show before it is evaluated.
 pub(super) fn check_input(input: &Value, at: &str) -> Vec<Fault> {
     let Some(object) = input.as_object() else {
-        return vec![Fault::new(at, "type_mismatch", "`input` must be an object: `{\"method\": …, \"url\": …}`")];
+        return vec![Fault::new(
+            at,
+            "type_mismatch",
+            "`input` must be an object: `{\"method\": …, \"url\": …}`",
+        )];
     };
     let mut faults = Vec::new();
     for name in object.keys().filter(|name| !FIELDS.contains(&name.as_str())) {
@@ -37,8 +42,13 @@ pub(super) fn check_input(input: &Value, at: &str) -> Vec<Fault> {
         }
     }
     for name in ["follow_redirects", "accept_any_status"] {
-        if object.get(name).is_some_and(|v| !v.is_boolean() && !v.as_str().is_some_and(|s| s.contains("{{"))) {
-            faults.push(Fault::new(format!("{at}/{name}"), "type_mismatch", format!("`{name}` must be `true` or `false`")));
+        if object.get(name).is_some_and(|v| !v.is_boolean() && !v.as_str().is_some_and(|s| s.contains("{{")))
+        {
+            faults.push(Fault::new(
+                format!("{at}/{name}"),
+                "type_mismatch",
+                format!("`{name}` must be `true` or `false`"),
+            ));
         }
     }
     if object.contains_key("body") && object.contains_key("form") {

@@ -29,8 +29,14 @@ pub(super) fn dedupe(template: &Template, trigger_at: &str, faults: &mut Vec<Fau
 pub(super) fn constant_duration(value: &Value, at: &str) -> Option<Fault> {
     match value {
         Value::String(text) if text.contains("{{") => None,
-        Value::String(text) => duration::parse(text).err().map(|e| Fault::new(at, "invalid_duration", e.to_string())),
-        _ => Some(Fault::new(at, "type_mismatch", "`for` must be an ISO 8601 duration or an expression that gives one")),
+        Value::String(text) => {
+            duration::parse(text).err().map(|e| Fault::new(at, "invalid_duration", e.to_string()))
+        }
+        _ => Some(Fault::new(
+            at,
+            "type_mismatch",
+            "`for` must be an ISO 8601 duration or an expression that gives one",
+        )),
     }
 }
 
@@ -103,7 +109,9 @@ impl<'a> Walk<'a> {
     fn template(&mut self, template: &Template, at: &str, before: &BTreeSet<&'a str>) {
         for (pointer, expression) in template.expressions() {
             for name in &expression.references().unknown {
-                let message = format!("nothing here is called `{name}`; expressions read `trigger`, `steps.<id>`, `run` and `org`");
+                let message = format!(
+                    "nothing here is called `{name}`; expressions read `trigger`, `steps.<id>`, `run` and `org`"
+                );
                 self.faults.push(Fault::new(format!("{at}{pointer}"), "unknown_name", message));
             }
             for id in &expression.references().steps {
@@ -112,7 +120,8 @@ impl<'a> Walk<'a> {
                     let message = format!("no step has the id `{id}`");
                     self.faults.push(Fault::new(pointer, "unknown_reference", message));
                 } else if !before.contains(id.as_str()) {
-                    let message = format!("step `{id}` cannot have run before this one; read it from a later step");
+                    let message =
+                        format!("step `{id}` cannot have run before this one; read it from a later step");
                     self.faults.push(Fault::new(pointer, "reference_not_ready", message));
                 }
             }

@@ -26,15 +26,16 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
                     Ok(pattern) => {
                         patterns.insert(trigger.id.clone(), pattern);
                     }
-                    Err(faults) => compiler
-                        .faults
-                        .extend(faults.into_iter().map(|f| Fault::new(at.clone() + &f.pointer, f.code, f.message))),
+                    Err(faults) => compiler.faults.extend(
+                        faults.into_iter().map(|f| Fault::new(at.clone() + &f.pointer, f.code, f.message)),
+                    ),
                 }
             }
             TriggerKind::Webhook { dedupe: None } | TriggerKind::Manual => {}
         }
     }
-    let by_path = compiler.nodes.iter().enumerate().map(|(i, n)| (n.path.clone(), NodeIx(i as u32))).collect();
+    let by_path =
+        compiler.nodes.iter().enumerate().map(|(i, n)| (n.path.clone(), NodeIx(i as u32))).collect();
     let plan = Plan { definition, nodes: compiler.nodes, first, by_path, dedupe, patterns };
     check::references(&plan, &compiler.by_pointer, &mut compiler.faults);
     (plan, compiler.faults)
@@ -62,7 +63,9 @@ impl Compiler {
         let at = &step.pointer;
         let mut live = Live::default();
         let kind = match &step.kind {
-            StepKind::Map { output } => NodeKind::Map { output: self.read(output, &format!("{at}/output"), &mut live) },
+            StepKind::Map { output } => {
+                NodeKind::Map { output: self.read(output, &format!("{at}/output"), &mut live) }
+            }
             StepKind::Branch { arms, otherwise } => {
                 let inner = format!("{path}.");
                 let arms = arms
@@ -135,7 +138,9 @@ impl Compiler {
     /// A template, or, with the faults noted, an empty one in its place.
     fn template(&mut self, value: &Value, at: &str) -> Template {
         Template::parse(value).unwrap_or_else(|faults| {
-            self.faults.extend(faults.into_iter().map(|f| Fault::new(format!("{at}{}", f.pointer), f.code, f.message)));
+            self.faults.extend(
+                faults.into_iter().map(|f| Fault::new(format!("{at}{}", f.pointer), f.code, f.message)),
+            );
             Template::parse(&Value::Null).expect("null holds no expression")
         })
     }

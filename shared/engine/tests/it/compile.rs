@@ -28,18 +28,32 @@ fn a_reference_to_no_step_is_refused_where_it_stands() {
 
 #[test]
 fn a_step_reads_only_what_can_have_run_before_it() {
-    assert_eq!(faults(json!([map("a", json!("{{ steps.b }}")), map("b", json!(1))])), one("/steps/0/output", "reference_not_ready"));
-    assert_eq!(faults(json!([map("a", json!("{{ steps.a }}"))])), one("/steps/0/output", "reference_not_ready"));
+    assert_eq!(
+        faults(json!([map("a", json!("{{ steps.b }}")), map("b", json!(1))])),
+        one("/steps/0/output", "reference_not_ready")
+    );
+    assert_eq!(
+        faults(json!([map("a", json!("{{ steps.a }}"))])),
+        one("/steps/0/output", "reference_not_ready")
+    );
     assert!(faults(json!([map("a", json!(1)), map("b", json!("{{ steps.a }}"))])).is_empty());
 }
 
 #[test]
 fn an_arm_reads_no_other_arm_but_what_follows_reads_all() {
-    let branch = |second: &str| json!({"id": "pick", "type": "branch",
+    let branch = |second: &str| {
+        json!({"id": "pick", "type": "branch",
         "arms": [{"when": true, "steps": [map("x", json!(1))]}, {"when": false, "steps": [map("y", json!(second))]}],
-        "else": [map("z", json!(1))]});
-    assert_eq!(faults(json!([branch("{{ steps.x }}")])), one("/steps/0/arms/1/steps/0/output", "reference_not_ready"));
-    assert!(faults(json!([branch(""), map("after", json!("{{ [steps.x, steps.y, steps.z, steps.pick.arm] }}"))])).is_empty());
+        "else": [map("z", json!(1))]})
+    };
+    assert_eq!(
+        faults(json!([branch("{{ steps.x }}")])),
+        one("/steps/0/arms/1/steps/0/output", "reference_not_ready")
+    );
+    assert!(
+        faults(json!([branch(""), map("after", json!("{{ [steps.x, steps.y, steps.z, steps.pick.arm] }}"))]))
+            .is_empty()
+    );
 }
 
 #[test]
@@ -50,7 +64,8 @@ fn a_dedupe_reads_no_step() {
 
 #[test]
 fn the_input_of_a_request_is_checked_before_it_is_evaluated() {
-    let request = |input: Value| json!([{"id": "a", "type": "action", "use": "http.request", "input": input}]);
+    let request =
+        |input: Value| json!([{"id": "a", "type": "action", "use": "http.request", "input": input}]);
     let at = |field: &str| format!("/steps/0/input{field}");
     for (input, pointer, code) in [
         (json!("x"), at(""), "type_mismatch"),
@@ -63,13 +78,24 @@ fn the_input_of_a_request_is_checked_before_it_is_evaluated() {
     ] {
         assert_eq!(faults(request(input.clone())), one(&pointer, code), "{input}");
     }
-    assert!(faults(request(json!({"url": "{{ trigger.u }}", "method": "{{ trigger.m }}", "query": "{{ trigger.q }}"}))).is_empty());
+    assert!(
+        faults(request(
+            json!({"url": "{{ trigger.u }}", "method": "{{ trigger.m }}", "query": "{{ trigger.q }}"})
+        ))
+        .is_empty()
+    );
 }
 
 #[test]
 fn a_constant_pause_is_checked_too() {
-    assert_eq!(faults(json!([{"id": "a", "type": "wait", "for": "soon"}])), one("/steps/0/for", "invalid_duration"));
-    assert_eq!(faults(json!([{"id": "a", "type": "wait", "until": "2026-13-01"}])), one("/steps/0/until", "invalid_time"));
+    assert_eq!(
+        faults(json!([{"id": "a", "type": "wait", "for": "soon"}])),
+        one("/steps/0/for", "invalid_duration")
+    );
+    assert_eq!(
+        faults(json!([{"id": "a", "type": "wait", "until": "2026-13-01"}])),
+        one("/steps/0/until", "invalid_time")
+    );
 }
 
 #[test]
@@ -85,5 +111,8 @@ fn five_faults_are_told_at_once() {
     let mut told = faults(steps);
     told.sort();
     let pointers: Vec<&str> = told.iter().map(|(pointer, _)| pointer.as_str()).collect();
-    assert_eq!(pointers, ["/steps/0/output", "/steps/1/output", "/steps/2/input", "/steps/3/for", "/steps/4/arms/0/when"]);
+    assert_eq!(
+        pointers,
+        ["/steps/0/output", "/steps/1/output", "/steps/2/input", "/steps/3/for", "/steps/4/arms/0/when"]
+    );
 }

@@ -74,7 +74,10 @@ fn each_pair_is_recorded_or_illegal() {
 #[test]
 fn the_last_attempt_is_not_tried_again() {
     let plan = plan();
-    let attempt = |n| decide(kind(&plan, "action"), n, Event::Failed(StepError::passing("c", "m")), Millis(1000), 0).unwrap();
+    let attempt = |n| {
+        decide(kind(&plan, "action"), n, Event::Failed(StepError::passing("c", "m")), Millis(1000), 0)
+            .unwrap()
+    };
     assert!(matches!(attempt(1), Mark::Retrying { next_at: Millis(4000), .. }));
     assert!(matches!(attempt(2), Mark::Failed(_)));
 }
@@ -92,5 +95,8 @@ fn a_stop_records_its_own_status() {
     let plan = plan();
     let event = Event::Stopping { message: Some("why".into()), output: json!(1) };
     let mark = decide(kind(&plan, "stop"), 1, event, Millis(0), 0).unwrap();
-    assert_eq!(mark, Mark::Stopped { status: RunStatus::Failed, message: Some("why".into()), output: json!(1) });
+    assert_eq!(
+        mark,
+        Mark::Stopped { status: RunStatus::Failed, message: Some("why".into()), output: json!(1) }
+    );
 }

@@ -28,7 +28,8 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     ];
     let step = leaf.prop_recursive(3, 24, 4, |inner| {
         let block = prop::collection::vec(inner, 0..4);
-        (any::<u8>(), prop::collection::vec(block.clone(), 1..3), block).prop_map(|(n, arms, other)| Shape::Branch(n, arms, other))
+        (any::<u8>(), prop::collection::vec(block.clone(), 1..3), block)
+            .prop_map(|(n, arms, other)| Shape::Branch(n, arms, other))
     });
     prop::collection::vec(step, 0..7)
 }
@@ -152,7 +153,9 @@ fn straight(plan: &Plan, prune: bool) -> Straight {
 fn happen(plan: &Plan, ix: NodeIx, attempt: u16, context: &Context, head: &Head, now: Millis) -> Event {
     let node = plan.node(ix);
     let seed = seed(head, &node.path, context);
-    let render = |t: &Template| t.render_in_place(context.scope(), &seed, &Limits::default()).expect("it renders in place");
+    let render = |t: &Template| {
+        t.render_in_place(context.scope(), &seed, &Limits::default()).expect("it renders in place")
+    };
     match &node.kind {
         NodeKind::Map { output } => Event::Evaluated(render(output)),
         NodeKind::Branch { arms, .. } => {
@@ -165,7 +168,9 @@ fn happen(plan: &Plan, ix: NodeIx, attempt: u16, context: &Context, head: &Head,
         },
         NodeKind::Wait { .. } => Event::Until(Millis(now.0 + 60_000)),
         NodeKind::Respond { answer } => Event::Answered(render(answer)),
-        NodeKind::Stop { report, .. } => Event::Stopping { message: None, output: render(report)["output"].clone() },
+        NodeKind::Stop { report, .. } => {
+            Event::Stopping { message: None, output: render(report)["output"].clone() }
+        }
     }
 }
 

@@ -20,27 +20,13 @@ fn parse(source: String) -> Option<&'static str> {
         .join()
         .unwrap_or_else(|_| panic!("`{shown}` ended its thread"));
     // A second in the slowest build; an optimised one needs milliseconds.
-    assert!(
-        start.elapsed() < Duration::from_secs(3),
-        "`{shown}` took {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(3), "`{shown}` took {:?}", start.elapsed());
     code
 }
 
 #[test]
 fn deep_brackets_are_refused_before_the_parser_recurses() {
-    for open in [
-        "(",
-        "[",
-        "{",
-        "([{",
-        "f(",
-        "a[",
-        "{\"a\":",
-        "function($x){",
-        "(1;",
-    ] {
+    for open in ["(", "[", "{", "([{", "f(", "a[", "{\"a\":", "function($x){", "(1;"] {
         let source = open.repeat(100_000 / open.len());
         let code = parse(source[..source.len().min(32 * 1024)].to_owned());
         assert_eq!(code, Some(codes::TOO_DEEP), "{open}");
@@ -135,10 +121,7 @@ fn chains_of_ordinary_length_are_fine() {
 
 #[test]
 fn a_long_source_is_refused_unread() {
-    assert_eq!(
-        parse(format!("\"{}\"", "x".repeat(10_000_000))),
-        Some(codes::TOO_LONG)
-    );
+    assert_eq!(parse(format!("\"{}\"", "x".repeat(10_000_000))), Some(codes::TOO_LONG));
 }
 
 #[test]

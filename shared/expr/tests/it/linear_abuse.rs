@@ -128,11 +128,7 @@ fn input(scale: usize) -> Value {
         .map(|n| json!({"a": n % 7, "b": format!("x{n}"), "t": ["x", "xx"], format!("key{n}"): "x"}))
         .collect();
     let deep = (0..60).fold(json!({"a": "x"}), |inner, n| {
-        if n % 2 == 0 {
-            json!({"a": inner, "b": ["x"]})
-        } else {
-            json!([inner, "x"])
-        }
+        if n % 2 == 0 { json!({"a": inner, "b": ["x"]}) } else { json!([inner, "x"]) }
     });
     let keys = Value::Object((0..scale * 2).map(|n| (format!("k{n}"), json!("x"))).collect());
     json!({
@@ -143,10 +139,7 @@ fn input(scale: usize) -> Value {
 }
 
 fn hunt(seed: u64, rounds: usize) -> (usize, Duration, String) {
-    let limits = Limits {
-        deadline_ms: 60_000,
-        ..Limits::default()
-    };
+    let limits = Limits { deadline_ms: 60_000, ..Limits::default() };
     let inputs = [1, 30, 1_000, 6_000].map(input);
     let (mut ran, mut slowest, mut culprit) = (0, Duration::ZERO, String::new());
     let mut dice = Dice(seed);
@@ -165,10 +158,9 @@ fn hunt(seed: u64, rounds: usize) -> (usize, Duration, String) {
             let taken = start.elapsed();
             match &result {
                 Err(failure) if failure.needs_guard() => {}
-                Ok(Some(value)) => assert!(
-                    value.to_string().len() <= 2 * limits.max_output_bytes,
-                    "`{source}`"
-                ),
+                Ok(Some(value)) => {
+                    assert!(value.to_string().len() <= 2 * limits.max_output_bytes, "`{source}`");
+                }
                 _ => {}
             }
             ran += usize::from(!matches!(&result, Err(failure) if failure.needs_guard()));
@@ -189,11 +181,8 @@ fn what_runs_in_place_is_quick_whatever_the_input() {
         println!("{ran} evaluations in place; the slowest took {slowest:?}: {culprit}");
         assert!(ran > rounds / 2, "too few ran in place: {ran}");
         // The bound is a tenth of a second in an optimised build; the assertion leaves room for a busy machine.
-        let at_most = if cfg!(debug_assertions) {
-            Duration::from_secs(5)
-        } else {
-            Duration::from_millis(400)
-        };
+        let at_most =
+            if cfg!(debug_assertions) { Duration::from_secs(5) } else { Duration::from_millis(400) };
         assert!(slowest < at_most, "{slowest:?}: {culprit}");
     }
 }
@@ -280,10 +269,7 @@ const SHAPES: [&str; 76] = [
 
 #[test]
 fn each_construct_keeps_its_bound_at_the_edge_of_the_budget() {
-    let limits = Limits {
-        deadline_ms: 60_000,
-        ..Limits::default()
-    };
+    let limits = Limits { deadline_ms: 60_000, ..Limits::default() };
     let mut slowest = (Duration::ZERO, String::new());
     let mut edges = 0;
     for source in SHAPES {
@@ -313,10 +299,6 @@ fn each_construct_keeps_its_bound_at_the_edge_of_the_budget() {
     }
     println!("{edges} constructs met their bound; the slowest took {slowest:?}");
     assert!(edges > 50, "{edges}");
-    let at_most = if cfg!(debug_assertions) {
-        Duration::from_secs(5)
-    } else {
-        Duration::from_millis(400)
-    };
+    let at_most = if cfg!(debug_assertions) { Duration::from_secs(5) } else { Duration::from_millis(400) };
     assert!(slowest.0 < at_most, "{slowest:?}");
 }

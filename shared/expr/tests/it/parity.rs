@@ -144,16 +144,10 @@ fn failures_have_codes_and_sentences() {
         "-'a'",
         "$uppercase(1)",
     ] {
-        let failure = expression(source)
-            .evaluate_in_place(&scope, &SEED, &Limits::default())
-            .unwrap_err();
+        let failure = expression(source).evaluate_in_place(&scope, &SEED, &Limits::default()).unwrap_err();
         assert_eq!(failure.code, "expression_failed", "{source}");
         assert!(plain(source, &scope).is_err(), "{source}");
         assert_eq!(failure.expression, source);
-        assert!(
-            !failure.message.is_empty() && !failure.message.ends_with('.'),
-            "{}",
-            failure.message
-        );
+        assert!(!failure.message.is_empty() && !failure.message.ends_with('.'), "{}", failure.message);
     }
 }

@@ -9,37 +9,24 @@ use crate::{SEED, expression, plain};
 fn resolve(source: &str, scope: &Value) -> Option<Value> {
     let expression = expression(source);
     assert_eq!(expression.tier(), Tier::Path, "{source}");
-    expression
-        .evaluate_in_place(scope, &SEED, &Limits::default())
-        .unwrap()
+    expression.evaluate_in_place(scope, &SEED, &Limits::default()).unwrap()
 }
 
 #[test]
 fn big_integers_stay_exact() {
     let scope = json!({"trigger": {"body": {"id": 9_007_199_254_740_993_i64, "max": u64::MAX, "items": [{"id": 9_007_199_254_740_993_i64}, {"id": 2}]}}});
-    assert_eq!(
-        resolve("trigger.body.id", &scope),
-        Some(json!(9_007_199_254_740_993_i64))
-    );
+    assert_eq!(resolve("trigger.body.id", &scope), Some(json!(9_007_199_254_740_993_i64)));
     assert_eq!(resolve("trigger.body.max", &scope), Some(json!(u64::MAX)));
-    assert_eq!(
-        resolve("trigger.body.items.id", &scope),
-        Some(json!([9_007_199_254_740_993_i64, 2]))
-    );
-    assert_eq!(
-        resolve("trigger.body.items[0].id", &scope),
-        Some(json!(9_007_199_254_740_993_i64))
-    );
+    assert_eq!(resolve("trigger.body.items.id", &scope), Some(json!([9_007_199_254_740_993_i64, 2])));
+    assert_eq!(resolve("trigger.body.items[0].id", &scope), Some(json!(9_007_199_254_740_993_i64)));
 }
 
 #[test]
 fn odd_names_are_quoted_either_way() {
     let scope = json!({"trigger": {"headers": {"webhook-id": "msg_1", "a b": {"c": [1]}}}});
-    for source in [
-        "trigger.headers.'webhook-id'",
-        "trigger.headers.\"webhook-id\"",
-        "trigger.headers.`webhook-id`",
-    ] {
+    for source in
+        ["trigger.headers.'webhook-id'", "trigger.headers.\"webhook-id\"", "trigger.headers.`webhook-id`"]
+    {
         assert_eq!(resolve(source, &scope), Some(json!("msg_1")));
     }
     assert_eq!(resolve("trigger.headers.'a b'.c[0]", &scope), Some(json!(1)));
@@ -85,11 +72,9 @@ fn data() -> impl Strategy<Value = Value> {
 fn path() -> impl Strategy<Value = String> {
     let step = ("[abc]", prop::collection::vec(0_usize..3, 0..3));
     prop::collection::vec(step, 1..5).prop_map(|steps| {
-        let steps = steps.into_iter().map(|(name, indexes)| {
-            indexes
-                .into_iter()
-                .fold(name, |step, index| format!("{step}[{index}]"))
-        });
+        let steps = steps
+            .into_iter()
+            .map(|(name, indexes)| indexes.into_iter().fold(name, |step, index| format!("{step}[{index}]")));
         steps.collect::<Vec<_>>().join(".")
     })
 }

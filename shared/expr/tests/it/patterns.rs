@@ -3,10 +3,7 @@
 use expr::pattern::{Pattern, codes};
 use serde_json::{Value, json};
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the cases read better without borrows"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the cases read better without borrows")]
 fn matches(pattern: Value, event: Value) -> bool {
     Pattern::parse(&pattern).unwrap().matches(&event)
 }
@@ -28,10 +25,7 @@ fn every_field_must_match_one_alternative() {
         (json!({"detail": {"missing": [null]}}), false),
         (json!({"detail": {"state": [{"prefix": "pa"}]}}), true),
         (json!({"detail": {"state": [{"prefix": ""}]}}), true),
-        (
-            json!({"detail": {"state": [{"prefix": "x"}, {"prefix": "paid"}]}}),
-            true,
-        ),
+        (json!({"detail": {"state": [{"prefix": "x"}, {"prefix": "paid"}]}}), true),
         (json!({"detail": {"total": [{"prefix": "1"}]}}), false),
         (json!({"detail": {"id": [9_007_199_254_740_993_i64]}}), true),
         (json!({"detail": {"id": [9_007_199_254_740_992_i64]}}), false),
@@ -47,16 +41,10 @@ fn every_field_must_match_one_alternative() {
 #[test]
 fn arrays_of_events_match_by_any_element() {
     assert!(matches(json!({"tags": ["b"]}), json!({"tags": ["a", "b"]})));
-    assert!(matches(
-        json!({"tags": [{"prefix": "b"}]}),
-        json!({"tags": ["a", "bc"]})
-    ));
+    assert!(matches(json!({"tags": [{"prefix": "b"}]}), json!({"tags": ["a", "bc"]})));
     assert!(!matches(json!({"tags": ["c"]}), json!({"tags": ["a", "b"]})));
     assert!(!matches(json!({"tags": ["c"]}), json!({"tags": []})));
-    assert!(matches(
-        json!({"lines": {"sku": ["x"]}}),
-        json!({"lines": [{"sku": "y"}, {"sku": "x"}]})
-    ));
+    assert!(matches(json!({"lines": {"sku": ["x"]}}), json!({"lines": [{"sku": "y"}, {"sku": "x"}]})));
     // One element has to satisfy all its fields.
     assert!(!matches(
         json!({"lines": {"sku": ["x"], "n": [1]}}),
@@ -70,10 +58,7 @@ fn faults_have_codes_and_pointers() {
         "a": "x", "b": [], "c": {}, "d": [{"suffix": "x"}], "e": [{"prefix": 1}], "f": {"g/h": [[1]]}, "i": [{"prefix": "a", "x": 1}], "ok": ["y"],
     }))
     .unwrap_err();
-    let faults: Vec<(&str, &str)> = faults
-        .iter()
-        .map(|fault| (fault.pointer.as_str(), fault.code))
-        .collect();
+    let faults: Vec<(&str, &str)> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
     assert_eq!(
         faults,
         [
@@ -87,10 +72,7 @@ fn faults_have_codes_and_pointers() {
         ]
     );
     assert_eq!(Pattern::parse(&json!([])).unwrap_err()[0].code, codes::NOT_OBJECT);
-    assert_eq!(
-        Pattern::parse(&json!({})).unwrap_err()[0].code,
-        codes::EMPTY_OBJECT
-    );
+    assert_eq!(Pattern::parse(&json!({})).unwrap_err()[0].code, codes::EMPTY_OBJECT);
     let deep = (0..40).fold(json!(["x"]), |inner, _| json!({ "a": inner }));
     assert_eq!(Pattern::parse(&deep).unwrap_err()[0].code, codes::TOO_DEEP);
 }

@@ -11,10 +11,7 @@ fn of(source: &str) -> References {
 }
 
 fn steps(ids: &[&str]) -> References {
-    References {
-        steps: ids.iter().map(ToString::to_string).collect(),
-        ..References::default()
-    }
+    References { steps: ids.iter().map(ToString::to_string).collect(), ..References::default() }
 }
 
 #[test]
@@ -56,29 +53,14 @@ fn steps_by_name() {
 
 #[test]
 fn several_steps_and_the_rest_of_the_scope() {
-    assert_eq!(
-        of("steps.a & steps.`a-b` & steps.c[0]"),
-        steps(&["a", "a-b", "c"])
-    );
-    assert_eq!(
-        of("$filter(steps.a, function($v){ $v.id in steps.b.ids })"),
-        steps(&["a", "b"])
-    );
+    assert_eq!(of("steps.a & steps.`a-b` & steps.c[0]"), steps(&["a", "a-b", "c"]));
+    assert_eq!(of("$filter(steps.a, function($v){ $v.id in steps.b.ids })"), steps(&["a", "b"]));
     let all = of("trigger.body & vars.x & run.id & org.name & item.id & index");
-    let expected = References {
-        trigger: true,
-        vars: true,
-        run: true,
-        org: true,
-        item: true,
-        ..References::default()
-    };
+    let expected =
+        References { trigger: true, vars: true, run: true, org: true, item: true, ..References::default() };
     assert_eq!(all, expected);
     assert_eq!(of("1 + 2"), References::default());
-    assert!(
-        of("trigger.body.items[steps = 3].org").steps.is_empty(),
-        "names of an item are not the scope's"
-    );
+    assert!(of("trigger.body.items[steps = 3].org").steps.is_empty(), "names of an item are not the scope's");
     assert!(!of("trigger.body.items[steps = 3].org").org);
     assert!(of("tirgger.body").unknown.contains("tirgger"));
 }
@@ -160,25 +142,18 @@ fn source() -> impl Strategy<Value = String> {
             pair.clone().prop_map(|(a, b)| format!("({a}).{{'k': {b}}}")),
             pair.clone().prop_map(|(a, b)| format!("({a}){{'k': {b}}}")),
             pair.clone().prop_map(|(a, b)| format!("($v := {a}; {b})")),
-            pair.clone()
-                .prop_map(|(a, b)| format!("$map({a}, function($v){{ {b} }})")),
-            pair.clone()
-                .prop_map(|(a, b)| format!("($f := function($v){{ {a} }}; ({b}).($f(1)))")),
-            pair.clone()
-                .prop_map(|(a, b)| format!("(({a}).(function($v){{ {b} }}))(1)")),
-            pair.clone()
-                .prop_map(|(a, b)| format!("$lookup({a}, $string({b}))")),
-            pair.clone()
-                .prop_map(|(a, b)| format!("$exists({a}) ? {b} : {a}")),
+            pair.clone().prop_map(|(a, b)| format!("$map({a}, function($v){{ {b} }})")),
+            pair.clone().prop_map(|(a, b)| format!("($f := function($v){{ {a} }}; ({b}).($f(1)))")),
+            pair.clone().prop_map(|(a, b)| format!("(({a}).(function($v){{ {b} }}))(1)")),
+            pair.clone().prop_map(|(a, b)| format!("$lookup({a}, $string({b}))")),
+            pair.clone().prop_map(|(a, b)| format!("$exists({a}) ? {b} : {a}")),
             pair.clone().prop_map(|(a, b)| format!("({a})#$i.({b})")),
             pair.clone().prop_map(|(a, b)| format!("({a})@$v.({b})")),
             pair.prop_map(|(a, b)| format!("{a} ~> |{b}|{{'n': 1}}|")),
             inner.clone().prop_map(|a| format!("({a}).x")),
             inner.clone().prop_map(|a| format!("({a}).%")),
             inner.clone().prop_map(|a| format!("{a} ~> $keys()")),
-            inner
-                .clone()
-                .prop_map(|a| format!("$each({a}, function($v){{ $v }})")),
+            inner.clone().prop_map(|a| format!("$each({a}, function($v){{ $v }})")),
             inner.clone().prop_map(|a| format!("$string({a})")),
             inner.prop_map(|a| format!("({a})^(x)")),
         ]
@@ -216,8 +191,5 @@ proptest! {
 #[test]
 fn pruning_keeps_positions() {
     let scope: Value = json!({"a": [{"x": 1, "y": 2}, 5, {"y": 3}, [{"x": 4}]], "b": 1});
-    assert_eq!(
-        expr::pruned(&scope, [&expression("a.x")]),
-        json!({"a": [{"x": 1}, 5, {}, [{"x": 4}]]})
-    );
+    assert_eq!(expr::pruned(&scope, [&expression("a.x")]), json!({"a": [{"x": 1}, 5, {}, [{"x": 4}]]}));
 }

@@ -9,27 +9,14 @@ fn scope() -> Value {
     json!({"trigger": {"body": {"n": 5, "big": 9_007_199_254_740_993_i64, "s": "x", "nil": null, "list": [1, {"a": true}], "f": 1.5, "o": {"k": [1]}}}})
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the cases read better without borrows"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the cases read better without borrows")]
 fn render(value: Value) -> Value {
-    Template::parse(&value)
-        .unwrap()
-        .render_in_place(&scope(), &SEED, &Limits::default())
-        .unwrap()
+    Template::parse(&value).unwrap().render_in_place(&scope(), &SEED, &Limits::default()).unwrap()
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the cases read better without borrows"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the cases read better without borrows")]
 fn faults(value: Value) -> Vec<(String, &'static str)> {
-    Template::parse(&value)
-        .unwrap_err()
-        .into_iter()
-        .map(|fault| (fault.pointer, fault.code))
-        .collect()
+    Template::parse(&value).unwrap_err().into_iter().map(|fault| (fault.pointer, fault.code)).collect()
 }
 
 #[test]
@@ -102,24 +89,16 @@ fn every_fault_is_reported_with_its_pointer() {
             ("/deep/er".into(), codes::SYNTAX),
         ]
     );
-    assert_eq!(
-        faults(json!("{{ {\"a\": }} }}")),
-        [(String::new(), codes::SYNTAX)]
-    );
+    assert_eq!(faults(json!("{{ {\"a\": }} }}")), [(String::new(), codes::SYNTAX)]);
 }
 
 #[test]
 fn expressions_come_with_pointers_and_references_together() {
     let template =
         Template::parse(&json!({"a": ["{{ steps.x.y }}", "t {{ trigger.z }} {{ vars.q }}"]})).unwrap();
-    let places: Vec<(&str, &str)> = template
-        .expressions()
-        .map(|(pointer, e)| (pointer, e.source()))
-        .collect();
-    assert_eq!(
-        places,
-        [("/a/0", "steps.x.y"), ("/a/1", "trigger.z"), ("/a/1", "vars.q")]
-    );
+    let places: Vec<(&str, &str)> =
+        template.expressions().map(|(pointer, e)| (pointer, e.source())).collect();
+    assert_eq!(places, [("/a/0", "steps.x.y"), ("/a/1", "trigger.z"), ("/a/1", "vars.q")]);
     assert!(template.references().trigger && template.references().vars && template.references().step("x"));
     assert!(!template.references().step("y"));
 }
@@ -135,16 +114,10 @@ fn guarded_results_are_put_in_their_places() {
     let (scope, limits) = (scope(), Limits::default());
     let failure = template.render_in_place(&scope, &SEED, &limits).unwrap_err();
     assert!(failure.needs_guard());
-    assert_eq!(
-        (failure.pointer.as_str(), failure.expression.as_str()),
-        ("/b", "$$.x")
-    );
+    assert_eq!((failure.pointer.as_str(), failure.expression.as_str()), ("/b", "$$.x"));
     let pending = template.pending(&scope, &SEED, &limits);
-    let results: GuardedResults = pending
-        .iter()
-        .map(|p| p.index)
-        .zip([Some(json!({"r": 1})), Some(json!(2)), None])
-        .collect();
+    let results: GuardedResults =
+        pending.iter().map(|p| p.index).zip([Some(json!({"r": 1})), Some(json!(2)), None]).collect();
     assert_eq!(
         template.render_with(&scope, &SEED, &limits, &results).unwrap(),
         json!({"a": 5, "b": {"r": 1}, "c": "<2>"})
@@ -170,12 +143,7 @@ fn costly_in_this_scope_goes_to_the_guard_then() {
     let large = json!({"trigger": {"n": 1, "list": vec!["x"; 20_000]}});
     let pending = template.pending(&large, &SEED, &limits);
     assert_eq!(pending.iter().map(|p| p.pointer).collect::<Vec<_>>(), ["/square"]);
-    assert!(
-        template
-            .render_in_place(&large, &SEED, &limits)
-            .unwrap_err()
-            .needs_guard()
-    );
+    assert!(template.render_in_place(&large, &SEED, &limits).unwrap_err().needs_guard());
     let results = [(pending[0].index, Some(json!("done")))].into();
     assert_eq!(
         template.render_with(&large, &SEED, &limits, &results).unwrap(),
@@ -188,21 +156,11 @@ fn the_result_as_a_whole_has_a_size_limit() {
     let copies: Vec<&str> = vec!["{{ trigger.text }}"; 40];
     let template = Template::parse(&json!(copies)).unwrap();
     let scope = json!({"trigger": {"text": "x".repeat(30_000)}});
-    let failure = template
-        .render_in_place(&scope, &SEED, &Limits::default())
-        .unwrap_err();
+    let failure = template.render_in_place(&scope, &SEED, &Limits::default()).unwrap_err();
+    assert_eq!((failure.code, failure.pointer.as_str()), (codes::TOO_LARGE, "/34"));
+    let results: GuardedResults = (0..40).map(|at| (at, Some(scope["trigger"]["text"].clone()))).collect();
     assert_eq!(
-        (failure.code, failure.pointer.as_str()),
-        (codes::TOO_LARGE, "/34")
-    );
-    let results: GuardedResults = (0..40)
-        .map(|at| (at, Some(scope["trigger"]["text"].clone())))
-        .collect();
-    assert_eq!(
-        template
-            .render_with(&scope, &SEED, &Limits::default(), &results)
-            .unwrap_err()
-            .code,
+        template.render_with(&scope, &SEED, &Limits::default(), &results).unwrap_err().code,
         codes::TOO_LARGE
     );
 }
@@ -230,9 +188,7 @@ fn functions_are_no_values() {
         let failure = Template::parse(&json!(text)).unwrap();
         let expression = failure.expressions().next().unwrap().1;
         assert_eq!(
-            expr::evaluate_any(expression, &json!({}), &SEED, &Limits::default())
-                .unwrap_err()
-                .code,
+            expr::evaluate_any(expression, &json!({}), &SEED, &Limits::default()).unwrap_err().code,
             codes::FAILED
         );
     }

@@ -8,13 +8,11 @@ use serde_json::{Value, json};
 use crate::SEED;
 
 fn scope() -> Value {
-    let items: Vec<Value> = (0..20)
-        .map(|n| json!({"id": n, "sku": format!("SKU-{n}"), "price": 9.5, "qty": n}))
-        .collect();
+    let items: Vec<Value> =
+        (0..20).map(|n| json!({"id": n, "sku": format!("SKU-{n}"), "price": 9.5, "qty": n})).collect();
     // The rest of a scope of about 60 KB, which the expressions do not read.
-    let ballast: Vec<Value> = (0..400)
-        .map(|n| json!({"n": n, "text": "x".repeat(100), "more": [1, 2, 3]}))
-        .collect();
+    let ballast: Vec<Value> =
+        (0..400).map(|n| json!({"n": n, "text": "x".repeat(100), "more": [1, 2, 3]})).collect();
     json!({
         "trigger": {"body": {"email": "ADA@example.org", "first": "Ada", "last": "Lovelace", "score": 91, "items": items}, "headers": {"webhook-id": "m"}},
         "steps": {"person": {"name": "Ada", "id": 7}, "ballast": ballast},
@@ -40,11 +38,7 @@ fn microseconds(template: &Value) -> f64 {
 fn paths_and_mappings_are_fast() {
     for (what, template, at_most) in [
         ("a path", json!("{{ trigger.body.email }}"), 2.0),
-        (
-            "a path through an array",
-            json!("{{ trigger.body.items.sku }}"),
-            10.0,
-        ),
+        ("a path through an array", json!("{{ trigger.body.items.sku }}"), 10.0),
         ("a function", json!("{{ $lowercase(trigger.body.email) }}"), 30.0),
         ("a comparison", json!("{{ trigger.body.score > 80 }}"), 30.0),
         (

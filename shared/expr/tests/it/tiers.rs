@@ -6,15 +6,9 @@ use crate::expression;
 
 #[test]
 fn plain_paths() {
-    for source in [
-        "trigger",
-        "trigger.body",
-        "trigger.body.a.b[0]",
-        "a[0][1]",
-        "'a'.b",
-        "`a-b`",
-        "steps.person.name",
-    ] {
+    for source in
+        ["trigger", "trigger.body", "trigger.body.a.b[0]", "a[0][1]", "'a'.b", "`a-b`", "steps.person.name"]
+    {
         assert_eq!(expression(source).tier(), Tier::Path, "{source}");
     }
 }

@@ -40,18 +40,8 @@ impl Hostile {
             None => self.expression.clone(),
             Some(repeat) => {
                 let quote = if repeat.quoted { "\"" } else { "" };
-                let Repeat {
-                    open,
-                    times,
-                    middle,
-                    close,
-                    ..
-                } = repeat;
-                format!(
-                    "{quote}{}{middle}{}{quote}",
-                    open.repeat(*times),
-                    close.repeat(*times)
-                )
+                let Repeat { open, times, middle, close, .. } = repeat;
+                format!("{quote}{}{middle}{}{quote}", open.repeat(*times), close.repeat(*times))
             }
         }
     }
@@ -83,22 +73,14 @@ struct Watch {
 
 impl Watch {
     fn start() -> Watch {
-        let watch = Watch {
-            stop: Arc::default(),
-            peak: Arc::default(),
-        };
+        let watch = Watch { stop: Arc::default(), peak: Arc::default() };
         let (stop, peak) = (Arc::clone(&watch.stop), Arc::clone(&watch.peak));
         std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 for pid in children() {
                     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
                     let kib = status.lines().find_map(|line| {
-                        line.strip_prefix("VmHWM:")?
-                            .trim()
-                            .split(' ')
-                            .next()?
-                            .parse::<u64>()
-                            .ok()
+                        line.strip_prefix("VmHWM:")?.trim().split(' ').next()?.parse::<u64>().ok()
                     });
                     peak.fetch_max(kib.unwrap_or(0) * 1024, Ordering::Relaxed);
                 }
@@ -115,17 +97,10 @@ impl Watch {
 }
 
 fn children() -> HashSet<u32> {
-    let tasks = std::fs::read_dir("/proc/self/task")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<u32>>()
-        })
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
         .collect()
 }
 
@@ -144,10 +119,7 @@ async fn each_hostile_expression_costs_only_itself() {
         let start = Instant::now();
         let text = json!(format!("{{{{ {source} }}}}"));
         let rendered = match Template::parse(&text) {
-            Ok(template) => evil
-                .render(&template, &scope, &SEED)
-                .await
-                .map_err(|failure| failure.code),
+            Ok(template) => evil.render(&template, &scope, &SEED).await.map_err(|failure| failure.code),
             Err(faults) => Err(faults[0].code),
         };
         let saved = start.elapsed();
@@ -162,40 +134,23 @@ async fn each_hostile_expression_costs_only_itself() {
         let small =
             |value: Option<&Value>| value.is_none_or(|value| value.to_string().len() <= 2 * 1024 * 1024);
         assert!(small(rendered.as_ref().ok()), "{}: a large result", hostile.why);
-        assert!(
-            small(direct.as_ref().ok().and_then(Option::as_ref)),
-            "{}: a large result",
-            hostile.why
-        );
+        assert!(small(direct.as_ref().ok().and_then(Option::as_ref)), "{}: a large result", hostile.why);
         assert!(taken < AT_MOST, "{}: {taken:?}", hostile.why);
         let outcome = match (&rendered, &direct) {
             (Ok(value), _) => format!("a small value ({})", value.to_string().len().min(99)),
             (Err(code), _) => (*code).to_owned(),
         };
         println!("{:>8.1?}  {:<28} {}", taken, outcome, hostile.why);
-        assert_ne!(
-            rendered.as_ref().err(),
-            Some(&expr::codes::GUARD_UNAVAILABLE),
-            "{}",
-            hostile.why
-        );
-        *outcomes
-            .entry(outcome.split(" (").next().unwrap_or_default().to_owned())
-            .or_default() += 1;
+        assert_ne!(rendered.as_ref().err(), Some(&expr::codes::GUARD_UNAVAILABLE), "{}", hostile.why);
+        *outcomes.entry(outcome.split(" (").next().unwrap_or_default().to_owned()).or_default() += 1;
         if taken > slowest.0 {
             slowest = (taken, hostile.why.clone());
         }
     }
     let peak = watch.peak();
-    println!(
-        "slowest: {slowest:?}; peak of a child: {} MiB; outcomes: {outcomes:?}",
-        peak / 1024 / 1024
-    );
+    println!("slowest: {slowest:?}; peak of a child: {} MiB; outcomes: {outcomes:?}", peak / 1024 / 1024);
     // The cap counts address space beyond the child's image; resident memory can only be less.
     assert!(peak > 1024 * 1024, "the children were not seen");
-    assert!(
-        peak < config().memory_bytes + 16 * 1024 * 1024,
-        "a child used {peak} bytes"
-    );
+    assert!(peak < config().memory_bytes + 16 * 1024 * 1024, "a child used {peak} bytes");
     assert!(outcomes.contains_key("expression_memory") && outcomes.contains_key("expression_timeout"));
 }

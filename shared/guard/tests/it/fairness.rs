@@ -31,10 +31,7 @@ async fn a_flood_in_one_lane_leaves_the_others_a_child() {
     assert!(slowest < Duration::from_millis(700), "{slowest:?}");
     for bomb in flood {
         let failure = bomb.await.unwrap().unwrap_err();
-        assert!(
-            [codes::TIMEOUT, codes::GUARD_UNAVAILABLE].contains(&failure.code),
-            "{failure:?}"
-        );
+        assert!([codes::TIMEOUT, codes::GUARD_UNAVAILABLE].contains(&failure.code), "{failure:?}");
     }
 }
 

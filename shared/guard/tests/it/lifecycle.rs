@@ -37,10 +37,7 @@ async fn eventually(what: &str, mut test: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn a_child_starts_when_needed_and_is_kept() {
-    let config = GuardConfig {
-        memory_bytes: 100_000_001,
-        ..config()
-    };
+    let config = GuardConfig { memory_bytes: 100_000_001, ..config() };
     let guard = Guard::new(config.clone());
     assert!(pids(config.memory_bytes).is_empty());
     assert_works(&guard).await;
@@ -51,19 +48,12 @@ async fn a_child_starts_when_needed_and_is_kept() {
     }
     assert_eq!(pids(config.memory_bytes), first);
     drop(guard);
-    eventually("the children go with the guard", || {
-        pids(config.memory_bytes).is_empty()
-    })
-    .await;
+    eventually("the children go with the guard", || pids(config.memory_bytes).is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_child_is_replaced_after_its_uses() {
-    let config = GuardConfig {
-        memory_bytes: 100_000_002,
-        max_uses: 3,
-        ..config()
-    };
+    let config = GuardConfig { memory_bytes: 100_000_002, max_uses: 3, ..config() };
     let guard = Guard::new(config.clone());
     let mut seen = std::collections::HashSet::new();
     for _ in 0..12 {
@@ -75,37 +65,22 @@ async fn a_child_is_replaced_after_its_uses() {
 
 #[tokio::test]
 async fn a_child_that_kept_memory_is_replaced() {
-    let config = GuardConfig {
-        memory_bytes: 100_000_003,
-        ..config()
-    };
+    let config = GuardConfig { memory_bytes: 100_000_003, ..config() };
     let guard = Guard::new(config.clone());
     for _ in 0..10 {
         let length = evaluate(&guard, "$length($join([1..200000].('xxxxxxxxxx')))", &json!({})).await;
-        assert_eq!(
-            length,
-            Ok(Some(json!(2_000_000))),
-            "earlier requests leave the later ones their room"
-        );
+        assert_eq!(length, Ok(Some(json!(2_000_000))), "earlier requests leave the later ones their room");
     }
 }
 
 #[tokio::test]
 async fn a_child_killed_while_idle_is_not_missed() {
-    let config = GuardConfig {
-        memory_bytes: 100_000_004,
-        ..config()
-    };
+    let config = GuardConfig { memory_bytes: 100_000_004, ..config() };
     let guard = Guard::new(config.clone());
     assert_works(&guard).await;
     let killed = pids(config.memory_bytes);
     assert!(
-        Command::new("kill")
-            .arg("-9")
-            .args(killed.iter().map(u32::to_string))
-            .status()
-            .unwrap()
-            .success()
+        Command::new("kill").arg("-9").args(killed.iter().map(u32::to_string)).status().unwrap().success()
     );
     eventually("it is dead", || pids(config.memory_bytes).is_empty()).await;
     assert_works(&guard).await;
@@ -113,35 +88,21 @@ async fn a_child_killed_while_idle_is_not_missed() {
 
 #[tokio::test]
 async fn an_abandoned_request_takes_its_child_along() {
-    let config = GuardConfig {
-        memory_bytes: 100_000_005,
-        wall: Duration::from_mins(1),
-        ..config()
-    };
+    let config = GuardConfig { memory_bytes: 100_000_005, wall: Duration::from_mins(1), ..config() };
     let guard = Guard::new(config.clone());
     let scope = json!({});
     let bomb = evaluate(&guard, "$distinct([1..900000])", &scope);
-    assert!(
-        tokio::time::timeout(Duration::from_millis(300), bomb)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_millis(300), bomb).await.is_err());
     eventually("the child is gone", || pids(config.memory_bytes).is_empty()).await;
     assert_works(&guard).await;
 }
 
 #[tokio::test]
 async fn cpu_time_is_limited_even_if_the_parent_cannot_kill() {
-    let config = GuardConfig {
-        memory_bytes: 100_000_006,
-        wall: Duration::from_mins(1),
-        ..config()
-    };
+    let config = GuardConfig { memory_bytes: 100_000_006, wall: Duration::from_mins(1), ..config() };
     let guard = Guard::new(config.clone());
     let start = Instant::now();
-    let failure = evaluate(&guard, "$distinct([1..900000])", &json!({}))
-        .await
-        .unwrap_err();
+    let failure = evaluate(&guard, "$distinct([1..900000])", &json!({})).await.unwrap_err();
     assert_eq!(failure.code, codes::TIMEOUT);
     assert!(start.elapsed() < Duration::from_secs(30));
     assert_works(&guard).await;
@@ -177,10 +138,7 @@ fn a_child_ends_with_its_input_and_sees_no_environment() {
 
 #[test]
 fn without_the_marker_the_program_goes_on() {
-    let status = Command::new(env!("CARGO_BIN_EXE_guard-child"))
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_guard-child")).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
 

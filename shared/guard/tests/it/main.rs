@@ -9,16 +9,10 @@ use expr::{EvalFailure, Seed, Template};
 use guard::{Guard, GuardConfig, Item};
 use serde_json::{Value, json};
 
-const SEED: Seed = Seed {
-    now_ms: 1_721_650_530_123,
-    random: 42,
-};
+const SEED: Seed = Seed { now_ms: 1_721_650_530_123, random: 42 };
 
 fn config() -> GuardConfig {
-    GuardConfig {
-        program: env!("CARGO_BIN_EXE_guard-child").into(),
-        ..GuardConfig::default()
-    }
+    GuardConfig { program: env!("CARGO_BIN_EXE_guard-child").into(), ..GuardConfig::default() }
 }
 
 fn guard() -> Guard {
@@ -28,9 +22,7 @@ fn guard() -> Guard {
 /// One expression in a child, whatever its tier.
 async fn evaluate(guard: &Guard, source: &str, scope: &Value) -> Result<Option<Value>, EvalFailure> {
     let limits = config().guarded;
-    let mut values = guard
-        .evaluate(&[Item { source, seed: SEED }], scope, &limits)
-        .await?;
+    let mut values = guard.evaluate(&[Item { source, seed: SEED }], scope, &limits).await?;
     assert_eq!(values.len(), 1);
     Ok(values.remove(0))
 }

@@ -31,10 +31,7 @@ async fn a_failure_names_its_place() {
     let template =
         Template::parse(&json!({"a": ["{{ 1 }}", {"b/c": "{{ $$.x & $error('no luck') }}"}]})).unwrap();
     let failure = guard().render(&template, &json!({}), &SEED).await.unwrap_err();
-    assert_eq!(
-        (failure.code, failure.pointer.as_str()),
-        (codes::FAILED, "/a/1/b~1c")
-    );
+    assert_eq!((failure.code, failure.pointer.as_str()), (codes::FAILED, "/a/1/b~1c"));
     assert!(failure.expression.starts_with("$$.x"));
     assert!(failure.message.contains("no luck"), "{}", failure.message);
 }
@@ -46,12 +43,7 @@ async fn what_costs_too_much_in_place_is_done_in_a_child() {
     assert_eq!(template.tier(), Tier::Linear);
     let list: Vec<Value> = (0..3_000).map(|n| json!(n)).collect();
     let scope = json!({ "trigger": { "list": list } });
-    assert!(
-        template
-            .render_in_place(&scope, &SEED, &expr::Limits::default())
-            .unwrap_err()
-            .needs_guard()
-    );
+    assert!(template.render_in_place(&scope, &SEED, &expr::Limits::default()).unwrap_err().needs_guard());
     assert_eq!(render(&guard(), source, &scope).await, Ok(json!(3_000)));
 }
 
@@ -74,9 +66,7 @@ async fn the_same_value_in_place_and_in_a_child() {
         "trigger.nil",
     ] {
         let expression = expr::Expression::parse(source).unwrap();
-        let here = expression
-            .evaluate_in_place(&scope, &SEED, &expr::Limits::default())
-            .unwrap();
+        let here = expression.evaluate_in_place(&scope, &SEED, &expr::Limits::default()).unwrap();
         assert_eq!(evaluate(&guard, source, &scope).await, Ok(here), "{source}");
     }
 }
@@ -86,38 +76,25 @@ async fn only_what_is_read_travels() {
     // 20 MB of it would not be accepted.
     let scope = json!({"trigger": {"n": [1, 2]}, "steps": {"big": "x".repeat(20_000_000)}});
     assert_eq!(
-        render(
-            &guard(),
-            "$reduce(trigger.n, function($a, $b){ $a + $b })",
-            &scope
-        )
-        .await,
+        render(&guard(), "$reduce(trigger.n, function($a, $b){ $a + $b })", &scope).await,
         Ok(json!(3))
     );
-    let failure = render(&guard(), "$length($$.steps.big)", &scope)
-        .await
-        .unwrap_err();
+    let failure = render(&guard(), "$length($$.steps.big)", &scope).await.unwrap_err();
     assert_eq!(failure.code, codes::TOO_LARGE);
 }
 
 #[tokio::test]
 async fn a_deep_input_is_a_failure_not_a_lost_child() {
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
-    let failure = evaluate(&guard(), "$count($$)", &json!({ "deep": deep }))
-        .await
-        .unwrap_err();
+    let failure = evaluate(&guard(), "$count($$)", &json!({ "deep": deep })).await.unwrap_err();
     assert_eq!(failure.code, codes::TOO_DEEP);
 }
 
 #[tokio::test]
 async fn the_results_of_one_template_have_one_size_limit() {
-    let expressions: Vec<String> = (0..20)
-        .map(|n| format!("{{{{ $pad('x', 100000 + {n} * $number('1')) }}}}"))
-        .collect();
+    let expressions: Vec<String> =
+        (0..20).map(|n| format!("{{{{ $pad('x', 100000 + {n} * $number('1')) }}}}")).collect();
     let template = Template::parse(&json!(expressions)).unwrap();
     let failure = guard().render(&template, &json!({}), &SEED).await.unwrap_err();
-    assert_eq!(
-        (failure.code, failure.pointer.as_str()),
-        (codes::TOO_LARGE, "/10")
-    );
+    assert_eq!((failure.code, failure.pointer.as_str()), (codes::TOO_LARGE, "/10"));
 }

@@ -55,7 +55,8 @@ impl Store {
         let mut rules = Vec::new();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|e| StoreError::of("event_rules", &e))?;
-            let (workflow, trigger) = attr::text(&item, "sk")?.split_once('#').ok_or(StoreError::Corrupt("sk"))?;
+            let (workflow, trigger) =
+                attr::text(&item, "sk")?.split_once('#').ok_or(StoreError::Corrupt("sk"))?;
             rules.push(EventRule {
                 workflow: WorkflowId::parse(workflow).map_err(|_| StoreError::Corrupt("sk"))?,
                 trigger: trigger.to_owned(),

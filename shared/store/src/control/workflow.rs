@@ -96,7 +96,12 @@ impl Store {
     }
 
     /// Writes `meta` and all of `change`, if nobody changed the workflow since `meta.revision - 1` was read.
-    pub async fn save_workflow(&self, org: &OrgKey, meta: &WorkflowMeta, change: &WorkflowChange) -> Result<(), StoreError> {
+    pub async fn save_workflow(
+        &self,
+        org: &OrgKey,
+        meta: &WorkflowMeta,
+        change: &WorkflowChange,
+    ) -> Result<(), StoreError> {
         let table = &self.tables.control;
         let mut meta_put = Put::builder().table_name(table).set_item(Some(meta_item(org, meta)?));
         meta_put = if meta.revision == 1 {
@@ -113,7 +118,10 @@ impl Store {
                 ("ca".into(), n(version.created_at.0)),
             ]);
             puts.push(
-                Put::builder().table_name(table).set_item(Some(item)).condition_expression("attribute_not_exists(pk)"),
+                Put::builder()
+                    .table_name(table)
+                    .set_item(Some(item))
+                    .condition_expression("attribute_not_exists(pk)"),
             );
         }
         for hook in &change.hooks {
@@ -133,8 +141,11 @@ impl Store {
             .map(|trigger| lookup::rule_key_item(org, &meta.id, trigger))
             .chain(change.removed_hooks.iter().map(lookup::hook_key_item));
         for key in removed {
-            let delete =
-                Delete::builder().table_name(table).set_key(Some(key)).build().map_err(|_| StoreError::Corrupt("delete"))?;
+            let delete = Delete::builder()
+                .table_name(table)
+                .set_key(Some(key))
+                .build()
+                .map_err(|_| StoreError::Corrupt("delete"))?;
             writes.push(TransactWriteItem::builder().delete(delete).build());
         }
         match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {

@@ -61,7 +61,9 @@ impl RunStore for Store {
             match existing {
                 Ok(_) => {}
                 // A repeated start, perhaps of a start that died half way: the first input stays.
-                Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => input_is_ours = false,
+                Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => {
+                    input_is_ours = false;
+                }
                 Err(e) => return Err(StoreError::of("put_input", &e)),
             }
         }
@@ -231,7 +233,11 @@ impl RunStore for Store {
         }
     }
 
-    async fn peek_answer(&self, org: &OrgKey, run: &RunId) -> Result<(Option<Answer>, Option<Head>), StoreError> {
+    async fn peek_answer(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+    ) -> Result<(Option<Answer>, Option<Head>), StoreError> {
         let pk = partition(org, run);
         let keys = [HEAD, ANSWER].map(|sk| Item::from([("pk".into(), s(&pk)), ("sk".into(), s(sk))]));
         let wanted = KeysAndAttributes::builder()

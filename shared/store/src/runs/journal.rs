@@ -35,7 +35,9 @@ pub enum Appended {
     /// Another worker recorded this attempt; dispatch from what it recorded.
     Lost(Segment),
     /// Another worker has taken the claim over, and no outcome is recorded yet.
-    Superseded { until: Millis },
+    Superseded {
+        until: Millis,
+    },
 }
 
 /// A claim without an outcome.
@@ -91,7 +93,9 @@ impl Store {
             .return_values_on_condition_check_failure(OnFailure::AllOld);
         let request = match held {
             None => request.condition_expression("attribute_not_exists(pk)"),
-            Some(held) => request.condition_expression("fe = :fe").expression_attribute_values(":fe", n(held.fence)),
+            Some(held) => {
+                request.condition_expression("fe = :fe").expression_attribute_values(":fe", n(held.fence))
+            }
         };
         match request.send().await {
             Ok(_) => Ok(Appended::Won),
@@ -149,7 +153,9 @@ impl Store {
         loop {
             let fence = match stored {
                 Stored::Segment(segment) => return Ok(Claim::Done(segment)),
-                Stored::Claim(claim, _) if claim.until > now => return Ok(Claim::Busy { until: claim.until }),
+                Stored::Claim(claim, _) if claim.until > now => {
+                    return Ok(Claim::Busy { until: claim.until });
+                }
                 Stored::Claim(_, held) => held.fence,
             };
             let update = self
@@ -173,7 +179,9 @@ impl Store {
                     UpdateItemError::ConditionalCheckFailedException(failed) => {
                         read(&failed.item.ok_or(StoreError::Corrupt("claim"))?)?
                     }
-                    other => return Err(StoreError::of::<_, ()>("claim", &SdkError::service_error(other, ()))),
+                    other => {
+                        return Err(StoreError::of::<_, ()>("claim", &SdkError::service_error(other, ())));
+                    }
                 },
                 Err(e) => return Err(StoreError::of("claim", &e)),
             };

@@ -38,7 +38,8 @@ pub struct RunPage {
 }
 
 pub(super) fn partition(org: &OrgKey, run: &RunId, started_at: Millis) -> String {
-    let shard = run.as_str().bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % u32::from(SHARDS);
+    let shard = run.as_str().bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)))
+        % u32::from(SHARDS);
     key(org, started_at.0.div_euclid(WEEK), shard as u8)
 }
 
@@ -105,7 +106,13 @@ impl Store {
     }
 
     /// The newest `limit` index entries of a week that come after `before`.
-    async fn week(&self, org: &OrgKey, week: i64, before: &str, limit: usize) -> Result<Vec<IndexEntry>, StoreError> {
+    async fn week(
+        &self,
+        org: &OrgKey,
+        week: i64,
+        before: &str,
+        limit: usize,
+    ) -> Result<Vec<IndexEntry>, StoreError> {
         let shards = (0..SHARDS).map(|shard| async move {
             self.client
                 .query()
@@ -135,7 +142,11 @@ impl Store {
         Ok(entries)
     }
 
-    async fn heads(&self, org: &OrgKey, entries: &[&IndexEntry]) -> Result<HashMap<String, Head>, StoreError> {
+    async fn heads(
+        &self,
+        org: &OrgKey,
+        entries: &[&IndexEntry],
+    ) -> Result<HashMap<String, Head>, StoreError> {
         let mut found = HashMap::with_capacity(entries.len());
         for batch in entries.chunks(BATCH) {
             let mut keys: Vec<Item> =
@@ -177,6 +188,8 @@ fn sort_after(at: Millis) -> String {
 
 fn read_cursor(text: &str) -> Option<Millis> {
     let (ms, rest) = text.split_once('#')?;
-    let valid = ms.len() == 13 && ms.bytes().all(|b| b.is_ascii_digit()) && (rest == "~" || RunId::parse(rest).is_ok());
+    let valid = ms.len() == 13
+        && ms.bytes().all(|b| b.is_ascii_digit())
+        && (rest == "~" || RunId::parse(rest).is_ok());
     valid.then(|| ms.parse().ok().map(Millis)).flatten()
 }

@@ -82,7 +82,8 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(5, 60, 8, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
-            prop::collection::vec((".{0,12}", inner), 0..8).prop_map(|o| Value::Object(o.into_iter().collect::<Map<_, _>>())),
+            prop::collection::vec((".{0,12}", inner), 0..8)
+                .prop_map(|o| Value::Object(o.into_iter().collect::<Map<_, _>>())),
         ]
     })
 }

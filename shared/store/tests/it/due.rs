@@ -7,7 +7,14 @@ use std::time::Duration;
 use store::{DueEntry, DueKind, DueStore, LowWater, SHARDS};
 
 fn due(t: &Tables, n: u128, kind: DueKind, at: Millis) -> DueEntry {
-    DueEntry { org: t.org.clone(), run: RunId::from_bytes(n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes()), kind, at }
+    DueEntry {
+        org: t.org.clone(),
+        run: RunId::from_bytes(
+            n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes(),
+        ),
+        kind,
+        at,
+    }
 }
 
 async fn in_minute(t: &Tables, minute: i64) -> Vec<DueEntry> {
@@ -21,7 +28,8 @@ async fn in_minute(t: &Tables, minute: i64) -> Vec<DueEntry> {
 #[tokio::test]
 async fn an_entry_is_found_in_its_minute_and_in_no_other() {
     let t = Tables::new().await;
-    let entries: Vec<DueEntry> = (0..200).map(|n| due(&t, n, DueKind::Check, Millis(NOW.0 + n as i64 * 1000))).collect();
+    let entries: Vec<DueEntry> =
+        (0..200).map(|n| due(&t, n, DueKind::Check, Millis(NOW.0 + n as i64 * 1000))).collect();
     for entry in &entries {
         t.store.put_due(entry).await.unwrap();
     }
@@ -89,5 +97,9 @@ async fn the_first_check_is_at_the_deadline_or_soon() {
     let late = DueEntry::first_check(&t.org, &run, NOW, Millis(NOW.0 + 86_400_000));
     assert_eq!(late.at, NOW.plus(Duration::from_mins(10)));
     let soon = DueEntry::first_check(&t.org, &run, NOW, Millis(NOW.0 + 1000));
-    assert_eq!(soon.at, NOW.plus(Duration::from_mins(1)), "yet in a minute that no tick has passed when it is stored");
+    assert_eq!(
+        soon.at,
+        NOW.plus(Duration::from_mins(1)),
+        "yet in a minute that no tick has passed when it is stored"
+    );
 }

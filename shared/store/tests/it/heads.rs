@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use store::{Created, RunStore};
 
 fn noise(bytes: usize) -> String {
-    (0..bytes as u64).map(|n| char::from(b'!' + (n.wrapping_mul(n).wrapping_mul(0x9E37_79B9) >> 13) as u8 % 90)).collect()
+    (0..bytes as u64)
+        .map(|n| char::from(b'!' + (n.wrapping_mul(n).wrapping_mul(0x9E37_79B9) >> 13) as u8 % 90))
+        .collect()
 }
 
 #[tokio::test]
@@ -16,7 +18,9 @@ async fn a_start_is_new_once_and_finds_its_run_after() {
     let run = new_run(1);
     assert!(matches!(t.store.create_run(&t.org, &run).await.unwrap(), Created::New));
     let changed = NewRun { input: json!("other"), version: 9, ..run.clone() };
-    let Created::Existing(head) = t.store.create_run(&t.org, &changed).await.unwrap() else { panic!("it exists") };
+    let Created::Existing(head) = t.store.create_run(&t.org, &changed).await.unwrap() else {
+        panic!("it exists")
+    };
     assert_eq!((head.version, head.status), (4, RunStatus::Queued));
     let head = t.head(&run.id).await;
     assert_eq!(head.input, Some(run.input.clone()));
@@ -44,7 +48,12 @@ async fn of_two_starts_at_once_one_is_new() {
 #[tokio::test]
 async fn an_input_is_kept_whole_whatever_its_size() {
     let t = Tables::new().await;
-    for (n, input) in [(1, json!(null)), (2, json!({"small": true})), (3, json!(noise(1200))), (4, json!({"t": noise(200 * 1024)}))] {
+    for (n, input) in [
+        (1, json!(null)),
+        (2, json!({"small": true})),
+        (3, json!(noise(1200))),
+        (4, json!({"t": noise(200 * 1024)})),
+    ] {
         let run = NewRun { input: input.clone(), ..new_run(n) };
         t.store.create_run(&t.org, &run).await.unwrap();
         assert_eq!(t.head(&run.id).await.input, Some(input));
@@ -68,7 +77,11 @@ async fn a_start_over_the_input_of_a_dead_one_is_not_new() {
     t.store.create_run(&t.org, &first).await.unwrap();
     let key = |sk: &str| {
         let pk = format!("{}#{}", t.org.org(), first.id);
-        [("pk".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(pk)), ("sk".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(sk.into()))].into()
+        [
+            ("pk".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(pk)),
+            ("sk".to_owned(), aws_sdk_dynamodb::types::AttributeValue::S(sk.into())),
+        ]
+        .into()
     };
     t.client.delete_item().table_name(&t.names.runs).set_key(Some(key("h"))).send().await.unwrap();
     let second = NewRun { input: json!({"who": "second", "pad": noise(2000)}), ..first.clone() };
@@ -85,7 +98,8 @@ async fn the_first_end_wins_and_the_others_learn_it() {
     let head = t.start(1).await;
     assert_eq!(t.store.finish(&t.org, &head.id, &failed()).await.unwrap(), SettledBy::Us);
     for status in [RunStatus::Succeeded, RunStatus::Cancelled, RunStatus::TimedOut, RunStatus::Failed] {
-        let SettledBy::Another(winner) = t.store.finish(&t.org, &head.id, &ended(status)).await.unwrap() else {
+        let SettledBy::Another(winner) = t.store.finish(&t.org, &head.id, &ended(status)).await.unwrap()
+        else {
             panic!("{status} left a terminal state")
         };
         assert_eq!(winner.status, RunStatus::Failed);
@@ -121,7 +135,10 @@ async fn of_many_ends_at_once_one_wins() {
 #[tokio::test]
 async fn nothing_leaves_a_terminal_state() {
     let t = Tables::new().await;
-    for (n, status) in [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled, RunStatus::TimedOut].into_iter().enumerate() {
+    for (n, status) in [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled, RunStatus::TimedOut]
+        .into_iter()
+        .enumerate()
+    {
         let head = t.start(n as u128).await;
         t.store.finish(&t.org, &head.id, &ended(status)).await.unwrap();
         let before = t.head(&head.id).await;

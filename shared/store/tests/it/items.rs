@@ -12,16 +12,24 @@ use store::{Claim, DueEntry, DueKind, DueStore, LowWater, RunStore};
 
 /// One of everything.
 async fn one_of_everything(t: &Tables) {
-    let large = NewRun { input: json!((0..5000_u64).map(|n| n * n * 7919 % 10_007).collect::<Vec<_>>()), ..new_run(1) };
+    let large = NewRun {
+        input: json!((0..5000_u64).map(|n| n * n * 7919 % 10_007).collect::<Vec<_>>()),
+        ..new_run(1)
+    };
     t.store.create_run(&t.org, &large).await.unwrap();
     let head = t.head(&large.id).await;
     t.store.append(&t.org, &head, &segment("a", 1, json!(1)), None).await.unwrap();
-    let Claim::Ours { held, .. } = t.store.claim(&t.org, &head, "b", 1, NOW, Duration::from_secs(9)).await.unwrap() else {
+    let Claim::Ours { held, .. } =
+        t.store.claim(&t.org, &head, "b", 1, NOW, Duration::from_secs(9)).await.unwrap()
+    else {
         panic!()
     };
     t.store.append(&t.org, &head, &segment("b", 1, json!(1)), Some(held)).await.unwrap();
     t.store.claim(&t.org, &head, "c", 1, NOW, Duration::from_secs(9)).await.unwrap();
-    t.store.claim(&t.org, &head, "c", 1, NOW.plus(Duration::from_secs(9)), Duration::from_secs(9)).await.unwrap();
+    t.store
+        .claim(&t.org, &head, "c", 1, NOW.plus(Duration::from_secs(9)), Duration::from_secs(9))
+        .await
+        .unwrap();
     let answer = Answer { status: 200, headers: Vec::new(), body: json!(1) };
     t.store.answer(&t.org, &head, &answer).await.unwrap();
     t.store.mark_waiting(&t.org, &head.id, NOW).await.unwrap();
@@ -63,9 +71,13 @@ async fn every_key_begins_with_an_organisation_or_a_system_prefix() {
     for table in [&t.names.runs, &t.names.control, &t.names.due] {
         for item in t.scan(table).await {
             let (pk, sk) = (item["pk"].as_s().unwrap(), item["sk"].as_s().unwrap());
-            let system = ["hook#", "email#"].iter().any(|p| pk.starts_with(p)) || (pk == "system" && sk == "first");
+            let system =
+                ["hook#", "email#"].iter().any(|p| pk.starts_with(p)) || (pk == "system" && sk == "first");
             let due = table == &t.names.due && (pk == "low" || (pk.starts_with("m#") && begins_with_org(sk)));
-            assert!(begins_with_org(pk) || (table == &t.names.control && system) || due, "{table}: {pk} {sk}");
+            assert!(
+                begins_with_org(pk) || (table == &t.names.control && system) || due,
+                "{table}: {pk} {sk}"
+            );
             assert!(item.get("lp").is_none_or(|lp| begins_with_org(lp.as_s().unwrap())));
             items += 1;
         }

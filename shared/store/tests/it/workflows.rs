@@ -21,7 +21,11 @@ pub(crate) fn meta(n: u8) -> WorkflowMeta {
 }
 
 pub(crate) fn version(n: u32) -> WorkflowVersion {
-    WorkflowVersion { version: n, document: json!({"name": "Orders", "n": n, "x": 0.1 + 0.2}), created_at: Millis(NOW.0 + i64::from(n)) }
+    WorkflowVersion {
+        version: n,
+        document: json!({"name": "Orders", "n": n, "x": 0.1 + 0.2}),
+        created_at: Millis(NOW.0 + i64::from(n)),
+    }
 }
 
 pub(crate) fn first(t: &Tables, meta: &WorkflowMeta) -> WorkflowChange {
@@ -54,7 +58,10 @@ async fn a_workflow_is_saved_whole() {
     assert_eq!(t.store.version(&t.org, &meta.id, 1).await.unwrap(), Some(version(1)));
     assert_eq!(t.store.version(&t.org, &meta.id, 2).await.unwrap(), None);
     let hook = t.store.hook(&meta.hooks["form"]).await.unwrap().unwrap();
-    assert_eq!((hook.org.org(), &hook.workflow, hook.trigger.as_str(), hook.enabled), (t.org.org(), &meta.id, "form", true));
+    assert_eq!(
+        (hook.org.org(), &hook.workflow, hook.trigger.as_str(), hook.enabled),
+        (t.org.org(), &meta.id, "form", true)
+    );
     assert_eq!(t.store.event_rules(&t.org).await.unwrap(), [rule(&meta, "placed")]);
 }
 
@@ -69,7 +76,11 @@ async fn a_change_of_what_has_changed_since_is_refused_and_writes_nothing() {
     let change = WorkflowChange { new_version: Some(version(2)), ..WorkflowChange::default() };
     t.store.save_workflow(&t.org, &two, &change).await.unwrap();
     let stale = WorkflowMeta { revision: 2, version: 3, name: "Theirs".into(), ..one.clone() };
-    let change = WorkflowChange { new_version: Some(version(3)), removed_rules: vec!["placed".into()], ..WorkflowChange::default() };
+    let change = WorkflowChange {
+        new_version: Some(version(3)),
+        removed_rules: vec!["placed".into()],
+        ..WorkflowChange::default()
+    };
     let refused = t.store.save_workflow(&t.org, &stale, &change).await;
     assert!(matches!(refused, Err(StoreError::Conflict { .. })));
     assert_eq!(t.store.workflow(&t.org, &one.id).await.unwrap().unwrap().name, "Mine");
@@ -116,7 +127,9 @@ async fn of_two_changes_at_once_one_wins() {
         let change = |name: &str| {
             let (store, org) = (t.store.clone(), t.org.clone());
             let meta = WorkflowMeta { revision, name: name.into(), ..one.clone() };
-            tokio::spawn(async move { store.save_workflow(&org, &meta, &WorkflowChange::default()).await.is_ok() })
+            tokio::spawn(
+                async move { store.save_workflow(&org, &meta, &WorkflowChange::default()).await.is_ok() },
+            )
         };
         let (a, b) = (change("a"), change("b"));
         assert!(a.await.unwrap() ^ b.await.unwrap());

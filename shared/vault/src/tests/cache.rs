@@ -11,9 +11,7 @@ const NOW: i64 = 1_800_000_000;
 
 async fn setup() -> (Service, Keyrings) {
     let service = Service::new();
-    Keyring::create_if_missing(&service.client, ID, Some("first"), NOW)
-        .await
-        .unwrap();
+    Keyring::create_if_missing(&service.client, ID, Some("first"), NOW).await.unwrap();
     let keyrings = Keyrings::new(service.client.clone(), ID);
     (service, keyrings)
 }
@@ -31,13 +29,7 @@ async fn it_is_read_again_after_five_minutes() {
     change(&service).await;
     let cached = keyrings.get(NOW + CACHED_FOR - 1).await.unwrap();
     assert!(Arc::ptr_eq(&first, &cached));
-    assert!(
-        keyrings
-            .get(NOW + CACHED_FOR)
-            .await
-            .unwrap()
-            .opens_setup("second")
-    );
+    assert!(keyrings.get(NOW + CACHED_FOR).await.unwrap().opens_setup("second"));
 }
 
 #[tokio::test]
@@ -65,16 +57,9 @@ async fn an_outage_is_bridged_for_five_minutes_more() {
     let before = service.calls("GetSecretValue");
     assert!(keyrings.get(NOW + CACHED_FOR).await.unwrap().opens_setup("first"));
     assert!(keyrings.get(NOW + CACHED_FOR + 1).await.is_ok());
-    assert_eq!(
-        service.calls("GetSecretValue") - before,
-        1,
-        "each request would wait for the outage"
-    );
+    assert_eq!(service.calls("GetSecretValue") - before, 1, "each request would wait for the outage");
     assert!(keyrings.get(NOW + 2 * CACHED_FOR - 1).await.is_ok());
-    assert_eq!(
-        keyrings.get(NOW + 2 * CACHED_FOR).await.unwrap_err().code(),
-        "keyring_unavailable"
-    );
+    assert_eq!(keyrings.get(NOW + 2 * CACHED_FOR).await.unwrap_err().code(), "keyring_unavailable");
     service.set_down(false);
     assert!(keyrings.get(NOW + 2 * CACHED_FOR).await.is_ok());
 }
@@ -84,10 +69,7 @@ async fn a_keyring_that_was_broken_or_removed_is_not_bridged() {
     let (service, keyrings) = setup().await;
     keyrings.get(NOW).await.unwrap();
     service.put(&json!({"version": 9})).await;
-    assert_eq!(
-        keyrings.get(NOW + CACHED_FOR).await.unwrap_err().code(),
-        "keyring_version"
-    );
+    assert_eq!(keyrings.get(NOW + CACHED_FOR).await.unwrap_err().code(), "keyring_version");
 }
 
 #[tokio::test]

@@ -11,11 +11,7 @@ use crate::{Keyring, KeyringError};
 const NOW: i64 = 1_800_000_000;
 
 fn subject() -> Subject {
-    Subject {
-        user: UserId::from_bytes([1; 16]),
-        org: OrgId::from_bytes([2; 16]),
-        role: Role::Owner,
-    }
+    Subject { user: UserId::from_bytes([1; 16]), org: OrgId::from_bytes([2; 16]), role: Role::Owner }
 }
 
 async fn load(service: &Service) -> Result<Keyring, KeyringError> {
@@ -28,10 +24,7 @@ async fn a_secret_with_a_setup_token_only_is_completed_once() {
     let keyring = load(&service).await.unwrap();
     assert!(keyring.opens_setup("from-the-template"));
     let stored = service.stored().await;
-    assert_eq!(
-        (&stored["version"], &stored["setup_token"]),
-        (&json!(1), &json!("from-the-template"))
-    );
+    assert_eq!((&stored["version"], &stored["setup_token"]), (&json!(1), &json!("from-the-template")));
     assert_eq!(stored["jwt"][0]["created"], "2027-01-15T08:00:00Z");
     assert_eq!(stored["jwt"].as_array().unwrap().len(), 1);
     assert_eq!(
@@ -64,10 +57,7 @@ async fn what_is_there_is_kept_and_what_is_unknown_too() {
     service.put(&partial).await;
     load(&service).await.unwrap();
     let stored = service.stored().await;
-    assert_eq!(
-        (&stored["jwt"], &stored["from_the_future"]),
-        (&whole["jwt"], &json!({"a": 1}))
-    );
+    assert_eq!((&stored["jwt"], &stored["from_the_future"]), (&whole["jwt"], &json!({"a": 1})));
     assert_ne!(stored["cursor_key"], whole["cursor_key"]);
 }
 
@@ -94,16 +84,9 @@ async fn the_first_key_signs_and_all_verify() {
 async fn the_local_stack_makes_its_own() {
     let service = Service::new();
     assert!(matches!(load(&service).await, Err(KeyringError::Missing { .. })));
-    let make = async |token| {
-        Keyring::create_if_missing(&service.client, ID, token, NOW)
-            .await
-            .unwrap()
-    };
+    let make = async |token| Keyring::create_if_missing(&service.client, ID, token, NOW).await.unwrap();
     let first = make(None).await;
-    assert!(
-        first.setup_token().expose().len() >= 43,
-        "the token has 256 random bits"
-    );
+    assert!(first.setup_token().expose().len() >= 43, "the token has 256 random bits");
     let again = make(None).await;
     assert_eq!(again.signer().public_key(), first.signer().public_key());
     assert_eq!(again.setup_token().expose(), first.setup_token().expose());
@@ -113,20 +96,13 @@ async fn the_local_stack_makes_its_own() {
     assert_eq!(fixed.signer().public_key(), first.signer().public_key());
     let back = make(Some("other")).await;
     assert!(back.opens_setup("other"));
-    assert!(
-        make(Some("fixed")).await.opens_setup("fixed"),
-        "an earlier token can come back"
-    );
+    assert!(make(Some("fixed")).await.opens_setup("fixed"), "an earlier token can come back");
     assert!(make(Some("")).await.opens_setup("fixed"), "an empty one is none");
 }
 
 #[tokio::test]
 async fn two_keyrings_share_nothing() {
-    let make = async || {
-        Keyring::create_if_missing(&Service::new().client, ID, None, NOW)
-            .await
-            .unwrap()
-    };
+    let make = async || Keyring::create_if_missing(&Service::new().client, ID, None, NOW).await.unwrap();
     let (a, b) = (make().await, make().await);
     assert_ne!(a.setup_token().expose(), b.setup_token().expose());
     assert_ne!(a.cursor_key().expose(), b.cursor_key().expose());
@@ -138,13 +114,7 @@ async fn two_keyrings_share_nothing() {
 async fn the_setup_token_must_be_the_whole_token() {
     let service = Service::with_secret(r#"{"setup_token": "from-the-template"}"#).await;
     let keyring = load(&service).await.unwrap();
-    for wrong in [
-        "",
-        "from-the-templat",
-        "from-the-templates",
-        "From-the-template",
-        "from-the-template ",
-    ] {
+    for wrong in ["", "from-the-templat", "from-the-templates", "From-the-template", "from-the-template "] {
         assert!(!keyring.opens_setup(wrong), "{wrong:?}");
     }
 }
@@ -163,66 +133,23 @@ async fn what_is_no_keyring_is_refused_without_quoting_it() {
         ("text", json!("hush"), "keyring_malformed"),
         ("an array", json!(["hush"]), "keyring_malformed"),
         ("no setup token", json!({"version": 1}), "keyring_malformed"),
-        (
-            "an empty setup token",
-            changed("/setup_token", json!("")),
-            "keyring_malformed",
-        ),
-        (
-            "a setup token that is no text",
-            changed("/setup_token", json!(7)),
-            "keyring_malformed",
-        ),
-        (
-            "a later version",
-            changed("/version", json!(2)),
-            "keyring_version",
-        ),
-        (
-            "a version that is no number",
-            changed("/version", json!("hush")),
-            "keyring_malformed",
-        ),
+        ("an empty setup token", changed("/setup_token", json!("")), "keyring_malformed"),
+        ("a setup token that is no text", changed("/setup_token", json!(7)), "keyring_malformed"),
+        ("a later version", changed("/version", json!(2)), "keyring_version"),
+        ("a version that is no number", changed("/version", json!("hush")), "keyring_malformed"),
         ("no keys", changed("/jwt", json!([])), "keyring_malformed"),
-        (
-            "keys that are none",
-            changed("/jwt", json!("hush")),
-            "keyring_malformed",
-        ),
-        (
-            "a key without its id",
-            changed("/jwt/0", json!({"pkcs8": "hush"})),
-            "keyring_malformed",
-        ),
-        (
-            "a key that is not base64",
-            changed("/jwt/0/pkcs8", json!("hush!")),
-            "keyring_malformed",
-        ),
-        (
-            "a key that is no key",
-            changed("/jwt/0/pkcs8", json!("aHVzaA==")),
-            "keyring_malformed",
-        ),
-        (
-            "a cursor key too short",
-            changed("/cursor_key", json!("aHVzaA==")),
-            "keyring_malformed",
-        ),
-        (
-            "a cursor key that is not base64",
-            changed("/cursor_key", json!("hush!")),
-            "keyring_malformed",
-        ),
+        ("keys that are none", changed("/jwt", json!("hush")), "keyring_malformed"),
+        ("a key without its id", changed("/jwt/0", json!({"pkcs8": "hush"})), "keyring_malformed"),
+        ("a key that is not base64", changed("/jwt/0/pkcs8", json!("hush!")), "keyring_malformed"),
+        ("a key that is no key", changed("/jwt/0/pkcs8", json!("aHVzaA==")), "keyring_malformed"),
+        ("a cursor key too short", changed("/cursor_key", json!("aHVzaA==")), "keyring_malformed"),
+        ("a cursor key that is not base64", changed("/cursor_key", json!("hush!")), "keyring_malformed"),
     ] {
         service.put(&stored).await;
         let error = load(&service).await.unwrap_err();
         assert_eq!(error.code(), code, "{what}: {error}");
         let shown = format!("{error} {error:?}");
-        assert!(
-            !shown.contains("hush") && !shown.contains("aHVzaA"),
-            "{what}: {shown}"
-        );
+        assert!(!shown.contains("hush") && !shown.contains("aHVzaA"), "{what}: {shown}");
         assert!(!error.retryable());
     }
 }
@@ -232,18 +159,9 @@ async fn debug_output_has_no_secrets() {
     let service = Service::with_secret(r#"{"setup_token": "from-the-template"}"#).await;
     let keyring = load(&service).await.unwrap();
     let stored = service.stored().await;
-    let shown = format!(
-        "{keyring:?} {:?} {:?}",
-        keyring.setup_token(),
-        keyring.cursor_key()
-    );
-    assert!(
-        !shown.contains("from-the-template") && shown.ends_with("Secret(…) Secret(…)"),
-        "{shown}"
-    );
-    let pkcs8 = STANDARD
-        .decode(stored["jwt"][0]["pkcs8"].as_str().unwrap())
-        .unwrap();
+    let shown = format!("{keyring:?} {:?} {:?}", keyring.setup_token(), keyring.cursor_key());
+    assert!(!shown.contains("from-the-template") && shown.ends_with("Secret(…) Secret(…)"), "{shown}");
+    let pkcs8 = STANDARD.decode(stored["jwt"][0]["pkcs8"].as_str().unwrap()).unwrap();
     for secret in [&pkcs8[16..48], keyring.cursor_key().expose()] {
         assert!(!shown.contains(&format!("{secret:?}")), "{shown}");
     }
@@ -254,9 +172,5 @@ async fn an_outage_can_be_tried_again() {
     let service = Service::with_secret(r#"{"setup_token": "x"}"#).await;
     service.set_down(true);
     let error = load(&service).await.unwrap_err();
-    assert_eq!(
-        (error.code(), error.retryable()),
-        ("keyring_unavailable", true),
-        "{error}"
-    );
+    assert_eq!((error.code(), error.retryable()), ("keyring_unavailable", true), "{error}");
 }

@@ -26,11 +26,7 @@ async fn all_end_with_the_same_keys() {
         for one in loading {
             keyrings.push(one.await.unwrap());
         }
-        assert_eq!(
-            service.calls("PutSecretValue"),
-            lambdas,
-            "the race did not happen"
-        );
+        assert_eq!(service.calls("PutSecretValue"), lambdas, "the race did not happen");
         let later = Keyring::load(&service.client, ID, NOW).await.unwrap();
         for keyring in &keyrings {
             assert_eq!(keyring.signer().public_key(), later.signer().public_key());
@@ -46,20 +42,14 @@ async fn all_end_with_the_same_keys() {
 #[tokio::test]
 async fn a_late_writer_changes_nothing() {
     let service = Service::with_secret(r#"{"setup_token": "from-the-template"}"#).await;
-    let storage = Storage {
-        client: &service.client,
-        id: ID,
-    };
+    let storage = Storage { client: &service.client, id: ID };
     let incomplete = storage.current().await.unwrap();
     let late = incomplete.document.clone().completed(NOW).unwrap();
 
     let keyring = Keyring::load(&service.client, ID, NOW).await.unwrap();
     for _ in 0..2 {
         let before = service.stored().await;
-        assert_eq!(
-            storage.put_after(&incomplete.version_id, &late).await.unwrap(),
-            Written::Existed
-        );
+        assert_eq!(storage.put_after(&incomplete.version_id, &late).await.unwrap(), Written::Existed);
         assert_eq!(service.stored().await, before);
         // Then once more after an operator's change.
         let mut changed = before;
@@ -78,10 +68,7 @@ async fn a_version_that_is_shown_late_is_waited_for() {
     service.show_late(3);
     let started = Instant::now();
     let keyring = Keyring::load(&service.client, ID, NOW).await.unwrap();
-    assert!(
-        started.elapsed() > Duration::from_millis(150),
-        "it asked without a pause"
-    );
+    assert!(started.elapsed() > Duration::from_millis(150), "it asked without a pause");
     assert_eq!(service.calls("PutSecretValue"), 1);
     let later = Keyring::load(&service.client, ID, NOW).await.unwrap();
     assert_eq!(later.signer().public_key(), keyring.signer().public_key());

@@ -44,14 +44,9 @@ struct Behaviour {
 
 impl Service {
     pub(super) fn new() -> Self {
-        let aws = MockAws::builder()
-            .with_service(SecretsManagerService::new())
-            .build();
+        let aws = MockAws::builder().with_service(SecretsManagerService::new()).build();
         let behaviour = Arc::new(Behaviour::default());
-        let http = Strict {
-            inner: aws.http_client(),
-            behaviour: Arc::clone(&behaviour),
-        };
+        let http = Strict { inner: aws.http_client(), behaviour: Arc::clone(&behaviour) };
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
@@ -60,23 +55,13 @@ impl Service {
             .retry_config(RetryConfig::disabled())
             .http_client(http)
             .build();
-        Self {
-            client: Client::from_conf(config),
-            behaviour,
-        }
+        Self { client: Client::from_conf(config), behaviour }
     }
 
     /// What the template makes.
     pub(super) async fn with_secret(text: &str) -> Self {
         let service = Self::new();
-        service
-            .client
-            .create_secret()
-            .name(ID)
-            .secret_string(text)
-            .send()
-            .await
-            .unwrap();
+        service.client.create_secret().name(ID).secret_string(text).send().await.unwrap();
         service
     }
 
@@ -86,23 +71,11 @@ impl Service {
     }
 
     pub(super) async fn put(&self, value: &Value) {
-        self.client
-            .put_secret_value()
-            .secret_id(ID)
-            .secret_string(value.to_string())
-            .send()
-            .await
-            .unwrap();
+        self.client.put_secret_value().secret_id(ID).secret_string(value.to_string()).send().await.unwrap();
     }
 
     pub(super) fn calls(&self, operation: &str) -> usize {
-        self.behaviour
-            .calls
-            .lock()
-            .unwrap()
-            .get(operation)
-            .copied()
-            .unwrap_or_default()
+        self.behaviour.calls.lock().unwrap().get(operation).copied().unwrap_or_default()
     }
 
     /// Answers every call with a server error.
@@ -151,13 +124,7 @@ impl HttpConnector for StrictConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        *self
-            .behaviour
-            .calls
-            .lock()
-            .unwrap()
-            .entry(operation.clone())
-            .or_default() += 1;
+        *self.behaviour.calls.lock().unwrap().entry(operation.clone()).or_default() += 1;
         if self.behaviour.down.load(Ordering::SeqCst) {
             return HttpConnectorFuture::ready(Ok(answer(500, &json!({"__type": "InternalServiceError"}))));
         }
@@ -174,19 +141,11 @@ impl HttpConnector for StrictConnector {
         HttpConnectorFuture::new(async move {
             let response = response.await;
             let one_less = |held: usize| held.checked_sub(1);
-            if behaviour
-                .held_reads
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
-                .is_ok()
-            {
+            if behaviour.held_reads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
                 let barrier = behaviour.barrier.lock().unwrap().clone().unwrap();
                 barrier.wait().await;
             }
-            if behaviour
-                .late_reads
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
-                .is_ok()
-            {
+            if behaviour.late_reads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
                 let mut first = behaviour.first_read.lock().unwrap();
                 let seen =
                     first.get_or_insert_with(|| response.as_ref().unwrap().body().bytes().unwrap().to_vec());
@@ -204,14 +163,8 @@ impl Behaviour {
     /// The answer to a write under an id that is taken, as AWS documents `ClientRequestToken`.
     fn repeated(&self, body: &[u8]) -> Option<HttpResponse> {
         let body: Value = serde_json::from_slice(body).unwrap();
-        let (token, text) = (
-            body["ClientRequestToken"].as_str()?,
-            body["SecretString"].as_str()?,
-        );
-        assert!(
-            (32..=64).contains(&token.len()),
-            "AWS takes tokens of 32 to 64 characters"
-        );
+        let (token, text) = (body["ClientRequestToken"].as_str()?, body["SecretString"].as_str()?);
+        assert!((32..=64).contains(&token.len()), "AWS takes tokens of 32 to 64 characters");
         let mut versions = self.versions.lock().unwrap();
         match versions.get(token) {
             None => {
@@ -219,17 +172,13 @@ impl Behaviour {
                 None
             }
             Some(same) if same == text => Some(answer(200, &json!({"Name": ID, "VersionId": token}))),
-            Some(_) => Some(answer(
-                400,
-                &json!({"__type": "ResourceExistsException", "message": "it exists"}),
-            )),
+            Some(_) => {
+                Some(answer(400, &json!({"__type": "ResourceExistsException", "message": "it exists"})))
+            }
         }
     }
 }
 
 fn answer(status: u16, body: &Value) -> HttpResponse {
-    HttpResponse::new(
-        StatusCode::try_from(status).unwrap(),
-        SdkBody::from(body.to_string()),
-    )
+    HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body.to_string()))
 }

@@ -4,52 +4,30 @@ use e2e::{TestApp, text};
 use reqwest::Method;
 use serde_json::Value;
 
-const PUBLIC: [&str; 4] = [
-    "GET /v1/health",
-    "GET /v1/openapi.json",
-    "POST /v1/auth/login",
-    "POST /v1/setup",
-];
+const PUBLIC: [&str; 4] = ["GET /v1/health", "GET /v1/openapi.json", "POST /v1/auth/login", "POST /v1/setup"];
 
 #[tokio::test]
 async fn every_operation_is_there_and_asks_for_a_token_unless_it_is_public() {
     let app = TestApp::shared().await.with_token("");
     let document = app.get("/v1/openapi.json").await.expect(200);
-    assert!(
-        text(&document["openapi"]).starts_with("3.1"),
-        "{}",
-        document["openapi"]
-    );
+    assert!(text(&document["openapi"]).starts_with("3.1"), "{}", document["openapi"]);
     assert_eq!(document["info"]["title"], "Patchbay");
     let mut public = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let name = format!("{} {path}", method.to_uppercase());
-            assert!(
-                operation["summary"].as_str().is_some_and(|s| !s.is_empty()),
-                "{name} has no summary"
-            );
-            assert!(
-                !operation["responses"].as_object().unwrap().is_empty(),
-                "{name} has no responses"
-            );
+            assert!(operation["summary"].as_str().is_some_and(|s| !s.is_empty()), "{name} has no summary");
+            assert!(!operation["responses"].as_object().unwrap().is_empty(), "{name} has no responses");
             let url = path.replace("{id}", "wf_00000000000000000000000000");
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let answer = app
-                .send(
-                    app.request(method, &url)
-                        .header("content-type", "application/json")
-                        .body("{}"),
-                )
+                .send(app.request(method, &url).header("content-type", "application/json").body("{}"))
                 .await;
             if secured(operation) {
                 answer.refused(401, "token_missing");
             } else {
                 let code = answer.json()["code"].clone();
-                assert!(
-                    code != "route_not_found" && code != "method_not_allowed",
-                    "{name}: {answer}"
-                );
+                assert!(code != "route_not_found" && code != "method_not_allowed", "{name}: {answer}");
                 public.push(name);
             }
         }
@@ -73,10 +51,7 @@ async fn every_reference_of_the_document_leads_somewhere() {
             Value::Object(o) => {
                 if let Some(Value::String(to)) = o.get("$ref") {
                     found += 1;
-                    assert!(
-                        document.pointer(to.trim_start_matches('#')).is_some(),
-                        "`{to}` leads nowhere"
-                    );
+                    assert!(document.pointer(to.trim_start_matches('#')).is_some(), "`{to}` leads nowhere");
                 }
                 rest.extend(o.values());
             }

@@ -7,7 +7,12 @@ use engine::Plan;
 use store::{EventRule, Hook, WorkflowChange, WorkflowMeta, WorkflowVersion};
 
 /// Makes `plan` the newest version of `meta`, which keeps the addresses of webhooks that stay.
-pub(super) fn publish(org: &OrgKey, mut meta: WorkflowMeta, plan: &Plan, now: Millis) -> (WorkflowMeta, WorkflowChange) {
+pub(super) fn publish(
+    org: &OrgKey,
+    mut meta: WorkflowMeta,
+    plan: &Plan,
+    now: Millis,
+) -> (WorkflowMeta, WorkflowChange) {
     let definition = plan.definition();
     definition.name.clone_into(&mut meta.name);
     meta.version += 1;
@@ -18,14 +23,24 @@ pub(super) fn publish(org: &OrgKey, mut meta: WorkflowMeta, plan: &Plan, now: Mi
             meta.hooks.insert(trigger.id.clone(), id);
         }
     }
-    let gone = old.iter().filter(|(trigger, _)| !meta.hooks.contains_key(*trigger)).map(|(_, id)| id.clone()).collect();
-    let version = WorkflowVersion { version: meta.version, document: definition.document.clone(), created_at: now };
+    let gone = old
+        .iter()
+        .filter(|(trigger, _)| !meta.hooks.contains_key(*trigger))
+        .map(|(_, id)| id.clone())
+        .collect();
+    let version =
+        WorkflowVersion { version: meta.version, document: definition.document.clone(), created_at: now };
     let (meta, change) = point(org, meta, plan, now);
     (meta, WorkflowChange { new_version: Some(version), removed_hooks: gone, ..change })
 }
 
 /// Points the workflow's webhooks and event rules at its newest version, on or off as `meta.enabled` says.
-pub(super) fn point(org: &OrgKey, mut meta: WorkflowMeta, plan: &Plan, now: Millis) -> (WorkflowMeta, WorkflowChange) {
+pub(super) fn point(
+    org: &OrgKey,
+    mut meta: WorkflowMeta,
+    plan: &Plan,
+    now: Millis,
+) -> (WorkflowMeta, WorkflowChange) {
     let hooks = meta.hooks.iter().map(|(trigger, id)| Hook {
         id: id.clone(),
         org: org.clone(),

@@ -33,6 +33,8 @@ pub(crate) async fn validate(
     Ok(Json(match compile(&document) {
         Ok(_) => Validation { valid: true, errors: Vec::new() },
         Err(problem) if problem.errors.is_empty() => return Err(problem.into()),
-        Err(problem) => Validation { valid: false, errors: problem.errors.into_iter().map(FaultView::from).collect() },
+        Err(problem) => {
+            Validation { valid: false, errors: problem.errors.into_iter().map(FaultView::from).collect() }
+        }
     }))
 }

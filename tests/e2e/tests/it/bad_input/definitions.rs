@@ -4,20 +4,12 @@ use e2e::{TestApp, text};
 use serde_json::{Value, json};
 
 fn faults(problem: &Value) -> Vec<(String, String)> {
-    let faults = problem["errors"]
-        .as_array()
-        .unwrap_or_else(|| panic!("no faults: {problem}"));
+    let faults = problem["errors"].as_array().unwrap_or_else(|| panic!("no faults: {problem}"));
     for fault in faults {
-        assert!(
-            text(&fault["message"]).split(' ').count() > 2,
-            "not a sentence: {fault}"
-        );
+        assert!(text(&fault["message"]).split(' ').count() > 2, "not a sentence: {fault}");
         e2e::has_page(text(&fault["code"]));
     }
-    faults
-        .iter()
-        .map(|f| (text(&f["pointer"]).to_owned(), text(&f["code"]).to_owned()))
-        .collect()
+    faults.iter().map(|f| (text(&f["pointer"]).to_owned(), text(&f["code"]).to_owned())).collect()
 }
 
 #[tokio::test]
@@ -42,10 +34,7 @@ async fn five_faults_are_told_at_once() {
     ]
     .map(|(p, c)| (p.to_owned(), c.to_owned()));
     want.sort();
-    let problem = app
-        .post("/v1/workflows", &definition)
-        .await
-        .refused(422, "invalid_definition");
+    let problem = app.post("/v1/workflows", &definition).await.refused(422, "invalid_definition");
     let mut found = faults(&problem);
     found.sort();
     assert_eq!(found, want);
@@ -56,18 +45,10 @@ async fn five_faults_are_told_at_once() {
     assert_eq!(checked["errors"], problem["errors"]);
     // A change is checked, too, and leaves what was there.
     let workflow = app.publish(&e2e::manual("good", json!([]))).await;
-    app.put(&format!("/v1/workflows/{}", workflow.id), &definition)
-        .await
-        .refused(422, "invalid_definition");
-    let view = app
-        .get(&format!("/v1/workflows/{}", workflow.id))
-        .await
-        .expect(200);
+    app.put(&format!("/v1/workflows/{}", workflow.id), &definition).await.refused(422, "invalid_definition");
+    let view = app.get(&format!("/v1/workflows/{}", workflow.id)).await.expect(200);
     assert_eq!((&view["version"], &view["name"]), (&json!(1), &json!("good")));
-    let good = app
-        .post("/v1/workflows/validate", &e2e::manual("good", json!([])))
-        .await
-        .expect(200);
+    let good = app.post("/v1/workflows/validate", &e2e::manual("good", json!([]))).await.expect(200);
     assert_eq!(good, json!({"valid": true, "errors": []}));
 }
 
@@ -77,95 +58,40 @@ async fn each_fault_has_its_place_and_code() {
     let steps = |steps: Value| json!({"name": "x", "triggers": [], "steps": steps});
     let http = |more: Value| {
         let mut step = json!({"id": "a", "type": "action", "use": "http.request", "input": {"url": "https://example.com"}});
-        step.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
+        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         steps(json!([step]))
     };
     let mut deep = json!([]);
     for n in 0..30 {
         deep = json!([{"id": format!("s{n}"), "type": "branch", "arms": [{"when": true, "steps": deep}]}]);
     }
-    let many: Vec<Value> = (0..600)
-        .map(|n| json!({"id": format!("s{n}"), "type": "map", "output": n}))
-        .collect();
+    let many: Vec<Value> =
+        (0..600).map(|n| json!({"id": format!("s{n}"), "type": "map", "output": n})).collect();
     let event = |pattern: Value| json!({"name": "x", "steps": [], "triggers": [{"id": "e", "type": "event", "pattern": pattern}]});
     let dedupe = |dedupe: &str| json!({"name": "x", "steps": [], "triggers": [{"id": "w", "type": "webhook", "dedupe": dedupe}]});
     for (definition, pointer, code) in [
         (json!([]), "", "type_mismatch"),
         (json!("text"), "", "type_mismatch"),
         (json!({"triggers": [], "steps": []}), "", "missing_field"),
-        (
-            json!({"name": "", "triggers": [], "steps": []}),
-            "/name",
-            "type_mismatch",
-        ),
-        (
-            json!({"name": "x", "triggers": [], "steps": [], "schema": 2}),
-            "/schema",
-            "schema_unknown",
-        ),
-        (
-            json!({"name": "x", "triggers": [], "steps": [], "stepz": []}),
-            "/stepz",
-            "unknown_field",
-        ),
-        (
-            json!({"name": "x", "triggers": [], "steps": [], "timeout": "P2Y"}),
-            "/timeout",
-            "type_mismatch",
-        ),
-        (
-            json!({"name": "x", "triggers": {}, "steps": []}),
-            "/triggers",
-            "type_mismatch",
-        ),
-        (
-            json!({"name": "x", "triggers": [], "steps": {}}),
-            "/steps",
-            "type_mismatch",
-        ),
-        (
-            event(json!({"source": "shop"})),
-            "/triggers/0/pattern/source",
-            "pattern_leaf",
-        ),
-        (
-            event(json!({"source": []})),
-            "/triggers/0/pattern/source",
-            "pattern_empty_array",
-        ),
+        (json!({"name": "", "triggers": [], "steps": []}), "/name", "type_mismatch"),
+        (json!({"name": "x", "triggers": [], "steps": [], "schema": 2}), "/schema", "schema_unknown"),
+        (json!({"name": "x", "triggers": [], "steps": [], "stepz": []}), "/stepz", "unknown_field"),
+        (json!({"name": "x", "triggers": [], "steps": [], "timeout": "P2Y"}), "/timeout", "type_mismatch"),
+        (json!({"name": "x", "triggers": {}, "steps": []}), "/triggers", "type_mismatch"),
+        (json!({"name": "x", "triggers": [], "steps": {}}), "/steps", "type_mismatch"),
+        (event(json!({"source": "shop"})), "/triggers/0/pattern/source", "pattern_leaf"),
+        (event(json!({"source": []})), "/triggers/0/pattern/source", "pattern_empty_array"),
         (
             event(json!({"source": [{"sounds-like": "x"}]})),
             "/triggers/0/pattern/source/0/sounds-like",
             "pattern_operator_unknown",
         ),
-        (
-            dedupe("{{ steps.a.x }}"),
-            "/triggers/0/dedupe",
-            "reference_not_ready",
-        ),
+        (dedupe("{{ steps.a.x }}"), "/triggers/0/dedupe", "reference_not_ready"),
         (dedupe("{{ }}"), "/triggers/0/dedupe", "expression_empty"),
-        (
-            steps(json!([{"id": "a", "type": "for_eech"}])),
-            "/steps/0/type",
-            "step_type_unknown",
-        ),
-        (
-            steps(json!([{"type": "map", "output": 1}])),
-            "/steps/0",
-            "missing_field",
-        ),
-        (
-            steps(json!([{"id": "a b", "type": "map", "output": 1}])),
-            "/steps/0/id",
-            "invalid_id",
-        ),
-        (
-            steps(json!([{"id": "a", "type": "map"}])),
-            "/steps/0",
-            "missing_field",
-        ),
+        (steps(json!([{"id": "a", "type": "for_eech"}])), "/steps/0/type", "step_type_unknown"),
+        (steps(json!([{"type": "map", "output": 1}])), "/steps/0", "missing_field"),
+        (steps(json!([{"id": "a b", "type": "map", "output": 1}])), "/steps/0/id", "invalid_id"),
+        (steps(json!([{"id": "a", "type": "map"}])), "/steps/0", "missing_field"),
         (
             steps(json!([{"id": "a", "type": "map", "output": "{{ $x("}])),
             "/steps/0/output",
@@ -202,46 +128,14 @@ async fn each_fault_has_its_place_and_code() {
             "/steps/0/output",
             "unknown_name",
         ),
-        (
-            steps(json!([{"id": "a", "type": "branch", "arms": []}])),
-            "/steps/0/arms",
-            "branch_without_arms",
-        ),
-        (
-            steps(json!([{"id": "a", "type": "wait"}])),
-            "/steps/0",
-            "wait_needs_one",
-        ),
-        (
-            steps(json!([{"id": "a", "type": "wait", "until": "tomorrow"}])),
-            "/steps/0/until",
-            "invalid_time",
-        ),
-        (
-            steps(json!([{"id": "a", "type": "stop", "status": "meh"}])),
-            "/steps/0/status",
-            "type_mismatch",
-        ),
-        (
-            http(json!({"use": "slack.post"})),
-            "/steps/0/use",
-            "action_unknown",
-        ),
-        (
-            http(json!({"timeout": "PT10M"})),
-            "/steps/0/timeout",
-            "type_mismatch",
-        ),
-        (
-            http(json!({"retry": {"max_attempts": 0}})),
-            "/steps/0/retry/max_attempts",
-            "type_mismatch",
-        ),
-        (
-            http(json!({"retry": {"tries": 3}})),
-            "/steps/0/retry/tries",
-            "unknown_field",
-        ),
+        (steps(json!([{"id": "a", "type": "branch", "arms": []}])), "/steps/0/arms", "branch_without_arms"),
+        (steps(json!([{"id": "a", "type": "wait"}])), "/steps/0", "wait_needs_one"),
+        (steps(json!([{"id": "a", "type": "wait", "until": "tomorrow"}])), "/steps/0/until", "invalid_time"),
+        (steps(json!([{"id": "a", "type": "stop", "status": "meh"}])), "/steps/0/status", "type_mismatch"),
+        (http(json!({"use": "slack.post"})), "/steps/0/use", "action_unknown"),
+        (http(json!({"timeout": "PT10M"})), "/steps/0/timeout", "type_mismatch"),
+        (http(json!({"retry": {"max_attempts": 0}})), "/steps/0/retry/max_attempts", "type_mismatch"),
+        (http(json!({"retry": {"tries": 3}})), "/steps/0/retry/tries", "unknown_field"),
         (
             http(json!({"input": {"url": "https://example.com", "method": "BREW"}})),
             "/steps/0/input/method",
@@ -256,14 +150,9 @@ async fn each_fault_has_its_place_and_code() {
         (steps(deep), "", "blocks_too_deep"),
         (steps(json!(many)), "/steps", "too_many_steps"),
     ] {
-        let problem = app
-            .post("/v1/workflows", &definition)
-            .await
-            .refused(422, "invalid_definition");
+        let problem = app.post("/v1/workflows", &definition).await.refused(422, "invalid_definition");
         let found = faults(&problem);
-        let there = found
-            .iter()
-            .any(|(p, c)| c == code && (p == pointer || code == "blocks_too_deep"));
+        let there = found.iter().any(|(p, c)| c == code && (p == pointer || code == "blocks_too_deep"));
         assert!(there, "`{code}` at `{pointer}` is not among {found:?}");
     }
 }

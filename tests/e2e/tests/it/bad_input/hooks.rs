@@ -5,12 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn keeping(app: &TestApp) -> String {
-    app.publish(&webhook(
-        "keeps",
-        json!([{"id": "keep", "type": "map", "output": "{{ trigger }}"}]),
-    ))
-    .await
-    .hook
+    app.publish(&webhook("keeps", json!([{"id": "keep", "type": "map", "output": "{{ trigger }}"}])))
+        .await
+        .hook
 }
 
 /// What the workflow saw of a request.
@@ -25,19 +22,11 @@ async fn bodies_of_all_kinds_start_a_run() {
     let app = TestApp::shared().await;
     let hook = keeping(&app).await;
     for (content_type, body, want) in [
-        (
-            "application/json",
-            &b"{\"a\": [1, null, \"\xc3\xa9\"]}"[..],
-            json!({"a": [1, null, "é"]}),
-        ),
+        ("application/json", &b"{\"a\": [1, null, \"\xc3\xa9\"]}"[..], json!({"a": [1, null, "é"]})),
         ("application/cloudevents+json; charset=utf-8", b"[1]", json!([1])),
         ("application/json", b"", json!(null)),
         ("application/json", b"\"text\"", json!("text")),
-        (
-            "application/json",
-            b"12345678901234567890",
-            json!(12_345_678_901_234_567_890_u64),
-        ),
+        ("application/json", b"12345678901234567890", json!(12_345_678_901_234_567_890_u64)),
         (
             "application/x-www-form-urlencoded",
             b"a=1&b=x+y&a=2&%C3%A9=%F0%9F%A6%80",
@@ -45,11 +34,7 @@ async fn bodies_of_all_kinds_start_a_run() {
         ),
         ("text/plain", "grüße".as_bytes(), json!("grüße")),
         ("", b"{\"a\": 1}", json!("{\"a\": 1}")),
-        (
-            "application/octet-stream",
-            &[0xff, 0x00, 0xfe],
-            json!({"base64": "/wD+"}),
-        ),
+        ("application/octet-stream", &[0xff, 0x00, 0xfe], json!({"base64": "/wD+"})),
     ] {
         let answer = app.post_raw(&hook, content_type, body).await;
         assert_eq!(seen(&app, &answer).await["body"], want, "{content_type} {body:?}");
@@ -66,27 +51,17 @@ async fn headers_and_queries_come_as_they_were_sent() {
     let app = TestApp::shared().await;
     let hook = keeping(&app).await;
     let path = format!("{hook}?a=1&a=2&b=&c=x%20y&%C3%A9=%F0%9F%A6%80&plus=1%2B1");
-    let mut request = app
-        .request(Method::POST, &path)
-        .header("X-Twice", "one")
-        .header("x-twice", "two");
-    request = request
-        .header("cookie", "session=s3cret")
-        .header("x-latin", &b"caf\xe9"[..])
-        .header("x-empty", "");
-    request = request
-        .header("x-gitlab-token", "s3cret")
-        .header("x-api-key", "s3cret");
+    let mut request = app.request(Method::POST, &path).header("X-Twice", "one").header("x-twice", "two");
+    request =
+        request.header("cookie", "session=s3cret").header("x-latin", &b"caf\xe9"[..]).header("x-empty", "");
+    request = request.header("x-gitlab-token", "s3cret").header("x-api-key", "s3cret");
     let trigger = seen(&app, &app.send(request).await).await;
     let query = &trigger["query"];
     assert_eq!(
         (&query["b"], &query["c"], &query["é"], &query["plus"]),
         (&json!(""), &json!("x y"), &json!("🦀"), &json!("1+1"))
     );
-    assert!(
-        query["a"] == json!(["1", "2"]) || query["a"] == json!("1,2"),
-        "{query}"
-    );
+    assert!(query["a"] == json!(["1", "2"]) || query["a"] == json!("1,2"), "{query}");
     let headers = &trigger["headers"];
     assert!(
         text(&headers["x-twice"]).contains("one") && text(&headers["x-twice"]).contains("two"),
@@ -120,25 +95,13 @@ async fn what_cannot_start_a_run_is_refused() {
         app.hook(path, &json!({})).await.refused(404, "hook_not_found");
     }
     for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
-        app.send(app.request(method, &hook))
-            .await
-            .refused(405, "method_not_allowed");
+        app.send(app.request(method, &hook)).await.refused(405, "method_not_allowed");
     }
-    app.post_raw(&hook, "application/json", "{\"a\":")
-        .await
-        .refused(400, "body_malformed");
-    app.post_raw(&hook, "application/json", [0xff, 0xfe])
-        .await
-        .refused(400, "body_malformed");
-    app.post_raw(&hook, "application/json", "[".repeat(100_000))
-        .await
-        .refused(400, "body_malformed");
-    app.post_raw(&hook, "text/plain", "x".repeat(256 * 1024 + 1))
-        .await
-        .refused(413, "body_too_large");
-    let huge = app
-        .post_raw(&hook, "text/plain", vec![b'x'; 11 * 1024 * 1024])
-        .await;
+    app.post_raw(&hook, "application/json", "{\"a\":").await.refused(400, "body_malformed");
+    app.post_raw(&hook, "application/json", [0xff, 0xfe]).await.refused(400, "body_malformed");
+    app.post_raw(&hook, "application/json", "[".repeat(100_000)).await.refused(400, "body_malformed");
+    app.post_raw(&hook, "text/plain", "x".repeat(256 * 1024 + 1)).await.refused(413, "body_too_large");
+    let huge = app.post_raw(&hook, "text/plain", vec![b'x'; 11 * 1024 * 1024]).await;
     assert_eq!(huge.expect(413)["message"], "Request Entity Too Large");
     app.assert_undisturbed().await;
 }

@@ -7,11 +7,7 @@ use serde_json::{Value, json};
 /// Runs one step, which must fail with this code after one attempt.
 async fn fails(app: &TestApp, step: Value, code: &str) -> Value {
     let run = app
-        .run_steps(
-            json!([step, {"id": "never", "type": "map", "output": 1}]),
-            &json!(null),
-            "failed",
-        )
+        .run_steps(json!([step, {"id": "never", "type": "map", "output": 1}]), &json!(null), "failed")
         .await;
     assert_failed(&run, "ask", code);
     assert_eq!(run["steps"].as_array().unwrap().len(), 1, "{run:#}");
@@ -20,11 +16,7 @@ async fn fails(app: &TestApp, step: Value, code: &str) -> Value {
 
 #[tokio::test]
 async fn addresses_that_are_not_public_are_refused() {
-    let app = TestApp::start_with(Options {
-        allow_loopback: false,
-        ..Options::default()
-    })
-    .await;
+    let app = TestApp::start_with(Options { allow_loopback: false, ..Options::default() }).await;
     let target = Target::kind().await;
     let port = target.base.rsplit(':').next().unwrap().to_owned();
     let local = [
@@ -53,9 +45,7 @@ async fn addresses_that_are_not_public_are_refused() {
     join_all(all.map(|url| {
         let app = &app;
         async move {
-            let run = app
-                .run_steps(json!([http_get("ask", url)]), &json!(null), "failed")
-                .await;
+            let run = app.run_steps(json!([http_get("ask", url)]), &json!(null), "failed").await;
             let code = text(&run["error"]["code"]);
             // A name that this machine cannot resolve goes nowhere, either.
             let named = url.contains("google") && code == "dns_failed";
@@ -95,21 +85,10 @@ async fn redirects_lead_nowhere_that_a_request_may_not_go() {
     .await;
     for path in ["/metadata", "/private", "/mapped", "/file"] {
         fails(&app, http_get("ask", &target.url(path)), "redirect_blocked").await;
-        fails(
-            &app,
-            http_post("ask", &target.url(path), json!({"a": 1})),
-            "redirect_blocked",
-        )
-        .await;
+        fails(&app, http_post("ask", &target.url(path), json!({"a": 1})), "redirect_blocked").await;
     }
     fails(&app, http_get("ask", &target.url("/round")), "redirect_limit").await;
-    let run = app
-        .run_steps(
-            json!([http_get("ask", &target.url("/there"))]),
-            &json!(null),
-            "succeeded",
-        )
-        .await;
+    let run = app.run_steps(json!([http_get("ask", &target.url("/there"))]), &json!(null), "succeeded").await;
     assert_eq!(step(&run, "ask")["output"]["body"]["at"], "/here");
     let mut stay = http_get("ask", &target.url("/metadata"));
     stay["input"]["follow_redirects"] = json!(false);
@@ -151,19 +130,15 @@ async fn endless_slow_huge_and_garbled_responses_fail_their_own_step_only() {
     let good = app
         .publish(&manual(
             "good",
-            json!([
-                http_get("ask", &target.url("/good")),
-                http_post("send", &target.url("/good"), json!(1))
-            ]),
+            json!([http_get("ask", &target.url("/good")), http_post("send", &target.url("/good"), json!(1))]),
         ))
         .await;
     join_all(cases.iter().map(|(path, codes)| {
         let (app, target, good) = (&app, &target, &good);
         async move {
-            for make in [
-                http_get("ask", &target.url(path)),
-                http_post("ask", &target.url(path), json!({"a": 1})),
-            ] {
+            for make in
+                [http_get("ask", &target.url(path)), http_post("ask", &target.url(path), json!({"a": 1}))]
+            {
                 let mut step = make;
                 step["timeout"] = json!("PT2S");
                 let beside = app.start_run(&good.id, &json!(null)).await;
@@ -182,11 +157,9 @@ async fn endless_slow_huge_and_garbled_responses_fail_their_own_step_only() {
 /// 4 MB of zeros, which are 4 KB as gzip.
 fn zeros_gzipped() -> Vec<u8> {
     let body = include_bytes!("zeros.gz");
-    let mut answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", body.len())
+            .into_bytes();
     answer.extend(body);
     answer
 }
@@ -202,13 +175,8 @@ async fn nobody_listening_is_tried_again_and_then_told() {
     ask["retry"] = json!({"max_attempts": 2, "initial": "PT0.01S"});
     let run = fails(&app, ask, "connect_failed").await;
     assert_eq!(step(&run, "ask")["attempts"], 2);
-    let run = app
-        .run_steps(
-            json!([http_get("ask", "http://no-such-name.invalid/")]),
-            &json!(null),
-            "failed",
-        )
-        .await;
+    let run =
+        app.run_steps(json!([http_get("ask", "http://no-such-name.invalid/")]), &json!(null), "failed").await;
     assert_failed(&run, "ask", "dns_failed");
 }
 
@@ -225,29 +193,9 @@ async fn requests_that_cannot_be_sent_fail_their_step() {
     fails(&app, with("method", json!("{{ 'CONNECT' }}")), "invalid_method").await;
     fails(&app, with("headers", json!("{{ [1] }}")), "invalid_input").await;
     fails(&app, with("query", json!("{{ 'x' }}")), "invalid_input").await;
-    fails(
-        &app,
-        with("headers", json!({"x": "{{ 'a\\r\\nb: c' }}"})),
-        "invalid_header",
-    )
-    .await;
-    fails(
-        &app,
-        with("headers", json!({"Host": "example.com"})),
-        "invalid_header",
-    )
-    .await;
-    fails(
-        &app,
-        with("headers", json!({"Transfer-Encoding": "chunked"})),
-        "invalid_header",
-    )
-    .await;
-    fails(
-        &app,
-        with("url", json!("http://user:password@127.0.0.1/")),
-        "egress_invalid_url",
-    )
-    .await;
+    fails(&app, with("headers", json!({"x": "{{ 'a\\r\\nb: c' }}"})), "invalid_header").await;
+    fails(&app, with("headers", json!({"Host": "example.com"})), "invalid_header").await;
+    fails(&app, with("headers", json!({"Transfer-Encoding": "chunked"})), "invalid_header").await;
+    fails(&app, with("url", json!("http://user:password@127.0.0.1/")), "egress_invalid_url").await;
     assert_eq!(target.count(), 0);
 }

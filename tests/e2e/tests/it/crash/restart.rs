@@ -51,10 +51,7 @@ async fn waiting_retrying_and_running_runs_survive_kill_9() {
     let run = app.wait_until(&waiting, "succeeded").await;
     let until = text(&step(&run, "pause")["output"]["until"]);
     assert_eq!(step(&run, "after")["output"], format!("kept {until}"));
-    assert!(
-        text(&run["finished_at"]) >= until,
-        "it went on before its time: {run:#}"
-    );
+    assert!(text(&run["finished_at"]) >= until, "it went on before its time: {run:#}");
 
     let run = app.wait_until(&retrying, "succeeded").await;
     assert_eq!(step(&run, "send")["attempts"], 2, "{run:#}");
@@ -80,10 +77,7 @@ async fn an_effect_that_may_happen_once_only_is_not_repeated_after_a_crash() {
     pay["timeout"] = json!("PT3S");
     let workflow = app.publish(&manual("once", json!([pay]))).await;
     let run = app.start_run(&workflow.id, &json!(null)).await;
-    app.wait_for("the effect to begin", || async {
-        (target.count() == 1).then_some(())
-    })
-    .await;
+    app.wait_for("the effect to begin", || async { (target.count() == 1).then_some(()) }).await;
     app.kill();
     app.restart();
     let run = app.wait_until(&run, "failed").await;
@@ -96,10 +90,7 @@ async fn users_workflows_and_history_are_kept_and_ctrl_c_is_clean() {
     let mut app = TestApp::start().await;
     let target = Target::start(|_, _| Reply::Silence).await;
     let workflow = app
-        .publish(&webhook(
-            "kept",
-            json!([{"id": "one", "type": "map", "output": "{{ trigger.body }}"}]),
-        ))
+        .publish(&webhook("kept", json!([{"id": "one", "type": "map", "output": "{{ trigger.body }}"}])))
         .await;
     let done = app.hook_run(&workflow.hook, &json!({"n": 1})).await;
     let done = app.wait_until(&done, "succeeded").await;
@@ -107,38 +98,25 @@ async fn users_workflows_and_history_are_kept_and_ctrl_c_is_clean() {
     silent["timeout"] = json!("PT1M40S");
     let stuck = app.publish(&manual("under way", json!([silent]))).await;
     let stuck = app.start_run(&stuck.id, &json!(null)).await;
-    app.wait_for("the effect to begin", || async {
-        (target.count() == 1).then_some(())
-    })
-    .await;
+    app.wait_for("the effect to begin", || async { (target.count() == 1).then_some(()) }).await;
 
     // With an effect under way and connections open.
     let status = app.interrupt();
     assert_eq!(status.code(), Some(0), "{status:?}");
     app.restart();
 
-    assert!(
-        app.said().is_empty(),
-        "the owner exists: nothing to set up: {:?}",
-        app.said()
-    );
+    assert!(app.said().is_empty(), "the owner exists: nothing to set up: {:?}", app.said());
     assert_eq!(app.run(text(&done["id"])).await, done);
     app.sign_in().await;
     let again = app.hook_run(&workflow.hook, &json!({"n": 2})).await;
     app.wait_until(&again, "succeeded").await;
-    app.wait_for("the effect to begin again", || async {
-        (target.count() == 2).then_some(())
-    })
-    .await;
+    app.wait_for("the effect to begin again", || async { (target.count() == 2).then_some(()) }).await;
     app.cancel(&stuck).await.expect(200);
 }
 
 #[tokio::test]
 async fn runs_are_handed_over_after_every_step_when_the_budget_is_one() {
-    let options = e2e::Options {
-        chain_steps: Some(1),
-        ..e2e::Options::default()
-    };
+    let options = e2e::Options { chain_steps: Some(1), ..e2e::Options::default() };
     let app = TestApp::start_with(options).await;
     let target = Target::kind().await;
     let steps = json!([
@@ -151,11 +129,7 @@ async fn runs_are_handed_over_after_every_step_when_the_budget_is_one() {
     ]);
     let run = app.run_steps(steps, &json!({"n": 1}), "succeeded").await;
     assert_eq!(
-        (
-            &run["output"],
-            run["steps"].as_array().unwrap().len(),
-            target.count()
-        ),
+        (&run["output"], run["steps"].as_array().unwrap().len(), target.count()),
         (&json!(202), 6, 2),
         "{run:#}"
     );
@@ -171,48 +145,28 @@ async fn a_token_that_has_expired_is_refused() {
     let cloud = Cloud::open(&data).await.unwrap();
     let secrets = aws_sdk_secretsmanager::Client::new(&cloud.sdk_config());
     let now = now();
-    let keyring = vault::Keyrings::new(secrets, "patchbay/keyring")
-        .get(now)
-        .await
-        .unwrap();
+    let keyring = vault::Keyrings::new(secrets, "patchbay/keyring").get(now).await.unwrap();
     let subject = |role| Subject {
         user: UserId::parse(text(&done["user"])).unwrap(),
         org: OrgId::parse(text(&done["organization"])).unwrap(),
         role,
     };
     let sign = |role, at| keyring.signer().sign(subject(role), at).unwrap().token;
-    let (old, early, new) = (
-        sign(Role::Owner, now - 3600),
-        sign(Role::Owner, now + 7200),
-        sign(Role::Owner, now),
-    );
+    let (old, early, new) =
+        (sign(Role::Owner, now - 3600), sign(Role::Owner, now + 7200), sign(Role::Owner, now));
     let viewer = sign(Role::Viewer, now);
     drop(cloud);
     app.restart();
 
-    app.fork()
-        .with_token(&old)
-        .get("/v1/runs")
-        .await
-        .refused(401, "token_expired");
-    app.fork()
-        .with_token(&early)
-        .get("/v1/runs")
-        .await
-        .refused(401, "token_invalid");
+    app.fork().with_token(&old).get("/v1/runs").await.refused(401, "token_expired");
+    app.fork().with_token(&early).get("/v1/runs").await.refused(401, "token_invalid");
     app.fork().with_token(&new).get("/v1/runs").await.expect(200);
     let viewer = app.fork().with_token(&viewer);
     viewer.get("/v1/runs").await.expect(200);
-    viewer
-        .post("/v1/workflows", &manual("not allowed", json!([])))
-        .await
-        .refused(403, "permission_denied");
+    viewer.post("/v1/workflows", &manual("not allowed", json!([]))).await.refused(403, "permission_denied");
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the program under test has the real clock, too"
-)]
+#[expect(clippy::disallowed_methods, reason = "the program under test has the real clock, too")]
 fn now() -> i64 {
     jiff::Timestamp::now().as_second()
 }
@@ -222,10 +176,7 @@ async fn nothing_is_left_running_after_a_kill() {
     let mut app = TestApp::start().await;
     // Makes the guard start a child.
     let slow = json!({"expression": "($f := function($n){$n = 0 ? 1 : $f($n - 1)}; $f(10))", "input": {}});
-    assert_eq!(
-        app.post("/v1/expressions/evaluate", &slow).await.expect(200),
-        json!({"result": 1})
-    );
+    assert_eq!(app.post("/v1/expressions/evaluate", &slow).await.expect(200), json!({"result": 1}));
     let children = children(app.id());
     assert!(!children.is_empty(), "the guard works in a child process");
     app.kill();
@@ -239,11 +190,7 @@ fn children(of: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{of}/task")).unwrap();
     let lists = tasks.filter_map(|t| std::fs::read_to_string(t.unwrap().path().join("children")).ok());
     lists
-        .flat_map(|list| {
-            list.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<u32>>()
-        })
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
         .collect()
 }
 

@@ -8,12 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 const RUNS: usize = 200;
-const STEPS: [(&str, &str); 4] = [
-    ("look", "GET"),
-    ("make", "POST"),
-    ("change", "PUT"),
-    ("tell", "POST"),
-];
+const STEPS: [(&str, &str); 4] = [("look", "GET"), ("make", "POST"), ("change", "PUT"), ("tell", "POST")];
 const EFFECTS: usize = RUNS * STEPS.len();
 
 fn definition(target: &Target) -> Value {
@@ -89,21 +84,15 @@ async fn nothing_is_lost_and_repeats_come_under_the_same_key() {
 
     let accepted: BTreeMap<usize, String> = senders.join_all().await.into_iter().collect();
     let promised: BTreeSet<&str> = accepted.values().map(String::as_str).collect();
-    assert_eq!(
-        (accepted.len(), promised.len()),
-        (RUNS, RUNS),
-        "each order is a run of its own"
-    );
+    assert_eq!((accepted.len(), promised.len()), (RUNS, RUNS), "each order is a run of its own");
 
     let mut attempts = 0;
     for (order, run) in &accepted {
         let run = app.wait_until(run, "succeeded").await;
         assert_eq!(run["input"]["body"]["order"], *order);
         let steps = run["steps"].as_array().unwrap();
-        let history: Vec<(&str, &str)> = steps
-            .iter()
-            .map(|s| (text(&s["path"]), text(&s["status"])))
-            .collect();
+        let history: Vec<(&str, &str)> =
+            steps.iter().map(|s| (text(&s["path"]), text(&s["status"]))).collect();
         assert_eq!(history, STEPS.map(|(id, _)| (id, "succeeded")), "{run:#}");
         for (step, (id, _)) in steps.iter().zip(STEPS) {
             assert_eq!(step["output"]["body"]["did"], id, "{run:#}");
@@ -112,19 +101,12 @@ async fn nothing_is_lost_and_repeats_come_under_the_same_key() {
     }
     let listed = app.runs(&format!("workflow={}", workflow.id)).await;
     let ids: BTreeSet<&str> = listed.iter().map(|r| text(&r["id"])).collect();
-    assert_eq!(
-        (listed.len(), ids),
-        (RUNS, promised),
-        "the list has every run, and no other"
-    );
+    assert_eq!((listed.len(), ids), (RUNS, promised), "the list has every run, and no other");
 
     let mut keys: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     let seen = target.seen();
     for effect in &seen {
-        let of = (
-            effect.header("x-run").to_owned(),
-            effect.header("x-step").to_owned(),
-        );
+        let of = (effect.header("x-run").to_owned(), effect.header("x-step").to_owned());
         keys.entry(of).or_default().insert(effect.key().to_owned());
     }
     assert_eq!(keys.len(), EFFECTS, "every step of every run had its effect");

@@ -18,10 +18,7 @@ async fn a_busy_target_is_asked_again_when_it_said_so() {
     })
     .await;
     let retry = json!({"max_attempts": 5, "initial": "PT0.01S", "jitter": "none"});
-    let steps = json!([with_retry(
-        http_post("send", &target.url("/orders"), json!({"n": 1})),
-        retry
-    )]);
+    let steps = json!([with_retry(http_post("send", &target.url("/orders"), json!({"n": 1})), retry)]);
     let workflow = app.publish(&manual("retried", steps)).await;
     let run = app.start_run(&workflow.id, &json!(null)).await;
     let retrying = app
@@ -36,10 +33,7 @@ async fn a_busy_target_is_asked_again_when_it_said_so() {
         (&json!(1), &json!("http_status")),
         "{retrying:#}"
     );
-    assert_eq!(
-        retrying["error"]["details"],
-        json!({"status": 503, "body": {"busy": true}})
-    );
+    assert_eq!(retrying["error"]["details"], json!({"status": 503, "body": {"busy": true}}));
     assert_eq!(
         (&retrying["error"]["retry_after_ms"], &retrying["finished_at"]),
         (&json!(1000), &json!(null))
@@ -54,8 +48,7 @@ async fn a_busy_target_is_asked_again_when_it_said_so() {
     let seen = target.seen();
     assert_eq!(seen.len(), 3);
     assert!(
-        seen.iter()
-            .all(|s| s.key() == seen[0].key() && !s.key().is_empty()),
+        seen.iter().all(|s| s.key() == seen[0].key() && !s.key().is_empty()),
         "one key for all attempts: {seen:?}"
     );
     assert!(seen.iter().all(|s| s.json() == json!({"n": 1})), "{seen:?}");
@@ -78,10 +71,8 @@ async fn a_step_that_fails_every_time_fails_the_run_after_its_attempts() {
 async fn what_no_repetition_mends_is_not_repeated() {
     let app = TestApp::shared().await;
     let target = Target::start(|_, _| Reply::status(404, &json!({"error": "no such thing"}))).await;
-    let steps = json!([with_retry(
-        http_get("ask", &target.url("/")),
-        json!({"max_attempts": 5, "initial": "PT0S"})
-    )]);
+    let steps =
+        json!([with_retry(http_get("ask", &target.url("/")), json!({"max_attempts": 5, "initial": "PT0S"}))]);
     let run = app.run_steps(steps, &json!(null), "failed").await;
     assert_failed(&run, "ask", "http_status");
     assert_eq!(target.count(), 1);
@@ -144,10 +135,7 @@ async fn a_failure_starts_the_workflow_that_listens_for_failures() {
         (&note["run"], &note["workflow"], &note["status"]),
         (&failed["id"], &json!(failing.id), &json!("failed"))
     );
-    assert_eq!(
-        note["error"],
-        json!({"code": "stopped", "message": "on purpose", "step": "end"})
-    );
+    assert_eq!(note["error"], json!({"code": "stopped", "message": "on purpose", "step": "end"}));
     assert_eq!(app.runs(&format!("workflow={}", listener.id)).await.len(), 1);
 }
 
@@ -159,12 +147,8 @@ async fn a_chain_of_failures_ends() {
             "triggers": [{"id": "failed", "type": "event", "pattern": {"source": ["patchbay"], "detail-type": ["Run failed"]}}],
             "steps": [{"id": "end", "type": "stop", "status": "failed"}]}))
         .await;
-    let failing = app
-        .publish(&manual(
-            "failing",
-            json!([{"id": "end", "type": "stop", "status": "failed"}]),
-        ))
-        .await;
+    let failing =
+        app.publish(&manual("failing", json!([{"id": "end", "type": "stop", "status": "failed"}]))).await;
     let run = app.start_run(&failing.id, &json!(null)).await;
     app.wait_until(&run, "failed").await;
     let last = app
@@ -195,14 +179,20 @@ async fn a_workflow_that_calls_its_own_webhook_is_stopped() {
     let runs = app.runs_of(&workflow.id, 17).await;
     let mut failed = 0;
     for run in runs {
-        let run = app.wait_for("the run to end", || async {
-            let run = app.run(text(&run["id"])).await;
-            matches!(text(&run["status"]), "succeeded" | "failed").then_some(run)
-        }).await;
+        let run = app
+            .wait_for("the run to end", || async {
+                let run = app.run(text(&run["id"])).await;
+                matches!(text(&run["status"]), "succeeded" | "failed").then_some(run)
+            })
+            .await;
         if run["status"] == "failed" {
             failed += 1;
             let error = &step(&run, "call")["error"];
-            assert_eq!((&error["code"], &error["details"]["body"]["code"]), (&json!("http_status"), &json!("chain_too_deep")), "{run:#}");
+            assert_eq!(
+                (&error["code"], &error["details"]["body"]["code"]),
+                (&json!("http_status"), &json!("chain_too_deep")),
+                "{run:#}"
+            );
         }
     }
     assert_eq!(failed, 1, "the last one is refused by the webhook");

@@ -11,11 +11,7 @@ fn large() -> Value {
 #[tokio::test]
 async fn large_bodies_and_outputs_are_carried_through_every_step() {
     for chain_steps in [None, Some(1)] {
-        let app = TestApp::start_with(Options {
-            chain_steps,
-            ..Options::default()
-        })
-        .await;
+        let app = TestApp::start_with(Options { chain_steps, ..Options::default() }).await;
         let target = Target::start(|_, _| Reply::json(&large())).await;
         let workflow = app
             .publish(&webhook(
@@ -49,9 +45,7 @@ async fn deep_json_is_refused_or_carried_but_breaks_nothing() {
     ]);
     let workflow = app.publish(&webhook("deep", steps)).await;
     for levels in [10, 60, 90, 96, 100, 110, 120, 126, 127, 128, 1000] {
-        let answer = app
-            .post_raw(&workflow.hook, "application/json", nested(levels))
-            .await;
+        let answer = app.post_raw(&workflow.hook, "application/json", nested(levels)).await;
         if answer.status != 202 {
             assert!(levels > 60, "{answer}");
             let code = text(&answer.json()["code"]).to_owned();
@@ -92,11 +86,8 @@ async fn deep_answers_events_inputs_and_definitions_break_nothing() {
     let target = Target::start(|seen, _| {
         let levels = seen.path.trim_start_matches('/').parse().unwrap();
         Reply::Raw(
-            format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{}",
-                nested(levels)
-            )
-            .into_bytes(),
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{}", nested(levels))
+                .into_bytes(),
         )
     })
     .await;
@@ -107,10 +98,7 @@ async fn deep_answers_events_inputs_and_definitions_break_nothing() {
     ]);
     let asking = app.publish(&manual("asks", steps)).await;
     let taking = app
-        .publish(&manual(
-            "takes",
-            json!([{"id": "copy", "type": "map", "output": "{{ trigger.input }}"}]),
-        ))
+        .publish(&manual("takes", json!([{"id": "copy", "type": "map", "output": "{{ trigger.input }}"}])))
         .await;
     let source = "deep-events";
     let listening = json!({"name": "listens", "triggers": [{"id": "e", "type": "event", "pattern": {"source": [source]}}],
@@ -125,11 +113,7 @@ async fn deep_answers_events_inputs_and_definitions_break_nothing() {
                 view["finished_at"].is_string().then_some(view)
             })
             .await;
-        assert!(
-            run["status"] == "succeeded" || levels > 90,
-            "{levels}: {}",
-            run["error"]
-        );
+        assert!(run["status"] == "succeeded" || levels > 90, "{levels}: {}", run["error"]);
 
         let start = app
             .post_raw(
@@ -145,11 +129,7 @@ async fn deep_answers_events_inputs_and_definitions_break_nothing() {
             })
             .await;
         } else {
-            let code = if levels < 127 {
-                "input_too_deep"
-            } else {
-                "body_malformed"
-            };
+            let code = if levels < 127 { "input_too_deep" } else { "body_malformed" };
             start.refused(if levels < 127 { 422 } else { 400 }, code);
         }
 
@@ -159,31 +139,22 @@ async fn deep_answers_events_inputs_and_definitions_break_nothing() {
         );
         let put = app.post_raw("/v1/events", "application/json", event).await;
         events += usize::from(put.status == 202);
-        assert!(
-            put.status == 202 || (levels > 90 && (400..500).contains(&put.status)),
-            "{put}"
-        );
+        assert!(put.status == 202 || (levels > 90 && (400..500).contains(&put.status)), "{put}");
 
         let definition = format!(
             "{{\"name\": \"deep\", \"triggers\": [], \"steps\": [{{\"id\": \"a\", \"type\": \"map\", \"output\": {}}}]}}",
             nested(levels)
         );
-        let made = app
-            .post_raw("/v1/workflows", "application/json", definition)
-            .await;
+        let made = app.post_raw("/v1/workflows", "application/json", definition).await;
         if made.status == 201 {
-            app.get(&format!("/v1/workflows/{}", text(&made.json()["id"])))
-                .await
-                .expect(200);
+            app.get(&format!("/v1/workflows/{}", text(&made.json()["id"]))).await.expect(200);
         } else {
             assert!(levels > 80 && (400..500).contains(&made.status), "{made}");
         }
     }
     for run in app.runs_of(&listening.id, events).await {
         app.wait_for("the run to end", || async {
-            app.run(text(&run["id"])).await["finished_at"]
-                .is_string()
-                .then_some(())
+            app.run(text(&run["id"])).await["finished_at"].is_string().then_some(())
         })
         .await;
     }

@@ -11,11 +11,7 @@ async fn a_run_by_hand_reads_its_input_and_a_repeat_finds_the_same_run() {
     let workflow = app.publish(&manual("by hand", steps)).await;
     let start = |key: &'static str, name: &'static str| {
         let request = app.request(Method::POST, &format!("/v1/workflows/{}/runs", workflow.id));
-        app.send(
-            request
-                .header("idempotency-key", key)
-                .body(json!({"input": {"name": name}}).to_string()),
-        )
+        app.send(request.header("idempotency-key", key).body(json!({"input": {"name": name}}).to_string()))
     };
     let first = start("order-1", "Ada").await.expect(202);
     let again = start("order-1", "Eve").await.expect(202);
@@ -24,22 +20,14 @@ async fn a_run_by_hand_reads_its_input_and_a_repeat_finds_the_same_run() {
     assert_ne!(first["id"], other["id"]);
     let run = app.wait_until(text(&first["id"]), "succeeded").await;
     assert_eq!(step(&run, "greet")["output"], "Hello Ada");
-    assert_eq!(
-        (&run["trigger"], &run["input"]),
-        (&json!("by_hand"), &json!({"input": {"name": "Ada"}}))
-    );
+    assert_eq!((&run["trigger"], &run["input"]), (&json!("by_hand"), &json!({"input": {"name": "Ada"}})));
     app.wait_until(text(&other["id"]), "succeeded").await;
-    assert_eq!(
-        text(&start("order-1", "Ada").await.expect(202)["id"]),
-        text(&first["id"])
-    );
+    assert_eq!(text(&start("order-1", "Ada").await.expect(202)["id"]), text(&first["id"]));
     assert_eq!(app.runs_of(&workflow.id, 2).await.len(), 2);
 
     // Without a key each start is a run of its own; without a body there is no input.
-    let bare = app
-        .send(app.request(Method::POST, &format!("/v1/workflows/{}/runs", workflow.id)))
-        .await
-        .expect(202);
+    let bare =
+        app.send(app.request(Method::POST, &format!("/v1/workflows/{}/runs", workflow.id))).await.expect(202);
     let bare = app.wait_until(text(&bare["id"]), "succeeded").await;
     assert_eq!(bare["input"], json!({"input": null}));
 }
@@ -49,21 +37,13 @@ async fn only_a_workflow_with_a_manual_trigger_is_started_by_hand() {
     let app = TestApp::shared().await;
     let workflow = app.publish(&webhook("no hands", json!([]))).await;
     let path = format!("/v1/workflows/{}/runs", workflow.id);
-    app.post(&path, &json!({}))
-        .await
-        .refused(409, "no_manual_trigger");
-    let long = app
-        .request(Method::POST, &path)
-        .header("idempotency-key", "k".repeat(256))
-        .body("{}");
+    app.post(&path, &json!({})).await.refused(409, "no_manual_trigger");
+    let long = app.request(Method::POST, &path).header("idempotency-key", "k".repeat(256)).body("{}");
     let workflow = app.publish(&manual("hands", json!([]))).await;
     let path = format!("/v1/workflows/{}/runs", workflow.id);
     app.send(long).await.refused(409, "no_manual_trigger");
     for key in ["k".repeat(256), String::new(), "schlüssel".to_owned()] {
-        let request = app
-            .request(Method::POST, &path)
-            .header("idempotency-key", key.as_bytes())
-            .body("{}");
+        let request = app.request(Method::POST, &path).header("idempotency-key", key.as_bytes()).body("{}");
         app.send(request).await.refused(422, "invalid_idempotency_key");
     }
 }
@@ -102,8 +82,7 @@ async fn the_list_is_filtered_and_paged_newest_first() {
     let mut started = Vec::new();
     for n in 0..7 {
         let run = app.start_run(&workflow.id, &json!({"bad": n % 3 == 0})).await;
-        app.wait_until(&run, if n % 3 == 0 { "failed" } else { "succeeded" })
-            .await;
+        app.wait_until(&run, if n % 3 == 0 { "failed" } else { "succeeded" }).await;
         started.push(run);
     }
     started.reverse();
@@ -113,24 +92,13 @@ async fn the_list_is_filtered_and_paged_newest_first() {
     assert_eq!(ids(&app.runs(&format!("workflow={id}")).await), started);
     let failed = app.runs(&format!("workflow={id}&status=failed")).await;
     assert_eq!(failed.len(), 3);
-    assert!(
-        failed
-            .iter()
-            .all(|r| r["status"] == "failed" && r["error"]["code"] == "stopped"),
-        "{failed:?}"
-    );
-    assert_eq!(
-        app.runs(&format!("workflow={id}&status=waiting")).await,
-        Vec::<Value>::new()
-    );
+    assert!(failed.iter().all(|r| r["status"] == "failed" && r["error"]["code"] == "stopped"), "{failed:?}");
+    assert_eq!(app.runs(&format!("workflow={id}&status=waiting")).await, Vec::<Value>::new());
 
     let mut pages = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = app
-            .get(&format!("/v1/runs?workflow={id}&limit=3{cursor}"))
-            .await
-            .expect(200);
+        let page = app.get(&format!("/v1/runs?workflow={id}&limit=3{cursor}")).await.expect(200);
         let items = page["items"].as_array().unwrap();
         assert!(items.len() <= 3, "{page}");
         pages.extend(ids(items));
@@ -144,16 +112,7 @@ async fn the_list_is_filtered_and_paged_newest_first() {
     // Items of the list tell what the run itself tells, but for its steps.
     let first = &app.runs(&format!("workflow={id}")).await[0];
     let whole = app.run(&started[0]).await;
-    for field in [
-        "id",
-        "status",
-        "workflow",
-        "version",
-        "trigger",
-        "started_at",
-        "finished_at",
-        "error",
-    ] {
+    for field in ["id", "status", "workflow", "version", "trigger", "started_at", "finished_at", "error"] {
         assert_eq!(first[field], whole[field], "{field}");
     }
     assert!(first.get("steps").is_none());
@@ -164,23 +123,13 @@ async fn workflows_are_listed_page_by_page() {
     let app = TestApp::start().await;
     let mut made = Vec::new();
     for n in 0..5 {
-        made.push(
-            app.create_workflow(&manual(&format!("flow {n}"), json!([])))
-                .await
-                .id,
-        );
+        made.push(app.create_workflow(&manual(&format!("flow {n}"), json!([]))).await.id);
     }
     let mut listed = Vec::new();
     let mut path = "/v1/workflows?limit=2".to_owned();
     loop {
         let page = app.get(&path).await.expect(200);
-        listed.extend(
-            page["items"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|w| text(&w["id"]).to_owned()),
-        );
+        listed.extend(page["items"].as_array().unwrap().iter().map(|w| text(&w["id"]).to_owned()));
         let Some(next) = page["next_cursor"].as_str() else {
             break;
         };

@@ -20,55 +20,30 @@ async fn one_of_ten_set_ups_makes_the_owner() {
     assert_eq!(won.len(), 1);
     for (answer, email) in lost {
         answer.refused(409, "already_set_up");
-        let login = app
-            .post("/v1/auth/login", &json!({"email": email, "password": PASSWORD}))
-            .await;
+        let login = app.post("/v1/auth/login", &json!({"email": email, "password": PASSWORD})).await;
         login.refused(401, "sign_in_failed");
     }
-    app.post(
-        "/v1/auth/login",
-        &json!({"email": won[0].1, "password": PASSWORD}),
-    )
-    .await
-    .expect(200);
+    app.post("/v1/auth/login", &json!({"email": won[0].1, "password": PASSWORD})).await.expect(200);
 }
 
 #[tokio::test]
 async fn twenty_starts_with_one_key_have_one_effect() {
     let app = TestApp::shared().await;
     let target = Target::kind().await;
-    let workflow = app
-        .publish(&manual(
-            "once",
-            json!([http_post("send", &target.url("/"), json!({"n": 1}))]),
-        ))
-        .await;
+    let workflow =
+        app.publish(&manual("once", json!([http_post("send", &target.url("/"), json!({"n": 1}))]))).await;
     let path = format!("/v1/workflows/{}/runs", workflow.id);
-    let starts = (0..20).map(|_| {
-        app.send(
-            app.request(Method::POST, &path)
-                .header("idempotency-key", "same")
-                .body("{}"),
-        )
-    });
-    let ids: BTreeSet<String> = join_all(starts)
-        .await
-        .iter()
-        .map(|answer| text(&answer.expect(202)["id"]).to_owned())
-        .collect();
+    let starts = (0..20)
+        .map(|_| app.send(app.request(Method::POST, &path).header("idempotency-key", "same").body("{}")));
+    let ids: BTreeSet<String> =
+        join_all(starts).await.iter().map(|answer| text(&answer.expect(202)["id"]).to_owned()).collect();
     assert_eq!(ids.len(), 1);
     for run in &ids {
         app.wait_until(run, "succeeded").await;
     }
     let after = app.start_run(&workflow.id, &json!(null)).await;
     app.wait_until(&after, "succeeded").await;
-    assert_eq!(
-        (
-            target.count(),
-            app.runs(&format!("workflow={}", workflow.id)).await.len()
-        ),
-        (2, 2)
-    );
+    assert_eq!((target.count(), app.runs(&format!("workflow={}", workflow.id)).await.len()), (2, 2));
 }
 
 #[tokio::test]
@@ -93,20 +68,15 @@ async fn changes_at_the_same_moment_are_versions_or_conflicts() {
         }
     }
     let newest = app.get(&path).await.expect(200)["version"].as_u64().unwrap();
-    assert_eq!(
-        versions.iter().copied().collect::<Vec<_>>(),
-        (2..=newest).collect::<Vec<_>>()
-    );
+    assert_eq!(versions.iter().copied().collect::<Vec<_>>(), (2..=newest).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn a_cancel_and_an_end_agree_on_one_outcome() {
     let app = TestApp::shared().await;
     let target = Target::kind().await;
-    let steps = json!([
-        http_post("one", &target.url("/"), json!(1)),
-        http_post("two", &target.url("/"), json!(2))
-    ]);
+    let steps =
+        json!([http_post("one", &target.url("/"), json!(1)), http_post("two", &target.url("/"), json!(2))]);
     let workflow = app.publish(&manual("raced", steps)).await;
     let mut ended = BTreeSet::new();
     for _ in 0..40 {

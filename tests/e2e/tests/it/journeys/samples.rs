@@ -16,20 +16,11 @@ impl Sample {
     fn read(name: &str) -> Self {
         let event: Value = serde_json::from_str(&file(&format!("events/{name}"))).unwrap();
         let own = ["host", "content-length"];
-        let headers = event["headers"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .filter(|(name, _)| !own.contains(&name.as_str()));
-        let headers = headers
-            .map(|(name, value)| (name.clone(), text(value).to_owned()))
-            .collect();
+        let headers =
+            event["headers"].as_object().unwrap().iter().filter(|(name, _)| !own.contains(&name.as_str()));
+        let headers = headers.map(|(name, value)| (name.clone(), text(value).to_owned())).collect();
         let body = text(&event["body"]).to_owned();
-        Self {
-            headers,
-            json: serde_json::from_str(&body).unwrap(),
-            body,
-        }
+        Self { headers, json: serde_json::from_str(&body).unwrap(), body }
     }
 
     async fn send(&self, app: &TestApp, hook: &str) -> Answer {
@@ -59,13 +50,7 @@ async fn a_github_push_tells_its_commits() {
                 "messages": "{{ trigger.body.commits.message }}",
                 "by": "{{ trigger.body.pusher.name }}"}}]}]}
     ]);
-    let workflow = app
-        .publish(&definition(
-            "push",
-            "{{ trigger.headers.'x-github-delivery' }}",
-            steps,
-        ))
-        .await;
+    let workflow = app.publish(&definition("push", "{{ trigger.headers.'x-github-delivery' }}", steps)).await;
     let first = sample.send(&app, &workflow.hook).await.expect(202);
     let again = sample.send(&app, &workflow.hook).await.expect(202);
     assert_eq!(first["id"], again["id"], "GitHub's redelivery has the same id");
@@ -74,14 +59,8 @@ async fn a_github_push_tells_its_commits() {
     let commits = sample.json["commits"].as_array().unwrap();
     let push = &step(&run, "is_push.push")["output"];
     assert_eq!(push["repository"], sample.json["repository"]["full_name"]);
-    assert_eq!(
-        (&push["branch"], &push["commits"]),
-        (&json!("main"), &json!(commits.len()))
-    );
-    assert_eq!(
-        push["messages"],
-        Value::Array(commits.iter().map(|c| c["message"].clone()).collect())
-    );
+    assert_eq!((&push["branch"], &push["commits"]), (&json!("main"), &json!(commits.len())));
+    assert_eq!(push["messages"], Value::Array(commits.iter().map(|c| c["message"].clone()).collect()));
     assert_eq!(push["by"], sample.json["pusher"]["name"]);
     assert_eq!(run["input"]["body"], sample.json, "the body is kept as it came");
     for (name, value) in sample.headers.iter().filter(|(name, _)| name.starts_with("x-")) {
@@ -104,9 +83,7 @@ async fn a_stripe_checkout_is_booked_once() {
         "live": "{{ trigger.body.livemode }}",
         "note": "{{ trigger.body.type }} of {{ trigger.body.data.object.customer_details.email }}"}),
     );
-    let workflow = app
-        .publish(&definition("checkout", "{{ trigger.body.id }}", json!([book])))
-        .await;
+    let workflow = app.publish(&definition("checkout", "{{ trigger.body.id }}", json!([book]))).await;
     let first = sample.send(&app, &workflow.hook).await.expect(202);
     app.wait_until(text(&first["id"]), "succeeded").await;
     assert_eq!(sample.send(&app, &workflow.hook).await.expect(202), first);
@@ -127,18 +104,8 @@ async fn a_standard_webhook_that_comes_twenty_times_at_once_runs_once() {
     let app = TestApp::shared().await;
     let target = Target::kind().await;
     let mut sample = Sample::read("apigw-v2-standard-webhook.json");
-    let steps = json!([http_post(
-        "save",
-        &target.url("/contacts"),
-        json!("{{ trigger.body.data }}")
-    )]);
-    let workflow = app
-        .publish(&definition(
-            "contact",
-            "{{ trigger.headers.'webhook-id' }}",
-            steps,
-        ))
-        .await;
+    let steps = json!([http_post("save", &target.url("/contacts"), json!("{{ trigger.body.data }}"))]);
+    let workflow = app.publish(&definition("contact", "{{ trigger.headers.'webhook-id' }}", steps)).await;
 
     let answers = join_all((0..20).map(|_| sample.send(&app, &workflow.hook))).await;
     let first = answers[0].expect(202);
@@ -163,21 +130,12 @@ async fn a_standard_webhook_that_comes_twenty_times_at_once_runs_once() {
 #[tokio::test]
 async fn a_dedupe_that_fails_starts_nothing_and_one_that_gives_nothing_always_starts() {
     let app = TestApp::shared().await;
-    let failing = app
-        .publish(&definition("failing", "{{ $error('no key') }}", json!([])))
-        .await;
-    app.hook(&failing.hook, &json!({}))
-        .await
-        .refused(422, "dedupe_failed");
+    let failing = app.publish(&definition("failing", "{{ $error('no key') }}", json!([]))).await;
+    app.hook(&failing.hook, &json!({})).await.refused(422, "dedupe_failed");
     assert!(app.runs(&format!("workflow={}", failing.id)).await.is_empty());
 
-    let nothing = app
-        .publish(&definition("nothing", "{{ trigger.body.id }}", json!([])))
-        .await;
-    let runs = [
-        app.hook_run(&nothing.hook, &json!({})).await,
-        app.hook_run(&nothing.hook, &json!({})).await,
-    ];
+    let nothing = app.publish(&definition("nothing", "{{ trigger.body.id }}", json!([]))).await;
+    let runs = [app.hook_run(&nothing.hook, &json!({})).await, app.hook_run(&nothing.hook, &json!({})).await];
     assert_ne!(runs[0], runs[1]);
     // A number and the same digits as text are different keys.
     let number = app.hook_run(&nothing.hook, &json!({"id": 1})).await;

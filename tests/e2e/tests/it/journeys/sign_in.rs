@@ -7,9 +7,7 @@ use serde_json::json;
 async fn the_owner_is_made_once_and_signs_in() {
     let mut app = TestApp::start_fresh(Options::default());
     assert!(
-        app.said()
-            .iter()
-            .any(|line| line.contains("/v1/setup") && line.contains(SETUP_TOKEN)),
+        app.said().iter().any(|line| line.contains("/v1/setup") && line.contains(SETUP_TOKEN)),
         "{:?}",
         app.said()
     );
@@ -25,32 +23,19 @@ async fn the_owner_is_made_once_and_signs_in() {
     app.post("/v1/setup", &setup(SETUP_TOKEN, EMAIL, "short", "Engines"))
         .await
         .refused(422, "password_too_short");
-    app.post("/v1/setup", &setup(SETUP_TOKEN, EMAIL, PASSWORD, " "))
-        .await
-        .refused(422, "invalid_name");
+    app.post("/v1/setup", &setup(SETUP_TOKEN, EMAIL, PASSWORD, " ")).await.refused(422, "invalid_name");
 
     let done = app.set_up().await;
-    assert_eq!(
-        (&done["token_type"], &done["expires_in"]),
-        (&json!("Bearer"), &json!(900)),
-        "{done}"
-    );
+    assert_eq!((&done["token_type"], &done["expires_in"]), (&json!("Bearer"), &json!(900)), "{done}");
     app.get("/v1/workflows").await.expect(200);
-    app.post(
-        "/v1/setup",
-        &setup(SETUP_TOKEN, "eve@example.com", PASSWORD, "Mine"),
-    )
-    .await
-    .refused(409, "already_set_up");
+    app.post("/v1/setup", &setup(SETUP_TOKEN, "eve@example.com", PASSWORD, "Mine"))
+        .await
+        .refused(409, "already_set_up");
 
-    for (email, password) in [
-        (EMAIL, "wrong wrong wrong"),
-        ("eve@example.com", PASSWORD),
-        ("not an address", PASSWORD),
-    ] {
-        let answer = app
-            .post("/v1/auth/login", &json!({"email": email, "password": password}))
-            .await;
+    for (email, password) in
+        [(EMAIL, "wrong wrong wrong"), ("eve@example.com", PASSWORD), ("not an address", PASSWORD)]
+    {
+        let answer = app.post("/v1/auth/login", &json!({"email": email, "password": password})).await;
         answer.refused(401, "sign_in_failed");
     }
     let mut another = app.fork().with_token("");

@@ -19,31 +19,15 @@ async fn a_wait_is_shown_as_waiting_and_then_over() {
     let run = app.start_run(&workflow.id, &json!(null)).await;
     let waiting = app.wait_until(&run, "waiting").await;
     let pause = step(&waiting, "pause");
-    assert_eq!(
-        (&pause["status"], &pause["finished_at"]),
-        (&json!("waiting"), &json!(null)),
-        "{waiting:#}"
-    );
+    assert_eq!((&pause["status"], &pause["finished_at"]), (&json!("waiting"), &json!(null)), "{waiting:#}");
     let until = text(&pause["output"]["until"]).to_owned();
-    assert_eq!(
-        app.runs(&format!("workflow={}&status=waiting", workflow.id))
-            .await
-            .len(),
-        1
-    );
+    assert_eq!(app.runs(&format!("workflow={}&status=waiting", workflow.id)).await.len(), 1);
 
     let run = app.wait_until(&run, "succeeded").await;
     let pause = step(&run, "pause");
-    assert_eq!(
-        (&pause["status"], &pause["finished_at"]),
-        (&json!("succeeded"), &json!(until)),
-        "{run:#}"
-    );
+    assert_eq!((&pause["status"], &pause["finished_at"]), (&json!("succeeded"), &json!(until)), "{run:#}");
     assert_eq!(step(&run, "after")["output"], json!({"until": until, "kept": 2}));
-    assert!(
-        text(&run["finished_at"]) >= until.as_str(),
-        "it went on before its time: {run:#}"
-    );
+    assert!(text(&run["finished_at"]) >= until.as_str(), "it went on before its time: {run:#}");
 }
 
 #[tokio::test]
@@ -54,14 +38,9 @@ async fn a_wait_as_the_last_step_and_a_wait_that_is_over_already() {
         {"id": "none", "type": "wait", "for": "{{ trigger.input.length }}"},
         {"id": "last", "type": "wait", "until": "{{ $fromMillis($millis() + 1000) }}"}
     ]);
-    let run = app
-        .run_steps(steps, &json!({"length": "PT0S"}), "succeeded")
-        .await;
+    let run = app.run_steps(steps, &json!({"length": "PT0S"}), "succeeded").await;
     assert_eq!(run["steps"].as_array().unwrap().len(), 3, "{run:#}");
-    assert!(
-        text(&run["finished_at"]) >= text(&step(&run, "last")["output"]["until"]),
-        "{run:#}"
-    );
+    assert!(text(&run["finished_at"]) >= text(&step(&run, "last")["output"]["until"]), "{run:#}");
 }
 
 #[tokio::test]

@@ -35,38 +35,22 @@ async fn a_webhook_runs_map_branch_and_http_and_all_of_it_is_kept() {
         .await;
     let run = app.wait_until(&run, "succeeded").await;
 
-    assert_eq!(
-        (&run["workflow"], &run["version"]),
-        (&json!(workflow.id), &json!(1))
-    );
+    assert_eq!((&run["workflow"], &run["version"]), (&json!(workflow.id), &json!(1)));
     assert_eq!(run["trigger"], "in");
     assert_eq!(run["input"]["body"]["first"], "Ada");
     assert_eq!(run["input"]["method"], "POST");
     assert_eq!(run["input"]["headers"]["content-type"], "application/json");
     assert!(run["error"].is_null());
-    let paths: Vec<&str> = run["steps"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| text(&s["path"]))
-        .collect();
+    let paths: Vec<&str> = run["steps"].as_array().unwrap().iter().map(|s| text(&s["path"])).collect();
     assert_eq!(paths, ["person", "hot", "hot.tell", "said"]);
-    let types: Vec<&str> = run["steps"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|s| text(&s["type"]))
-        .collect();
+    let types: Vec<&str> = run["steps"].as_array().unwrap().iter().map(|s| text(&s["type"])).collect();
     assert_eq!(types, ["map", "branch", "action", "map"]);
     for step in run["steps"].as_array().unwrap() {
         assert_eq!(
             (&step["status"], &step["attempts"], &step["error"]),
             (&json!("succeeded"), &json!(1), &json!(null))
         );
-        assert!(
-            text(&step["started_at"]) <= text(&step["finished_at"]),
-            "{step:#}"
-        );
+        assert!(text(&step["started_at"]) <= text(&step["finished_at"]), "{step:#}");
         assert!(text(&run["started_at"]) <= text(&step["started_at"]), "{run:#}");
         assert!(text(&step["finished_at"]) <= text(&run["finished_at"]), "{run:#}");
     }
@@ -79,37 +63,19 @@ async fn a_webhook_runs_map_branch_and_http_and_all_of_it_is_kept() {
         "ADA@Example.com",
         "a step's input is what it read"
     );
-    assert_eq!(
-        step(&run, "hot")["input"],
-        json!({"steps": {"person": {"score": 91}}})
-    );
-    assert_eq!(
-        step(&run, "said")["input"],
-        json!({"steps": {"tell": {"body": {"ok": true}}}})
-    );
+    assert_eq!(step(&run, "hot")["input"], json!({"steps": {"person": {"score": 91}}}));
+    assert_eq!(step(&run, "said")["input"], json!({"steps": {"tell": {"body": {"ok": true}}}}));
     assert_eq!(step(&run, "hot")["output"], json!({"arm": 0}));
     let tell = step(&run, "hot.tell");
-    assert_eq!(
-        tell["input"]["body"],
-        json!({"text": "Hot: Ada Lovelace", "score": 91})
-    );
+    assert_eq!(tell["input"]["body"], json!({"text": "Hot: Ada Lovelace", "score": 91}));
     assert_eq!(tell["input"]["headers"]["authorization"], "[redacted]");
-    assert_eq!(
-        (&tell["output"]["status"], &tell["output"]["body"]),
-        (&json!(200), &json!({"ok": true}))
-    );
+    assert_eq!((&tell["output"]["status"], &tell["output"]["body"]), (&json!(200), &json!({"ok": true})));
     assert_eq!(step(&run, "said")["output"], true);
-    assert!(
-        !run.to_string().contains("s3cret"),
-        "a secret is in the history: {run:#}"
-    );
+    assert!(!run.to_string().contains("s3cret"), "a secret is in the history: {run:#}");
 
     let seen = target.seen();
     assert_eq!(seen.len(), 1);
-    assert_eq!(
-        (seen[0].method.as_str(), seen[0].path.as_str()),
-        ("POST", "/leads?from=patchbay")
-    );
+    assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("POST", "/leads?from=patchbay"));
     assert_eq!(
         (seen[0].header("authorization"), seen[0].header("x-run")),
         ("Bearer s3cret", text(&run["id"]))
@@ -139,12 +105,7 @@ async fn the_other_arm_is_taken_and_the_first_is_not() {
     ] {
         let run = app.hook_run(&workflow.hook, &json!({"n": n})).await;
         let run = app.wait_until(&run, "succeeded").await;
-        let ran: Vec<&str> = run["steps"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|s| text(&s["path"]))
-            .collect();
+        let ran: Vec<&str> = run["steps"].as_array().unwrap().iter().map(|s| text(&s["path"])).collect();
         assert_eq!(ran, paths, "{run:#}");
     }
 }
