@@ -6,7 +6,7 @@ use domain::Millis;
 use futures::stream::{self, StreamExt};
 use std::time::Duration;
 use store::{DueEntry, DueKind, SHARDS, StoreError};
-use tracing::error;
+use tracing::{error, warn};
 
 const MINUTE: i64 = 60_000;
 /// Wakes are released this far ahead; SQS delays the rest.
@@ -15,6 +15,8 @@ const AHEAD: Duration = Duration::from_mins(2);
 const BEFORE_FIRST_TICK: i64 = 60;
 /// How many missed minutes one tick catches up in a shard.
 const CATCH_UP: i64 = 240;
+/// After this time a tick ends and keeps what it has done; the next one goes on. Its function may run for 55 seconds.
+const ENOUGH: Duration = Duration::from_secs(40);
 /// How many runs are looked at at a time.
 const AT_ONCE: usize = 16;
 
@@ -42,11 +44,21 @@ pub async fn tick(app: &App) -> Result<Ticked, TickError> {
     let mut low = app.due.low_water().await?;
     let mut done = Ticked::default();
     let mut failed = None;
-    for shard in 0..SHARDS {
+    // Another shard is the first one each minute, so that none is always the one for which no time is left.
+    let first = u8::try_from(this_minute.rem_euclid(i64::from(SHARDS))).unwrap_or(0);
+    for shard in (0..SHARDS).map(|n| (first + n) % SHARDS) {
+        if now.until(app.clock.now()) >= ENOUGH {
+            warn!("more is due than one tick can look at; the next one goes on");
+            break;
+        }
         let from = low.0[usize::from(shard)].unwrap_or(this_minute - BEFORE_FIRST_TICK);
         let caught_up_to = this_minute.min(from + CATCH_UP);
         let mut looked_up_to = caught_up_to;
         for minute in (from..caught_up_to).chain(this_minute..=horizon) {
+            if now.until(app.clock.now()) >= ENOUGH {
+                looked_up_to = looked_up_to.min(minute);
+                break;
+            }
             if let Err(error) = minute_of(app, minute, shard, minute < this_minute, now, &mut done).await {
                 looked_up_to = looked_up_to.min(minute);
                 failed = failed.or(Some(error));
