@@ -25,7 +25,6 @@ async fn start() -> Result<(), Error> {
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url));
     let app = App {
         runs: store.clone(),
-        versions: store.clone(),
         starter: Starter::new(store.clone(), store.clone(), queue),
         plans: Plans::new(store.clone()),
         store,

@@ -6,14 +6,13 @@ use domain::Millis;
 use guard::Guard;
 use runtime::Clock;
 use std::sync::Arc;
-use store::{RunStore, Store, WorkflowStore};
+use store::{RunStore, Store};
 use vault::Keyrings;
 
 #[derive(Clone)]
 pub struct App {
     pub store: Arc<Store>,
     pub runs: Arc<dyn RunStore>,
-    pub versions: Arc<dyn WorkflowStore>,
     pub starter: Starter,
     pub plans: Plans,
     pub bus: Arc<dyn EventBus>,

@@ -13,13 +13,12 @@ pub use one::{IngestError, one};
 use dispatch::{Plans, Starter};
 use runtime::Clock;
 use std::sync::Arc;
-use store::{RunStore, Store};
+use store::Store;
 
 /// What the function works with.
 #[derive(Clone)]
 pub struct App {
     pub store: Arc<Store>,
-    pub runs: Arc<dyn RunStore>,
     pub starter: Starter,
     pub plans: Plans,
     pub clock: Arc<dyn Clock>,

@@ -17,7 +17,6 @@ async fn main() -> Result<(), Error> {
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url));
     let app = Arc::new(App {
-        runs: store.clone(),
         starter: Starter::new(store.clone(), store.clone(), queue),
         plans: Plans::new(store.clone()),
         store,

@@ -114,7 +114,6 @@ impl Stack {
         let api = api::router(api::App {
             store: store.clone(),
             runs: store.clone(),
-            versions: store.clone(),
             starter: starter.clone(),
             plans: plans.clone(),
             bus: bus.clone(),
@@ -132,8 +131,7 @@ impl Stack {
             guard,
             clock: clock.clone(),
         };
-        let ingest =
-            ingest::App { store: store.clone(), runs: store.clone(), starter, plans, clock: clock.clone() };
+        let ingest = ingest::App { store: store.clone(), starter, plans, clock: clock.clone() };
         let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
         let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock };
         let meter = settings.meter.then(|| cloud.clone());

@@ -173,7 +173,6 @@ impl World {
     pub fn ingest(&self) -> ingest::App {
         ingest::App {
             store: self.store.clone(),
-            runs: self.executor.runs.clone(),
             starter: self.starter.clone(),
             plans: self.plans.clone(),
             clock: self.clock.clone(),
