@@ -25,7 +25,9 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The repository.
 pub fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+    // Asked at run time: clones that share a target directory share compiled crates, and with them a path fixed in one.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    PathBuf::from(own).join("../..")
 }
 
 /// A text file of the repository.
