@@ -43,7 +43,7 @@ BROKEN = [
      "runs after about 16 messages (protocol rule 16).\n", "executor feeds itself: Lambda would stop its healthy runs"),
     ("a loop that is none", "      Timeout: 55\n", "      Timeout: 55\n      RecursiveLoop: Allow\n", "timer feeds itself by no way"),
     ("a shared role", "Role: !GetAtt HooksRole.Arn", "Role: !GetAtt ApiRole.Arn", "ApiRole is shared by api, hooks"),
-    ("any resource", "                Resource: !Ref Keyring\n", '                Resource: "*"\n', 'ApiRole/Keyring: the resource * is a wildcard'),
+    ("any resource", "                Resource: !GetAtt Keyring.Id\n", '                Resource: "*"\n', 'ApiRole/Keyring: the resource * is a wildcard'),
     ("any action", "Action: [secretsmanager:GetSecretValue, secretsmanager:PutSecretValue]", 'Action: ["secretsmanager:*"]',
      "the action `secretsmanager:*` is a wildcard"),
     ("a right that is missing", "              - Sid: Events\n                Effect: Allow\n                Action: [events:PutEvents]\n                Resource: !GetAtt Bus.Arn\n", "",
@@ -91,7 +91,7 @@ class Judges(unittest.TestCase):
             return check.judge(path)
 
     def test_a_reference_to_nothing_is_found_by_the_linters(self):
-        found = "\n".join(self.judged("Resource: !Ref Keyring", "Resource: !Ref Keys"))
+        found = "\n".join(self.judged("Resource: !GetAtt Keyring.Id", "Resource: !Ref Keys"))
         self.assertIn("cfn-lint", found)
         self.assertIn("sam validate", found)
 

@@ -182,6 +182,6 @@ fn tls(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, rustls::Err
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

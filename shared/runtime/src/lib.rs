@@ -2,6 +2,7 @@
 
 mod aws;
 mod clock;
+mod https;
 mod logs;
 pub mod sqs;
 mod vars;

@@ -108,6 +108,11 @@ impl TestApp {
         Self { base: base.to_owned(), token: String::new(), client: client(), own: None }
     }
 
+    /// A deployment that runs elsewhere, before anybody signed in.
+    pub fn remote(base: &str) -> Self {
+        Self::at(base)
+    }
+
     /// Another pair of hands at the same stack.
     #[must_use]
     pub fn fork(&self) -> Self {
@@ -155,9 +160,24 @@ impl TestApp {
 
     /// Makes the owner and signs in as such.
     pub async fn set_up(&mut self) -> Value {
-        let body = json!({"token": SETUP_TOKEN, "email": EMAIL, "password": PASSWORD, "organization": "Analytical Engines"});
-        let done = self.post("/v1/setup", &body).await.expect(201);
-        text(&done["access_token"]).clone_into(&mut self.token);
+        self.set_up_with(SETUP_TOKEN).await.expect(201)
+    }
+
+    /// Makes the owner, or signs in if there is one already.
+    pub async fn set_up_or_sign_in(&mut self, setup_token: &str) {
+        let done = self.set_up_with(setup_token).await;
+        if done.status != 201 {
+            done.refused(409, "already_set_up");
+            self.sign_in().await;
+        }
+    }
+
+    async fn set_up_with(&mut self, setup_token: &str) -> Answer {
+        let body = json!({"token": setup_token, "email": EMAIL, "password": PASSWORD, "organization": "Analytical Engines"});
+        let done = self.post("/v1/setup", &body).await;
+        if done.status == 201 {
+            text(&done.json()["access_token"]).clone_into(&mut self.token);
+        }
         done
     }
 

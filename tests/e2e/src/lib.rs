@@ -8,6 +8,7 @@
 mod answer;
 mod app;
 mod process;
+pub mod smoke;
 mod steps;
 mod target;
 

@@ -115,7 +115,12 @@ impl Target {
 
     /// Answers by `script`, which is told how often the same path was asked before.
     pub async fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        Self::start_on("127.0.0.1", script).await
+    }
+
+    /// The same on another address of this machine.
+    pub async fn start_on(ip: &str, script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.expect("there is a free port");
         let base = format!("http://{}", listener.local_addr().expect("it is bound"));
         let inner =
             Arc::new(Inner { script: Box::new(script), seen: Mutex::default(), count: AtomicUsize::new(0) });

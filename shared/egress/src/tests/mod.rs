@@ -2,7 +2,6 @@
 
 mod addresses;
 mod failures;
-mod http2;
 mod limits;
 mod names;
 mod redirects;

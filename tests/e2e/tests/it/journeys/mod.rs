@@ -8,6 +8,7 @@ mod races;
 mod respond;
 mod samples;
 mod sign_in;
+mod smoke;
 mod versions;
 mod waiting;
 mod webhook;

@@ -1,0 +1,397 @@
+"""Deploys the built template onto a local AWS, and goes through what a deployment lives through.
+
+    rehearse.py --build DIR --tools VENV --smoke PROGRAM --work DIR [--old DIR]
+
+`run` beside this file builds, makes the network namespace that this needs, and calls it. Everything is asked of the deployment from
+outside: CloudFormation through the SAM CLI, the deployed HTTP API, and the AWS API where an operator would use it.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import boto3
+
+import roles
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+STACK = "patchbay-dev"
+PORT = 4566
+ENDPOINT = f"http://127.0.0.1:{PORT}"
+# An address that HTTP steps may reach: it is public, and in this network namespace it is ours.
+PUBLIC = "93.184.215.14"
+PATIENCE = 120
+REGION = "eu-west-1"
+
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "HOME": os.environ.get("HOME", "/"),
+    "LANG": "C.UTF-8",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_ENDPOINT_URL": ENDPOINT,
+    "SAM_CLI_TELEMETRY": "0",
+}
+
+began = time.monotonic()
+
+
+def say(what: str):
+    print(f"[{time.monotonic() - began:5.0f} s] {what}", flush=True)
+
+
+def until(what: str, look, patience: float = PATIENCE):
+    """Polls until `look` gives something."""
+    end = time.monotonic() + patience
+    while True:
+        if found := look():
+            return found
+        if time.monotonic() > end:
+            raise SystemExit(f"rehearsal: waited too long for {what}")
+        time.sleep(0.3)
+
+
+class Refused(Exception):
+    """The SAM CLI could not do what it was told."""
+
+
+class Cloud:
+    """The local AWS, and clients of it."""
+
+    def __init__(self, work: pathlib.Path):
+        self.log = work / "cloud.log"
+        self.calls_file = work / "calls.jsonl"
+        self.calls_file.write_text("")
+        environment = {
+            **ENVIRONMENT,
+            "AUTH": "true",
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "MINISTACK_REGION": REGION,
+            "GATEWAY_PORT": str(PORT),
+            "TMPDIR": str(work),
+            "S3_DATA_DIR": str(work / "s3"),
+            "STATE_DIR": str(work / "state"),
+            # A function's environment is thrown away soon: the rehearsal wants cold starts too.
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "cloud.py", self.calls_file],
+            env=environment, stdout=open(self.log, "w"), stderr=subprocess.STDOUT, start_new_session=True,
+        )
+        session = boto3.Session("test", "test", region_name=REGION)
+        self.api = {name: session.client(name, endpoint_url=ENDPOINT)
+                    for name in ("cloudformation", "dynamodb", "sqs", "lambda", "iam", "secretsmanager", "s3")}
+        until("the local AWS", self.answers, 30)
+
+    def answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise SystemExit(f"rehearsal: the local AWS ended:\n{self.log.read_text()[-3000:]}")
+        try:
+            return bool(self.api["s3"].list_buckets())
+        except Exception:  # noqa: BLE001  (not up yet)
+            return False
+
+    def stop(self):
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+    def __getattr__(self, name):
+        return self.__dict__["api"]["lambda" if name == "functions" else name]
+
+    def calls(self) -> list[dict]:
+        return [json.loads(line) for line in self.calls_file.read_text().splitlines()]
+
+
+class Deployment:
+    def __init__(self, cloud: Cloud, tools: pathlib.Path):
+        self.cloud, self.sam = cloud, tools / "bin/sam"
+
+    def deploy(self, build: pathlib.Path, **parameters):
+        overrides = {"Architecture": os.uname().machine.replace("aarch64", "arm64"), **parameters}
+        self.run("deploy", "--template-file", build / "template.yaml", "--config-file", ROOT / "samconfig.toml", "--config-env", "dev",
+                 "--region", REGION, "--parameter-overrides", " ".join(f"{k}={v}" for k, v in overrides.items()))
+        status = self.stack()["StackStatus"]
+        assert status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), status
+        resources = self.cloud.cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+        self.ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for page in resources for r in page["StackResourceSummaries"]}
+        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in self.stack()["Outputs"]}
+
+    def deploy_badly(self, build: pathlib.Path, **parameters):
+        """An update that fails halfway, and that CloudFormation takes back by itself."""
+        try:
+            self.deploy(build, **parameters)
+        except Refused:
+            status = self.stack()["StackStatus"]
+            assert status == "UPDATE_ROLLBACK_COMPLETE", status
+        else:
+            raise SystemExit("rehearsal: an update that must fail did not")
+
+    def run(self, *command):
+        done = subprocess.run([self.sam, *command], env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            raise Refused(f"sam {command[0]} failed:\n{done.stdout[-6000:]}\n{done.stderr[-3000:]}\n{self.cloud.log.read_text()[-3000:]}")
+
+    def stack(self) -> dict:
+        return self.cloud.cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+
+    @property
+    def url(self) -> str:
+        """The deployed API, where the local AWS serves it."""
+        return f"{ENDPOINT}/_aws/execute-api/{self.ids['HttpApi']}/$default"
+
+    @property
+    def setup_token(self) -> str:
+        secret = self.cloud.secretsmanager.get_secret_value(SecretId=self.outputs["KeyringArn"])["SecretString"]
+        return json.loads(secret)["setup_token"]
+
+    def queue(self, name: str) -> str:
+        return self.ids[name]
+
+    def feeding(self, function: str, on: bool):
+        """Switches the queue of a function on or off."""
+        mappings = self.cloud.functions.list_event_source_mappings(FunctionName=self.ids[function])["EventSourceMappings"]
+        for mapping in mappings:
+            self.cloud.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=on)
+
+    def tick(self):
+        """Starts the timer now, as its schedule does each minute."""
+        done = self.cloud.functions.invoke(FunctionName=self.ids["Timer"], Payload=b"{}")
+        assert "FunctionError" not in done, done["Payload"].read()
+
+
+class Owner:
+    """Somebody who is signed in, with the standard library only."""
+
+    def __init__(self, deployment: Deployment):
+        self.deployment, self.token = deployment, None
+        self.token = self.post("/v1/auth/login", {"email": "ada@example.com", "password": "correct horse battery staple"})["access_token"]
+
+    def ask(self, method: str, path: str, body=None):
+        import urllib.request
+
+        headers = {"content-type": "application/json", **({"authorization": f"Bearer {self.token}"} if self.token else {})}
+        request = urllib.request.Request(self.deployment.url + path, method=method, headers=headers,
+                                         data=None if body is None else json.dumps(body).encode())
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body):
+        return self.ask("POST", path, body)
+
+    def start(self, name: str, steps: list, **settings) -> str:
+        definition = {"name": name, "triggers": [{"id": "by_hand", "type": "manual"}], "steps": steps, **settings}
+        workflow = self.post("/v1/workflows", definition)["id"]
+        self.post(f"/v1/workflows/{workflow}/enable", {})
+        return self.post(f"/v1/workflows/{workflow}/runs", {"input": {}})["id"]
+
+    def ends(self, run: str, status: str) -> dict:
+        def look():
+            view = self.ask("GET", f"/v1/runs/{run}")
+            if view["status"] == status:
+                return view
+            over = ("succeeded", "failed", "cancelled", "timed_out")
+            assert view["status"] not in over, f"the run ended, but not as {status}: {json.dumps(view, indent=1)}"
+            return None
+
+        return until(f"the run {run} to be {status}", look)
+
+
+class Time:
+    """Lets a run grow older at once: the functions' clocks are real, and nobody wants to wait for an hour."""
+
+    def __init__(self, deployment: Deployment):
+        self.deployment, self.db = deployment, deployment.cloud.dynamodb
+
+    def items(self, table: str, run: str) -> list[dict]:
+        found = self.db.get_paginator("scan").paginate(TableName=self.deployment.ids[table], ConsistentRead=True)
+        return [i for page in found for i in page["Items"] if run in i["pk"]["S"] + i["sk"]["S"]]
+
+    def age(self, run: str, hours: int):
+        """Puts every moment of a run back, and what is due of it into this minute."""
+        now = int(time.time() * 1000)
+        for item in self.items("RunsTable", run):
+            for value in item.values():
+                if "N" in value and 1_600_000_000_000 < int(value["N"]) < now + 366 * 86_400_000:
+                    value["N"] = str(int(value["N"]) - hours * 3_600_000)
+            self.db.put_item(TableName=self.deployment.ids["RunsTable"], Item=item)
+        for item in self.items("DueTable", run):
+            old = {k: item[k] for k in ("pk", "sk")}
+            item["pk"]["S"] = f"m#{now // 60_000}#{item['pk']['S'].split('#')[2]}"
+            item["at"]["N"] = str(now)
+            self.db.delete_item(TableName=self.deployment.ids["DueTable"], Key=old)
+            self.db.put_item(TableName=self.deployment.ids["DueTable"], Item=item)
+
+
+def smoke(program: pathlib.Path, deployment: Deployment, *what: str) -> subprocess.Popen:
+    command = [program, deployment.url, deployment.setup_token, PUBLIC, *what]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+
+def ended_well(journey: subprocess.Popen, deployment: Deployment):
+    said, _ = journey.communicate(timeout=600)
+    if journey.returncode:
+        raise SystemExit(f"rehearsal: the journey failed:\n{said}\n{deployment.cloud.log.read_text()[-3000:]}")
+    print("".join(f"          {line}\n" for line in said.splitlines()), end="")
+
+
+def in_flight(program: pathlib.Path, deployment: Deployment, deploy):
+    """Deploys while runs are on their way; all of them must end well, with each step once."""
+    flight = smoke(program, deployment, "flight")
+    for line in flight.stdout:
+        if line.strip() == "in flight":
+            break
+    deploy()
+    assert flight.poll() is None, "the runs had ended before the deployment had"
+    say("deployed while runs are in flight; they go on")
+    ended_well(flight, deployment)
+
+
+def what_time_does(deployment: Deployment):
+    owner, clock, cloud = Owner(deployment), Time(deployment), deployment.cloud
+    low = {"pk": {"S": "low"}, "sk": {"S": "low"}}
+    until("the schedule to start the timer", lambda: cloud.dynamodb.get_item(TableName=deployment.ids["DueTable"], Key=low).get("Item"))
+    say("the schedule started the timer by itself")
+
+    run = owner.start("long wait", [{"id": "w", "type": "wait", "for": "PT1H"}, {"id": "after", "type": "map", "output": 1}])
+    owner.ends(run, "waiting")
+    assert any("#wake" in i["sk"]["S"] for i in clock.items("DueTable", run)), "a wait of an hour is a due entry"
+    clock.age(run, 2)
+    deployment.tick()
+    owner.ends(run, "succeeded")
+    say("a wait of an hour is over, and the timer woke its run")
+
+    run = owner.start("too long", [{"id": "w", "type": "wait", "for": "PT1H"}], timeout="PT30M")
+    owner.ends(run, "waiting")
+    clock.age(run, 2)
+    deployment.tick()
+    assert owner.ends(run, "timed_out")["error"]["code"] == "run_timeout"
+    say("a run over its time limit was timed out")
+
+    deployment.feeding("Executor", False)
+    lost = owner.start("lost message", [{"id": "note", "type": "map", "output": 1}])
+    poison = owner.start("poison", [{"id": "note", "type": "map", "output": 1}])
+    bodies = []
+    while len(bodies) < 2:
+        for message in cloud.sqs.receive_message(QueueUrl=deployment.queue("StepsQueue"), MaxNumberOfMessages=10).get("Messages", []):
+            bodies.append(message["Body"])
+            cloud.sqs.delete_message(QueueUrl=deployment.queue("StepsQueue"), ReceiptHandle=message["ReceiptHandle"])
+    deployment.feeding("Executor", True)
+    clock.age(lost, 1)
+    deployment.tick()
+    owner.ends(lost, "succeeded")
+    say("a run whose message was lost was found and carried on")
+
+    letter = next(body for body in bodies if poison in body)
+    cloud.sqs.send_message(QueueUrl=deployment.queue("StepsDeadQueue"), MessageBody=letter)
+    assert owner.ends(poison, "failed")["error"]["code"] == "dead_letter"
+    say("a run whose message is a dead letter was failed visibly")
+
+
+def least_privilege(deployment: Deployment) -> list[str]:
+    cloud, ids = deployment.cloud, deployment.ids
+    functions = [name for name in ("Api", "Hooks", "Ingest", "Executor", "Timer", "Deadletter")]
+    granted, fed = {}, {}
+    account = ids["AlarmTopic"].split(":")[4]
+    names = {physical.split(":")[-1].split("/")[-1]: logical for logical, physical in ids.items()}
+    for function in functions:
+        role = ids[f"{function}Role"]
+        documents = [cloud.iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+                     for name in cloud.iam.list_role_policies(RoleName=role)["PolicyNames"]]
+        assert not cloud.iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"], f"{role} has a managed policy"
+        granted[role] = roles.grants(documents)
+        sources = cloud.functions.list_event_source_mappings(FunctionName=ids[function])["EventSourceMappings"]
+        logs = f"arn:aws:logs:{REGION}:{account}:log-group:{ids[function + 'Logs']}"
+        fed[role] = {m["EventSourceArn"] for m in sources} | {logs, f"{logs}:*"}
+    rows, faults = roles.compare(granted, cloud.calls(), fed)
+    print(f"\n{'function':12}{'action':32}{'resource':26}use")
+    for role, action, resource, how in rows:
+        last = resource.split(":")[-1] if resource.split(":")[2] != "logs" else resource.split(":")[6]
+        table, _, index = last.removeprefix("table/").removeprefix("event-bus/").partition("/index/")
+        shown = next((logical for name, logical in names.items() if name == table or table.endswith("/" + name)), table)
+        print(f"{names[role].removesuffix('Role').lower():12}{action:32}{shown + ('/' + index if index else ''):26}{how}")
+    print()
+    return faults
+
+
+def removed(deployment: Deployment):
+    """Deletes the stack. What it holds in tables, and its keys, stay."""
+    cloud, kept = deployment.cloud, {}
+    for table in ("ControlTable", "RunsTable", "DueTable"):
+        kept[deployment.ids[table]] = cloud.dynamodb.scan(TableName=deployment.ids[table], Select="COUNT")["Count"]
+    assert kept[deployment.ids["RunsTable"]] > 50 and kept[deployment.ids["ControlTable"]] > 5, kept
+    secret = deployment.setup_token
+    deployment.run("delete", "--stack-name", STACK, "--no-prompts", "--region", REGION)
+    gone = cloud.functions.list_functions()["Functions"]
+    assert not gone, f"functions are left: {gone}"
+    for table, count in kept.items():
+        left = cloud.dynamodb.scan(TableName=table, Select="COUNT")["Count"]
+        assert left == count, f"{table} had {count} items before the stack was deleted, and has {left}"
+        described = cloud.dynamodb.describe_table(TableName=table)["Table"]
+        assert described["DeletionProtectionEnabled"], f"{table} is not protected from deletion"
+    assert deployment.setup_token == secret
+    say(f"stack deleted; kept: {', '.join(f'{count} items of {table}' for table, count in kept.items())}, and the secret")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    for name in ("build", "tools", "smoke", "work"):
+        parser.add_argument(f"--{name}", type=pathlib.Path, required=True)
+    parser.add_argument("--old", type=pathlib.Path)
+    given = parser.parse_args()
+    shutil.rmtree(given.work, ignore_errors=True)
+    given.work.mkdir(parents=True)
+    subprocess.run("ip link set lo up; ip addr add " + PUBLIC + "/32 dev lo", shell=True, check=True)
+    # Without an older version, "old" is the same program in another package: what CloudFormation does is the same.
+    old = given.old
+    if old is None:
+        old = given.work / "old"
+        shutil.copytree(given.build, old, copy_function=os.link)
+        for bootstrap in old.glob("*/bootstrap"):
+            (bootstrap.parent / "REHEARSED").write_text("an older package\n")
+
+    cloud = Cloud(given.work)
+    try:
+        deployment = Deployment(cloud, given.tools)
+        deployment.deploy(old)
+        say("deployed")
+        ended_well(smoke(given.smoke, deployment), deployment)
+        say("smoke journey passed, through the deployed HTTP API")
+        in_flight(given.smoke, deployment, lambda: deployment.deploy(given.build, ChainBudget=1, Dashboard="yes"))
+        say("upgraded with runs in flight")
+        ended_well(smoke(given.smoke, deployment), deployment)
+        say("smoke journey passed with ChainBudget 1")
+        # This local AWS knows no alarms over metric math: an update that fails halfway, as any may.
+        in_flight(given.smoke, deployment, lambda: deployment.deploy_badly(old, Alarms="all"))
+        say("a failed update was taken back by CloudFormation, with runs in flight")
+        in_flight(given.smoke, deployment, lambda: deployment.deploy(old))
+        say("rolled back to the version before, with runs in flight")
+        deployment.deploy(given.build)
+        what_time_does(deployment)
+        faults = least_privilege(deployment)
+        removed(deployment)
+    except BaseException:
+        print(f"the local AWS's log: {cloud.log}", file=sys.stderr)
+        raise
+    finally:
+        cloud.stop()
+    for fault in faults:
+        print(f"fault: {fault}")
+    say("rehearsed" if not faults else f"rehearsed, with {len(faults)} faults")
+    return bool(faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

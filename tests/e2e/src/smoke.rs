@@ -1,0 +1,199 @@
+//! The journey that every deployment must pass: locally in `make test`, and over a deployed HTTP API in `make rehearse`.
+
+use crate::{Reply, Seen, Target, TestApp, http_get, http_post, manual, step, text, webhook};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// What HTTP steps of the journey talk to.
+pub fn replies(seen: &Seen, before: usize) -> Reply {
+    match seen.path.split('?').next().unwrap_or_default() {
+        // In trouble once, then well.
+        "/leads" if before == 0 => Reply::status(503, &json!({"error": "busy"})),
+        "/gone" => Reply::status(404, &json!({"error": "no such thing"})),
+        "/slow" => Reply::After(Duration::from_secs(1), Box::new(Reply::json(&json!({"ok": true})))),
+        _ => Reply::json(&json!({"ok": true})),
+    }
+}
+
+/// Goes through everything that a deployment does, as its owner and as a sender of webhooks. Panics where something is wrong.
+///
+/// Needs an empty or an earlier journey's organisation; `target` answers by [`replies`] and was not asked before.
+pub async fn journey(app: &TestApp, target: &Target) {
+    let health = app.get("/v1/health").await.expect(200);
+    assert_eq!(health["status"], "ok");
+    said("health, and signed in");
+
+    a_webhook_runs_a_workflow(app, target).await;
+    said("webhook → map → branch → http.request, tried again after a 503");
+    a_workflow_answers_its_caller(app, target).await;
+    said("a webhook that its workflow answers");
+    a_repeated_webhook_starts_one_run(app).await;
+    said("one run of a webhook that came twice");
+    an_event_starts_a_run_and_a_failure_another(app, target).await;
+    said("event → bus → rule → run, and the failure of a run → bus → run");
+    a_waiting_run_is_cancelled(app).await;
+    said("a wait, a run that is cancelled while it waits");
+    an_expression_without_a_bound_costs_its_step_only(app).await;
+    said("an expression that only the guarded process may compute");
+    versions_and_lists(app).await;
+    said("versions, lists, a disabled workflow");
+}
+
+async fn a_webhook_runs_a_workflow(app: &TestApp, target: &Target) {
+    let retry = json!({"max_attempts": 3, "initial": "PT1S", "backoff": 1, "jitter": "none"});
+    let mut tell = http_post("tell", &target.url("/leads"), json!({"text": "Hot: {{ steps.person.name }}"}));
+    tell["retry"] = retry;
+    let lead = app
+        .publish(&webhook(
+            "Lead to CRM",
+            json!([
+                {"id": "person", "type": "map", "output": {
+                    "email": "{{ $lowercase(trigger.body.email) }}",
+                    "name": "{{ trigger.body.first & ' ' & trigger.body.last }}",
+                    "score": "{{ trigger.body.score }}"}},
+                {"id": "hot", "type": "branch", "arms": [{"when": "{{ steps.person.score > 80 }}", "steps": [tell]}],
+                 "else": [{"id": "cold", "type": "map", "output": "cold"}]},
+                {"id": "said", "type": "map", "output": "{{ steps.tell.body.ok }}"}
+            ]),
+        ))
+        .await;
+    let body = json!({"email": "ADA@Example.com", "first": "Ada", "last": "Lovelace", "score": 91});
+    let run = app.hook_run(&lead.hook, &body).await;
+    let run = app.wait_until(&run, "succeeded").await;
+    assert_eq!(step(&run, "person")["output"]["email"], "ada@example.com");
+    assert_eq!((&step(&run, "hot.tell")["attempts"], &step(&run, "said")["output"]), (&json!(2), &json!(true)), "{run:#}");
+    let seen = target.seen_at("/leads");
+    assert_eq!(seen.len(), 2, "{seen:#?}");
+    assert_eq!(seen[0].json(), json!({"text": "Hot: Ada Lovelace"}));
+    assert!(!seen[0].key().is_empty() && seen[0].key() == seen[1].key(), "all attempts go under one key: {seen:#?}");
+}
+
+async fn a_workflow_answers_its_caller(app: &TestApp, target: &Target) {
+    let answering = app
+        .publish(&webhook(
+            "answering",
+            json!([
+                http_get("look", &target.url("/price")),
+                {"id": "answer", "type": "respond", "status": 201,
+                 "body": {"order": "{{ trigger.body.order }}", "ok": "{{ steps.look.body.ok }}"}}
+            ]),
+        ))
+        .await;
+    let answer = app.hook(&answering.hook, &json!({"order": 17})).await;
+    assert_eq!(answer.expect(201), json!({"order": 17, "ok": true}));
+}
+
+async fn a_repeated_webhook_starts_one_run(app: &TestApp) {
+    let once = app
+        .publish(&json!({"name": "once", "triggers": [{"id": "in", "type": "webhook", "dedupe": "{{ trigger.body.order }}"}],
+            "steps": [{"id": "note", "type": "map", "output": "{{ trigger.body.order }}"}]}))
+        .await;
+    let (first, second) = (json!({"order": 1, "try": 1}), json!({"order": 1, "try": 2}));
+    let run = app.hook_run(&once.hook, &first).await;
+    assert_eq!(run, app.hook_run(&once.hook, &second).await);
+    app.wait_until(&run, "succeeded").await;
+}
+
+async fn an_event_starts_a_run_and_a_failure_another(app: &TestApp, target: &Target) {
+    let on = |name: &str, pattern: Value, steps: Value| {
+        json!({"name": name, "triggers": [{"id": "bus", "type": "event", "pattern": pattern}], "steps": steps})
+    };
+    // A journey before this one may have left its listeners.
+    let shop = format!("shop-{}", target.base);
+    let failing = on("failing", json!({"source": [shop]}), json!([http_get("look", &target.url("/gone"))]));
+    let failing = app.publish(&failing).await;
+    let watching = app
+        .publish(&on(
+            "watching",
+            json!({"source": ["patchbay"], "detail-type": ["Run failed"], "detail": {"workflow": [failing.id]}}),
+            json!([{"id": "note", "type": "map", "output": "{{ trigger.event.detail.run }}"}]),
+        ))
+        .await;
+    app.put_event(&shop, "Order placed", &json!({"order": "1007"})).await;
+    let failed = app.runs_of(&failing.id, 1).await;
+    let failed = app.wait_until(text(&failed[0]["id"]), "failed").await;
+    let noticed = app.runs_of(&watching.id, 1).await;
+    let noticed = app.wait_until(text(&noticed[0]["id"]), "succeeded").await;
+    assert_eq!(step(&noticed, "note")["output"], failed["id"]);
+    app.disable(&failing.id).await;
+    app.disable(&watching.id).await;
+}
+
+async fn a_waiting_run_is_cancelled(app: &TestApp) {
+    let short = json!([{"id": "breath", "type": "wait", "for": "PT2S"}, {"id": "after", "type": "map", "output": 1}]);
+    let run = app.run_steps(short, &json!({}), "succeeded").await;
+    assert_eq!(step(&run, "after")["output"], 1);
+    let long = app.publish(&manual("long", json!([{"id": "hour", "type": "wait", "for": "PT1H"}]))).await;
+    let run = app.start_run(&long.id, &json!({})).await;
+    app.wait_until(&run, "waiting").await;
+    app.cancel(&run).await.expect(200);
+    app.wait_until(&run, "cancelled").await;
+}
+
+async fn an_expression_without_a_bound_costs_its_step_only(app: &TestApp) {
+    let sum = "{{ ($f := function($n) { $n < 2 ? 1 : $n * $f($n - 1) }; $f(trigger.input.n)) }}";
+    let run = app.run_steps(json!([{"id": "f", "type": "map", "output": sum}]), &json!({"n": 10}), "succeeded").await;
+    assert_eq!(step(&run, "f")["output"], 3_628_800, "{run:#}");
+    let bomb = json!([{"id": "bomb", "type": "map", "output": "{{ $pad('x', 1000000000) }}"}]);
+    let run = app.run_steps(bomb, &json!({}), "failed").await;
+    assert_eq!(run["error"]["step"], "bomb", "{run:#}");
+}
+
+async fn versions_and_lists(app: &TestApp) {
+    let note = |n: u32| json!([{"id": "note", "type": "map", "output": n}]);
+    let workflow = app.publish(&manual("changing", note(1))).await;
+    let changed = app.change_workflow(&workflow.id, &manual("changing", note(2))).await;
+    assert_eq!(changed.version, 2);
+    let run = app.start_run(&workflow.id, &json!({})).await;
+    let run = app.wait_until(&run, "succeeded").await;
+    assert_eq!((&run["version"], &step(&run, "note")["output"]), (&json!(2), &json!(2)));
+    assert_eq!(app.runs(&format!("workflow={}&status=succeeded", workflow.id)).await.len(), 1);
+    assert_eq!(app.get(&format!("/v1/workflows/{}?version=1", workflow.id)).await.expect(200)["version"], 1);
+    let listed = app.get("/v1/workflows?limit=100").await.expect(200);
+    assert!(listed["items"].as_array().is_some_and(|all| all.iter().any(|w| w["id"] == workflow.id.as_str())));
+    app.disable(&workflow.id).await;
+    let refused = app.post(&format!("/v1/workflows/{}/runs", workflow.id), &json!({"input": {}})).await;
+    assert_eq!(refused.status, 409, "{refused}");
+}
+
+/// Starts runs that take long, says so, and waits for all of them: meanwhile the deployment under them may be replaced.
+///
+/// Each run has six HTTP calls of a second and two waits, so it is carried on by several messages.
+pub async fn flight(app: &TestApp, target: &Target, runs: usize) {
+    let slow = |id: &str| http_post(id, &target.url("/slow"), json!({"run": "{{ run.id }}", "step": id}));
+    let wait = |id: &str| json!({"id": id, "type": "wait", "for": "PT4S"});
+    let steps = json!([slow("a"), slow("b"), wait("w"), slow("c"), slow("d"), wait("v"), slow("e"), slow("f"),
+        {"id": "end", "type": "map", "output": "{{ steps.f.body.ok }}"}]);
+    let workflow = app.publish(&webhook("in flight", steps)).await;
+    let mut started = Vec::new();
+    for n in 0..runs {
+        started.push(app.hook_run(&workflow.hook, &json!({"n": n})).await);
+    }
+    println!("in flight");
+    let since = Instant::now();
+    for run in &started {
+        let run = app.wait_until(run, "succeeded").await;
+        assert_eq!(run["steps"].as_array().map(Vec::len), Some(9), "{run:#}");
+        assert_eq!(step(&run, "end")["output"], true);
+    }
+    // Each effect is at least once, under one key of its own.
+    let seen = target.seen_at("/slow");
+    let mut effects = std::collections::BTreeMap::new();
+    for request in &seen {
+        effects.entry((request.json()["run"].to_string(), request.json()["step"].to_string())).or_insert_with(
+            std::collections::BTreeSet::new,
+        ).insert(request.key().to_owned());
+    }
+    assert_eq!(effects.len(), runs * 6, "every effect took place");
+    assert!(effects.values().all(|keys| keys.len() == 1), "an effect has one key: {effects:#?}");
+    println!(
+        "{runs} runs of 9 steps ended well {:.0} s later; {} effects, {} of them repeated",
+        since.elapsed().as_secs_f32(),
+        effects.len(),
+        seen.len() - effects.len()
+    );
+}
+
+fn said(what: &str) {
+    println!("  {what}");
+}
