@@ -10,11 +10,13 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import zlib
 
 import boto3
 
@@ -29,6 +31,8 @@ ENDPOINT = f"http://127.0.0.1:{PORT}"
 PUBLIC = "93.184.215.14"
 PATIENCE = 120
 REGION = "eu-west-1"
+# Milliseconds since 1970, in this decade and the next.
+MOMENT = re.compile(r"\b(1[6-9]|2[01])\d{11}\b")
 
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -166,11 +170,6 @@ class Deployment:
         for mapping in mappings:
             self.cloud.functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=on)
 
-    def tick(self):
-        """Starts the timer now, as its schedule does each minute."""
-        done = self.cloud.functions.invoke(FunctionName=self.ids["Timer"], Payload=b"{}")
-        assert "FunctionError" not in done, done["Payload"].read()
-
 
 class Owner:
     """Somebody who is signed in, with the standard library only."""
@@ -191,11 +190,21 @@ class Owner:
     def post(self, path: str, body):
         return self.ask("POST", path, body)
 
+    def publish(self, name: str, triggers: list, steps: list, **settings) -> dict:
+        workflow = self.post("/v1/workflows", {"name": name, "triggers": triggers, "steps": steps, **settings})
+        self.post(f"/v1/workflows/{workflow['id']}/enable", {})
+        return workflow
+
     def start(self, name: str, steps: list, **settings) -> str:
-        definition = {"name": name, "triggers": [{"id": "by_hand", "type": "manual"}], "steps": steps, **settings}
-        workflow = self.post("/v1/workflows", definition)["id"]
-        self.post(f"/v1/workflows/{workflow}/enable", {})
+        workflow = self.publish(name, [{"id": "by_hand", "type": "manual"}], steps, **settings)["id"]
         return self.post(f"/v1/workflows/{workflow}/runs", {"input": {}})["id"]
+
+    def runs_of(self, workflow: dict, count: int) -> list[dict]:
+        def look():
+            found = self.ask("GET", f"/v1/runs?workflow={workflow['id']}")["items"]
+            return found if len(found) >= count else None
+
+        return until(f"{count} runs of {workflow['name']}", look)
 
     def ends(self, run: str, status: str) -> dict:
         def look():
@@ -219,13 +228,28 @@ class Time:
         found = self.db.get_paginator("scan").paginate(TableName=self.deployment.ids[table], ConsistentRead=True)
         return [i for page in found for i in page["Items"] if run in i["pk"]["S"] + i["sk"]["S"]]
 
+    def forget(self, run: str, kind: str):
+        """As if what is due of a run had been lost."""
+        for item in self.items("DueTable", run):
+            if item["sk"]["S"].endswith(f"#{kind}"):
+                self.db.delete_item(TableName=self.deployment.ids["DueTable"], Key={k: item[k] for k in ("pk", "sk")})
+
     def age(self, run: str, hours: int):
         """Puts every moment of a run back, and what is due of it into this minute."""
         now = int(time.time() * 1000)
+
+        def back(moment: re.Match) -> str:
+            return str(int(moment[0]) - hours * 3_600_000)
+
         for item in self.items("RunsTable", run):
             for value in item.values():
-                if "N" in value and 1_600_000_000_000 < int(value["N"]) < now + 366 * 86_400_000:
-                    value["N"] = str(int(value["N"]) - hours * 3_600_000)
+                if "N" in value:
+                    value["N"] = MOMENT.sub(back, value["N"])
+                elif "B" in value:
+                    # shared/store/src/codec.rs: the first byte says whether the JSON after it is deflated.
+                    packed, text = value["B"][0], value["B"][1:]
+                    text = zlib.decompress(text, -15) if packed else text
+                    value["B"] = b"\0" + MOMENT.sub(back, text.decode()).encode()
             self.db.put_item(TableName=self.deployment.ids["RunsTable"], Item=item)
         for item in self.items("DueTable", run):
             old = {k: item[k] for k in ("pk", "sk")}
@@ -259,45 +283,76 @@ def in_flight(program: pathlib.Path, deployment: Deployment, deploy):
     ended_well(flight, deployment)
 
 
+def what_comes_twice(deployment: Deployment):
+    owner, cloud = Owner(deployment), deployment.cloud
+
+    def arrives(event: dict, times: int):
+        body = {"version": "0", "time": "2026-01-01T00:00:00Z", "account": "0", "region": REGION, "resources": [], **event}
+        for _ in range(times):
+            cloud.sqs.send_message(QueueUrl=deployment.queue("EventsQueue"), MessageBody=json.dumps(body))
+
+    note = [{"id": "note", "type": "map", "output": 1}]
+    once = owner.publish("once", [{"id": "in", "type": "webhook", "dedupe": "{{ trigger.body.order }}"},
+                                  {"id": "bus", "type": "event", "pattern": {"source": ["twice"]}}], note)
+    hook = "/hooks/" + once["triggers"][0]["url"].split("/hooks/")[1]
+    deployment.feeding("Executor", False)
+    first, second = (owner.post(hook, {"order": 1, "try": n})["id"] for n in (1, 2))
+    assert first == second, (first, second)
+    arrives({"id": "e1", "source": "twice", "detail-type": "Order placed", "detail": {}}, 2)
+    owner.runs_of(once, 2)
+    until("both events to be taken", lambda: not queue_length(deployment, "EventsQueue"))
+    deployment.feeding("Executor", True)
+    for run in owner.runs_of(once, 2):
+        owner.ends(run["id"], "succeeded")
+    assert len(owner.runs_of(once, 2)) == 2, "what came twice was taken for two"
+    say("a webhook and an event that came twice, while their runs were queued, started one run each")
+
+    deep = owner.publish("deep", [{"id": "bus", "type": "event", "pattern": {"source": ["patchbay"], "detail-type": ["Hop"]}}], note)
+    arrives({"id": "e2", "source": "patchbay", "detail-type": "Hop", "detail": {"run": "run_of_another_deployment", "depth": 16}}, 1)
+    stopped = owner.ends(owner.runs_of(deep, 1)[0]["id"], "failed")
+    assert stopped["error"]["code"] == "chain_too_deep", stopped
+    say("a chain of runs was stopped where it was too deep")
+
+
+def queue_length(deployment: Deployment, queue: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    held = deployment.cloud.sqs.get_queue_attributes(QueueUrl=deployment.queue(queue), AttributeNames=names)["Attributes"]
+    return sum(int(held[name]) for name in names)
+
+
 def what_time_does(deployment: Deployment):
     owner, clock, cloud = Owner(deployment), Time(deployment), deployment.cloud
-    low = {"pk": {"S": "low"}, "sk": {"S": "low"}}
-    until("the schedule to start the timer", lambda: cloud.dynamodb.get_item(TableName=deployment.ids["DueTable"], Key=low).get("Item"))
-    say("the schedule started the timer by itself")
+    hour = [{"id": "w", "type": "wait", "for": "PT1H"}, {"id": "after", "type": "map", "output": 1}]
+    note = [{"id": "note", "type": "map", "output": 1}]
 
-    run = owner.start("long wait", [{"id": "w", "type": "wait", "for": "PT1H"}, {"id": "after", "type": "map", "output": 1}])
-    owner.ends(run, "waiting")
-    assert any("#wake" in i["sk"]["S"] for i in clock.items("DueTable", run)), "a wait of an hour is a due entry"
-    clock.age(run, 2)
-    deployment.tick()
-    owner.ends(run, "succeeded")
-    say("a wait of an hour is over, and the timer woke its run")
-
-    run = owner.start("too long", [{"id": "w", "type": "wait", "for": "PT1H"}], timeout="PT30M")
-    owner.ends(run, "waiting")
-    clock.age(run, 2)
-    deployment.tick()
-    assert owner.ends(run, "timed_out")["error"]["code"] == "run_timeout"
-    say("a run over its time limit was timed out")
+    waited, late = owner.start("long wait", hour), owner.start("too long", hour, timeout="PT30M")
+    owner.ends(waited, "waiting")
+    owner.ends(late, "waiting")
+    assert any("#wake" in i["sk"]["S"] for i in clock.items("DueTable", waited)), "a wait of an hour is a due entry"
+    clock.forget(late, "wake")
 
     deployment.feeding("Executor", False)
-    lost = owner.start("lost message", [{"id": "note", "type": "map", "output": 1}])
-    poison = owner.start("poison", [{"id": "note", "type": "map", "output": 1}])
+    lost, poison = owner.start("lost message", note), owner.start("poison", note)
     bodies = []
     while len(bodies) < 2:
         for message in cloud.sqs.receive_message(QueueUrl=deployment.queue("StepsQueue"), MaxNumberOfMessages=10).get("Messages", []):
             bodies.append(message["Body"])
             cloud.sqs.delete_message(QueueUrl=deployment.queue("StepsQueue"), ReceiptHandle=message["ReceiptHandle"])
     deployment.feeding("Executor", True)
-    clock.age(lost, 1)
-    deployment.tick()
-    owner.ends(lost, "succeeded")
-    say("a run whose message was lost was found and carried on")
-
     letter = next(body for body in bodies if poison in body)
     cloud.sqs.send_message(QueueUrl=deployment.queue("StepsDeadQueue"), MessageBody=letter)
     assert owner.ends(poison, "failed")["error"]["code"] == "dead_letter"
     say("a run whose message is a dead letter was failed visibly")
+
+    for run in (waited, late, lost):
+        clock.age(run, 2)
+    say("two hours later; now the schedule must start the timer, within a minute")
+    owner.ends(waited, "succeeded")
+    say("a wait of an hour was over, and the timer woke its run")
+    assert owner.ends(late, "timed_out")["error"]["code"] == "run_timeout"
+    say("a run over its time limit was timed out")
+    owner.ends(lost, "succeeded")
+    say("a run whose message was lost was found and carried on")
 
 
 def least_privilege(deployment: Deployment) -> list[str]:
@@ -316,14 +371,20 @@ def least_privilege(deployment: Deployment) -> list[str]:
         logs = f"arn:aws:logs:{REGION}:{account}:log-group:{ids[function + 'Logs']}"
         fed[role] = {m["EventSourceArn"] for m in sources} | {logs, f"{logs}:*"}
     rows, faults = roles.compare(granted, cloud.calls(), fed)
-    print(f"\n{'function':12}{'action':32}{'resource':26}use")
+    print(f"\n{'function':12}{'action':32}{'resource':18}use")
     for role, action, resource, how in rows:
         last = resource.split(":")[-1] if resource.split(":")[2] != "logs" else resource.split(":")[6]
         table, _, index = last.removeprefix("table/").removeprefix("event-bus/").partition("/index/")
-        shown = next((logical for name, logical in names.items() if name == table or table.endswith("/" + name)), table)
-        print(f"{names[role].removesuffix('Role').lower():12}{action:32}{shown + ('/' + index if index else ''):26}{how}")
+        # A log group is named after its function, and a secret's ARN ends in six characters of its own.
+        shown = next((logical for name, logical in names.items() if name == table or table.rsplit("-", 1)[0] == name), table)
+        shown = f"{function_of(names[role])}Logs" if action.startswith("logs:") else shown
+        print(f"{function_of(names[role]).lower():12}{action:32}{shown + ('/' + index if index else ''):18}{how}")
     print()
     return faults
+
+
+def function_of(role: str) -> str:
+    return role.removesuffix("Role")
 
 
 def removed(deployment: Deployment):
@@ -379,6 +440,7 @@ def main() -> int:
         in_flight(given.smoke, deployment, lambda: deployment.deploy(old))
         say("rolled back to the version before, with runs in flight")
         deployment.deploy(given.build)
+        what_comes_twice(deployment)
         what_time_does(deployment)
         faults = least_privilege(deployment)
         removed(deployment)
