@@ -2,22 +2,24 @@
 
 # One target directory outside the clone: nothing compiles twice, and a fresh clone is warm.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/patchbay/target
-PROFILE := local
-BIN := $(CARGO_TARGET_DIR)/$(PROFILE)
+# Said as `sam build` says it, so that programs, tests and deployed functions are the same artifacts.
+export CARGO_BUILD_TARGET ?= $(shell rustc --print host-tuple)
+BIN := $(CARGO_TARGET_DIR)/$(CARGO_BUILD_TARGET)/release
 DATA ?= .patchbay
 ADDR ?= 127.0.0.1:8787
 
-.PHONY: help build up test check bench clean
+.PHONY: help build up test check bench rehearse clean
 
 help:
 	@echo "make up      build and run the platform on http://$(ADDR) (data in $(DATA))"
 	@echo "make test    every check and test"
-	@echo "make bench   the figures, as a table and as $(BIN)/../bench.json"
+	@echo "make bench   the figures, as a table and as bench.json in the target folder"
+	@echo "make rehearse  build and deploy onto a local AWS, with upgrades, a rollback and removal; FROM=REF upgrades from there"
 	@echo "make build   build the local binary; its path is the last line"
 	@echo "make clean   remove the local data (not the build cache)"
 
 build:
-	@cargo build --locked --profile $(PROFILE) -p patchbay-local
+	@cargo build --locked --release -p patchbay-local
 	@echo $(BIN)/patchbay-local
 
 up: build
@@ -30,8 +32,11 @@ test:
 	@tests/run
 
 bench:
-	@cargo build --locked --profile $(PROFILE) -p patchbay-local -p bench
-	@$(BIN)/bench
+	@cargo build --locked --release --workspace --bins
+	@tests/bench/run $(BIN)/bench
+
+rehearse:
+	@infra/rehearse/run
 
 clean:
 	rm -rf $(DATA)

@@ -15,7 +15,7 @@ fn main() -> Result<(), Error> {
     start()
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn start() -> Result<(), Error> {
     let vars = Vars::of_process();
     runtime::init_logs(&vars);

@@ -13,10 +13,11 @@ use store::Store;
 
 fn main() -> Result<(), Error> {
     guard::child_entry();
+    std::thread::spawn(expr::warm_up);
     start()
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn start() -> Result<(), Error> {
     let vars = Vars::of_process();
     runtime::init_logs(&vars);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use store::Store;
 use timer::{App, Config, tick};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let vars = Vars::of_process();
     runtime::init_logs(&vars);

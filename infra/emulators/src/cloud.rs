@@ -19,9 +19,16 @@ use aws_smithy_types::body::SdkBody;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpListener;
 
 /// The account that emulated resources belong to.
 pub const ACCOUNT: &str = "000000000000";
@@ -138,6 +145,32 @@ impl Cloud {
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .http_client(SharedHttpClient::new(self.clone()))
             .build()
+    }
+}
+
+impl Cloud {
+    /// Answers what arrives over HTTP on `listener`, for programs that run in a process of their own. Ends with the future.
+    pub async fn serve(self, listener: TcpListener) {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let _unimportant = stream.set_nodelay(true);
+            let inner = self.inner.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                let inner = inner.clone();
+                async move {
+                    let target = request.headers().get("x-amz-target").and_then(|t| t.to_str().ok());
+                    let (target, uri) = (target.unwrap_or_default().to_owned(), request.uri().to_string());
+                    let body = request.into_body().collect().await?.to_bytes();
+                    let answer = inner.answer(&target, uri, body).await;
+                    let response = Response::builder()
+                        .status(answer.status)
+                        .header("content-type", "application/x-amz-json-1.0")
+                        .body(Full::new(Bytes::from(answer.body)));
+                    Ok::<_, hyper::Error>(response.expect("a status and a header"))
+                }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
     }
 }
 

@@ -23,7 +23,7 @@ mod seed;
 mod template;
 mod tier;
 
-pub use expression::{Expression, evaluate_any};
+pub use expression::{Expression, evaluate_any, warm_up};
 pub use failure::{EvalFailure, TemplateFault, codes};
 pub use limits::Limits;
 pub use references::References;

@@ -6,6 +6,7 @@
 
 mod client;
 mod cost;
+mod lambda;
 mod load;
 mod report;
 mod stack;
@@ -28,10 +29,20 @@ async fn main() {
     let binary = binary();
     let target = Target::start().await;
     let mut report = Report::default();
-    start_up(&binary, &mut report).await;
-    throughput(&binary, &target, &mut report).await;
-    latency(&binary, &target, &mut report).await;
-    costs(&binary, &target, &mut report).await;
+    // `bench functions` measures these only.
+    let only = std::env::args().nth(1);
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("stack") {
+        start_up(&binary, &mut report).await;
+        throughput(&binary, &target, &mut report).await;
+        latency(&binary, &target, &mut report).await;
+    }
+    if wanted("costs") {
+        costs(&binary, &target, &mut report).await;
+    }
+    if wanted("functions") {
+        lambda::measure(binary.parent().expect("a file is in a folder"), &mut report).await;
+    }
     report.print();
     report.write(&binary.parent().expect("a file is in a folder").join("../bench.json"));
 }
@@ -40,7 +51,7 @@ async fn main() {
 fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("this program has a path");
     let binary = own.with_file_name("patchbay-local");
-    assert!(binary.exists(), "build it first: cargo build --profile local -p patchbay-local");
+    assert!(binary.exists(), "build it first: cargo build --release --workspace --bins");
     binary
 }
 

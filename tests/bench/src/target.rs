@@ -2,25 +2,36 @@
 
 use crate::client::read_message;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 pub(crate) struct Target {
     pub(crate) addr: SocketAddr,
+    answered: Arc<AtomicUsize>,
 }
 
 impl Target {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        Self::start_on("127.0.0.1").await
+    }
+
+    pub(crate) async fn start_on(ip: &str) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.expect("a port is free");
+        let answered = Arc::new(AtomicUsize::new(0));
+        let count = answered.clone();
         let addr = listener.local_addr().expect("a bound socket has an address");
         tokio::spawn(async move {
             loop {
                 let Ok((mut stream, _)) = listener.accept().await else { return };
                 let _unimportant = stream.set_nodelay(true);
+                let count = count.clone();
                 tokio::spawn(async move {
                     let mut buffer = Vec::new();
                     let mut n: u64 = 1;
                     while read_message(&mut stream, &mut buffer, |_| Some(())).await.is_some() {
+                        count.fetch_add(1, Ordering::Relaxed);
                         n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
                         let body = answer(n);
                         let head = format!(
@@ -34,7 +45,12 @@ impl Target {
                 });
             }
         });
-        Self { addr }
+        Self { addr, answered }
+    }
+
+    /// How many requests came.
+    pub(crate) fn answered(&self) -> usize {
+        self.answered.load(Ordering::Relaxed)
     }
 }
 

@@ -1,0 +1,166 @@
+//! What the functions find around them: tables, queues, a bus and a secret, and an organisation with workflows.
+
+use super::program::Program;
+use super::request;
+use crate::target::Target;
+use emulators::{Cloud, Queue, QueueSettings, Received};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Store, TableNames};
+use tokio::net::TcpListener;
+use vault::Keyring;
+
+const KEYRING: &str = "keyring";
+const REFERENCE: &str = include_str!("../../workflows/reference.json");
+/// An expression whose cost nobody can bound, so that a second process computes it.
+const GUARDED: &str = "{{ ($f := function($n) { $n < 2 ? 1 : $n * $f($n - 1) }; $f(9)) }}";
+
+pub(crate) struct World {
+    variables: Vec<(&'static str, String)>,
+    steps: Arc<Queue>,
+    events: Arc<Queue>,
+    /// Workflows' webhooks, as paths: one that only maps, and the reference workflow.
+    simple: String,
+    reference: String,
+    /// Makes runs of the reference workflow.
+    hooks: Program,
+    pub(crate) target: Target,
+    _cloud: Cloud,
+}
+
+impl World {
+    pub(crate) async fn start(programs: &Path, address: &str) -> Self {
+        let cloud = Cloud::memory().expect("emulators start");
+        let settings = || QueueSettings { visibility: Duration::from_mins(12), redrive: None, kept: false };
+        let steps = cloud.create_queue("steps", settings()).expect("a queue");
+        let events = cloud.create_queue("events", settings()).expect("a queue");
+        cloud.deliver_events_to(&events);
+        let sdk = cloud.sdk_config();
+        let store = Store::new(aws_sdk_dynamodb::Client::new(&sdk), TableNames::with_prefix("bench-"));
+        store.create_tables().await.expect("tables");
+        let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
+        Keyring::create_if_missing(&secrets, KEYRING, Some("bench"), crate::stack::now_ms() / 1000)
+            .await
+            .expect("a keyring");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
+        tokio::spawn(cloud.clone().serve(listener));
+        let names = TableNames::with_prefix("bench-");
+        let variables = vec![
+            ("AWS_ENDPOINT_URL", endpoint),
+            ("TABLE_CONTROL", names.control),
+            ("TABLE_RUNS", names.runs),
+            ("TABLE_DUE", names.due),
+            ("STEP_QUEUE_URL", steps.url().to_owned()),
+            ("EVENT_BUS", "bench".to_owned()),
+            ("KEYRING_SECRET", KEYRING.to_owned()),
+            ("PUBLIC_URL", "http://bench".to_owned()),
+            ("PATCHBAY_LOG", "info".to_owned()),
+        ];
+        let target = Target::start_on(address).await;
+        let mut api = Program::start(&programs.join("api"), &variables).await;
+        let owner = json!({"token": "bench", "email": "bench@example.com", "password": "correct horse battery",
+            "organization": "Bench"});
+        let owner = called(&mut api, "/v1/setup", None, &owner).await;
+        let token = owner["access_token"].as_str().expect("a token");
+        let mut hooks = Vec::new();
+        let mut reference: Value =
+            serde_json::from_str(&REFERENCE.replace("TARGET", &format!("http://{}", target.addr))).expect("JSON");
+        reference["steps"].as_array_mut().expect("steps").push(json!({"id": "guarded", "type": "map", "output": GUARDED}));
+        let simple = json!({"name": "Simple", "triggers": [{"id": "in", "type": "webhook"}],
+            "steps": [{"id": "person", "type": "map", "output": "{{ $lowercase(trigger.body.customer.email) }}"}]});
+        for definition in [simple, reference] {
+            let workflow = called(&mut api, "/v1/workflows", Some(token), &definition).await;
+            let id = workflow["id"].as_str().expect("an id");
+            called(&mut api, &format!("/v1/workflows/{id}/enable"), Some(token), &json!({})).await;
+            let url = workflow["triggers"][0]["url"].as_str().expect("a webhook has a URL");
+            hooks.push(url.trim_start_matches("http://bench").to_owned());
+        }
+        let reference = hooks.pop().expect("two workflows");
+        let simple = hooks.pop().expect("two workflows");
+        let hooks = Program::start(&programs.join("hooks"), &variables).await;
+        Self { variables, steps, events, simple, reference, hooks, target, _cloud: cloud }
+    }
+
+    pub(crate) fn variables(&self, function: &str) -> Vec<(&'static str, String)> {
+        if function == "empty" { Vec::new() } else { self.variables.clone() }
+    }
+
+    /// An ordinary event for the first invocation of a function.
+    pub(crate) async fn event(&mut self, function: &str) -> Value {
+        match function {
+            "hooks" => request("POST", &self.simple, None, &crate::reference_body(1024)),
+            "executor" => {
+                let hook = self.simple.clone();
+                self.run(&hook).await;
+                self.taken(1).await
+            }
+            "api" => request("GET", "/v1/runs", None, ""),
+            "ingest" => {
+                let event = json!({"id": "1", "source": "shop", "detail-type": "Order placed", "detail": {"order": 1}});
+                self.events.send(event.to_string(), None, Duration::ZERO).expect("a queue takes it");
+                records(&self.events, 1).await
+            }
+            "deadletter" => {
+                let hook = self.simple.clone();
+                self.run(&hook).await;
+                self.taken(1).await
+            }
+            _ => json!({}),
+        }
+    }
+
+    /// Whether an answer is what that event must be answered.
+    pub(crate) fn check(&mut self, function: &str, answer: &Value) {
+        let expected = match function {
+            "hooks" => answer["statusCode"] == 202,
+            "api" => answer["statusCode"] == 401,
+            "executor" | "ingest" | "deadletter" => answer["batchItemFailures"] == json!([]),
+            _ => answer.is_null(),
+        };
+        assert!(expected, "{function} answered {answer}");
+    }
+
+    /// Takes away what nobody wanted.
+    pub(crate) async fn forget(&mut self) {
+        self.taken(self.steps.visible()).await;
+    }
+
+    /// The messages of so many new runs of the reference workflow.
+    pub(crate) async fn messages(&mut self, count: usize) -> Value {
+        let hook = self.reference.clone();
+        for _ in 0..count {
+            self.run(&hook).await;
+        }
+        self.taken(count).await
+    }
+
+    async fn run(&mut self, hook: &str) {
+        let (_, answer) = self.hooks.invoke(request("POST", hook, None, &crate::reference_body(4096))).await;
+        assert_eq!(answer["statusCode"], 202, "{answer}");
+    }
+
+    async fn taken(&self, count: usize) -> Value {
+        records(&self.steps, count).await
+    }
+}
+
+async fn records(queue: &Queue, count: usize) -> Value {
+    let mut all = Vec::new();
+    while all.len() < count {
+        for Received { handle, record } in queue.receive(count - all.len()).await {
+            queue.delete(&handle);
+            all.push(record);
+        }
+    }
+    json!({"Records": all})
+}
+
+async fn called(api: &mut Program, path: &str, token: Option<&str>, body: &Value) -> Value {
+    let (_, answer) = api.invoke(request("POST", path, token, &body.to_string())).await;
+    let status = answer["statusCode"].as_u64().unwrap_or_default();
+    assert!((200..300).contains(&status), "{path}: {answer}");
+    serde_json::from_str(answer["body"].as_str().unwrap_or("null")).expect("answers are JSON")
+}
