@@ -5,7 +5,7 @@ use dispatch::{StartError, StepMessage};
 use domain::Millis;
 use futures::stream::{self, StreamExt};
 use std::time::Duration;
-use store::{DueEntry, DueKind, SHARDS, StoreError};
+use store::{DueEntry, DueKind, Reading, SHARDS, StoreError};
 use tracing::{error, warn};
 
 const MINUTE: i64 = 60_000;
@@ -51,20 +51,25 @@ pub async fn tick(app: &App) -> Result<Ticked, TickError> {
             warn!("more is due than one tick can look at; the next one goes on");
             break;
         }
-        let from = low.0[usize::from(shard)].unwrap_or(this_minute - BEFORE_FIRST_TICK);
-        let caught_up_to = this_minute.min(from + CATCH_UP);
-        let mut looked_up_to = caught_up_to;
-        for minute in (from..caught_up_to).chain(this_minute..=horizon) {
-            if now.until(app.clock.now()) >= ENOUGH {
-                looked_up_to = looked_up_to.min(minute);
-                break;
+        let (over, ahead) = (&mut low.over[usize::from(shard)], &mut low.ahead[usize::from(shard)]);
+        let from = over.unwrap_or(this_minute - BEFORE_FIRST_TICK);
+        // The tick of the minute before has looked ahead at all but the last of these minutes: each costs a read unit.
+        let ahead_from = ahead.unwrap_or(this_minute).clamp(this_minute, horizon + 1);
+        let catch_up_to = this_minute.min(from + CATCH_UP);
+        (*over, *ahead) = (Some(catch_up_to), Some(horizon + 1));
+        for minute in (from..catch_up_to).chain(ahead_from..=horizon) {
+            let is_over = minute < this_minute;
+            let outcome = if now.until(app.clock.now()) >= ENOUGH {
+                Ok(false)
+            } else {
+                minute_of(app, minute, shard, is_over, now, &mut done).await.map(|()| true)
+            };
+            if !matches!(outcome, Ok(true)) {
+                let mark = if is_over { &mut *over } else { &mut *ahead };
+                *mark = mark.map(|so_far| so_far.min(minute));
             }
-            if let Err(error) = minute_of(app, minute, shard, minute < this_minute, now, &mut done).await {
-                looked_up_to = looked_up_to.min(minute);
-                failed = failed.or(Some(error));
-            }
+            failed = failed.or(outcome.err());
         }
-        low.0[usize::from(shard)] = Some(looked_up_to);
     }
     app.due.set_low_water(&low).await?;
     failed.map_or(Ok(done), Err)
@@ -79,7 +84,9 @@ async fn minute_of(
     now: Millis,
     done: &mut Ticked,
 ) -> Result<(), TickError> {
-    let entries = app.due.due_in(minute, shard).await?;
+    // A look ahead that misses what was written this second costs nothing: the look after it sees all.
+    let reading = if minute_is_over { Reading::Strong } else { Reading::Eventual };
+    let entries = app.due.due_in(minute, shard, reading).await?;
     let mut looks = stream::iter(entries)
         .map(|entry| async move { (look(app, &entry, minute_is_over, now).await, entry) })
         .buffer_unordered(AT_ONCE);

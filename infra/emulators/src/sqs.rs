@@ -364,43 +364,46 @@ fn now_ms() -> i64 {
 mod tests {
     use super::*;
 
-    fn queue(visibility: u64, redrive: Option<(Arc<Queue>, u32)>) -> Queue {
-        let settings = QueueSettings { visibility: Duration::from_secs(visibility), redrive, kept: false };
+    const VISIBILITY: Duration = Duration::from_millis(50);
+
+    fn queue(visibility: Duration, redrive: Option<(Arc<Queue>, u32)>) -> Queue {
+        let settings = QueueSettings { visibility, redrive, kept: false };
         Queue::open("q", settings, None).unwrap()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_message_that_is_not_deleted_comes_again_and_dies_in_the_end() {
-        let dead = Arc::new(queue(30, None));
-        let q = queue(30, Some((dead.clone(), 2)));
+        let dead = Arc::new(queue(VISIBILITY, None));
+        let q = queue(VISIBILITY, Some((dead.clone(), 2)));
         q.send("hello".into(), Some("org".into()), Duration::ZERO).unwrap();
         let first = q.receive(10).await;
         assert_eq!(first[0].record["attributes"]["ApproximateReceiveCount"], "1");
         let second = q.receive(10).await;
         assert_eq!(second[0].record["attributes"]["ApproximateReceiveCount"], "2");
         assert_eq!(second[0].record["attributes"]["MessageGroupId"], "org");
-        tokio::time::advance(Duration::from_secs(31)).await;
+        tokio::time::sleep(VISIBILITY * 2).await;
         assert!(q.take(10).0.is_empty());
         assert_eq!((q.len(), dead.len()), (0, 1));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_delay_is_kept() {
-        let q = queue(30, None);
+        const DELAY: Duration = Duration::from_secs(1);
+        let q = queue(DELAY * 30, None);
         let sent = Instant::now();
-        q.send("later".into(), None, Duration::from_secs(5)).unwrap();
+        q.send("later".into(), None, DELAY).unwrap();
         assert_eq!(q.visible(), 0);
         let got = q.receive(1).await;
-        assert_eq!(sent.elapsed(), Duration::from_secs(5));
+        assert!(sent.elapsed() >= DELAY);
         q.delete(&got[0].handle);
         assert!(q.is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_is_kept_is_there_again_until_it_is_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let open = |redrive| {
-            let settings = QueueSettings { visibility: Duration::from_secs(30), redrive, kept: true };
+            let settings = QueueSettings { visibility: VISIBILITY, redrive, kept: true };
             Arc::new(
                 Queue::open(
                     if settings.redrive.is_some() { "q" } else { "dead" },
@@ -424,7 +427,7 @@ mod tests {
             (again[0].record["body"].as_str(), again[0].record["attributes"]["MessageGroupId"].as_str()),
             (Some("two"), Some("org"))
         );
-        tokio::time::advance(Duration::from_secs(31)).await;
+        tokio::time::sleep(VISIBILITY * 2).await;
         assert!(q.take(10).0.is_empty(), "it was handed out once and is a dead letter now");
         drop(q);
         assert_eq!((open(Some((open(None), 1))).len(), open(None).len()), (0, 1));
@@ -432,7 +435,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_receivers_share_many_messages() {
-        let q = Arc::new(queue(30, None));
+        let q = Arc::new(queue(Duration::from_secs(30), None));
         let mut receivers = tokio::task::JoinSet::new();
         for _ in 0..4 {
             let q = q.clone();

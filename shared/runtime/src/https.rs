@@ -6,7 +6,8 @@
 
 use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -14,7 +15,9 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector as Tcp, HttpInfo, capture_connection};
+use hyper_util::client::legacy::connect::{
+    CaptureConnection, HttpConnector as Tcp, HttpInfo, capture_connection,
+};
 use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::OnceLock;
@@ -95,9 +98,7 @@ fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
             connected.poison();
         }
     });
-    builder
-        .set_local_addr(info.map(HttpInfo::local_addr))
-        .set_remote_addr(info.map(HttpInfo::remote_addr));
+    builder.set_local_addr(info.map(HttpInfo::local_addr)).set_remote_addr(info.map(HttpInfo::remote_addr));
     Some(builder.build())
 }
 
@@ -178,7 +179,8 @@ mod tests {
     #[tokio::test]
     async fn a_server_whose_certificate_nobody_vouches_for_is_refused() {
         let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-        let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).expect("a key");
+        let private =
+            rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).expect("a key");
         let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -194,7 +196,8 @@ mod tests {
             let _refused = acceptor.accept(stream).await;
         });
         let caller = Caller { client: connect(None), patience: None };
-        let answer = caller.call(HttpRequest::get(format!("https://localhost:{port}/")).expect("a request")).await;
+        let answer =
+            caller.call(HttpRequest::get(format!("https://localhost:{port}/")).expect("a request")).await;
         let error = format!("{}", DisplayErrorContext(&answer.expect_err("it is refused")));
         assert!(error.contains("UnknownIssuer"), "{error}");
     }

@@ -22,7 +22,8 @@ pub fn init_logs_at(vars: &Vars, level: &str) {
     let subscriber = tracing_subscriber::registry().with(filter);
     // A second initialisation is harmless: tests and the local stack start several functions in one process.
     let _already = if vars.optional("AWS_LAMBDA_FUNCTION_NAME").is_some() {
-        let json = layer.json().flatten_event(true).with_current_span(false).with_span_list(false).without_time();
+        let json =
+            layer.json().flatten_event(true).with_current_span(false).with_span_list(false).without_time();
         subscriber.with(json).try_init()
     } else {
         subscriber.with(layer.with_target(true).with_ansi(std::io::stderr().is_terminal())).try_init()

@@ -61,9 +61,23 @@ impl DueKind {
     }
 }
 
-/// Per shard, the first minute that was not looked at yet; `None` before the first tick.
+/// How far the timer has come in each shard; `None` before its first tick.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LowWater(pub [Option<i64>; SHARDS as usize]);
+pub struct LowWater {
+    /// The first minute that was not looked at after it was over.
+    pub over: [Option<i64>; SHARDS as usize],
+    /// The first minute whose waits were not looked for ahead of time.
+    pub ahead: [Option<i64>; SHARDS as usize],
+}
+
+/// How a minute is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Everything that was written before is there.
+    Strong,
+    /// What was written within the last second may be missing; costs half. For a look that a strong one follows.
+    Eventual,
+}
 
 #[async_trait]
 impl DueStore for Store {
@@ -93,14 +107,14 @@ impl DueStore for Store {
             .map_err(|e| StoreError::of("delete_due", &e))
     }
 
-    async fn due_in(&self, minute: i64, shard: u8) -> Result<Vec<DueEntry>, StoreError> {
+    async fn due_in(&self, minute: i64, shard: u8, reading: Reading) -> Result<Vec<DueEntry>, StoreError> {
         let mut pages = self
             .client
             .query()
             .table_name(&self.tables.due)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", s(bucket(minute, shard)))
-            .consistent_read(true)
+            .consistent_read(reading == Reading::Strong)
             .into_paginator()
             .items()
             .send();
@@ -143,8 +157,9 @@ impl DueStore for Store {
             .map_err(|e| StoreError::of("low_water", &e))?;
         let mut low = LowWater::default();
         if let Some(item) = got.item {
-            for (shard, slot) in low.0.iter_mut().enumerate() {
-                *slot = attr::optional_number(&item, &format!("s{shard}"));
+            for shard in 0..usize::from(SHARDS) {
+                low.over[shard] = attr::optional_number(&item, &format!("s{shard}"));
+                low.ahead[shard] = attr::optional_number(&item, &format!("a{shard}"));
             }
         }
         Ok(low)
@@ -152,9 +167,11 @@ impl DueStore for Store {
 
     async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError> {
         let mut item = Item::from([("pk".to_owned(), s(LOW)), ("sk".to_owned(), s(LOW))]);
-        for (shard, minute) in low.0.iter().enumerate() {
-            if let Some(minute) = minute {
-                item.insert(format!("s{shard}"), n(minute));
+        for (letter, minutes) in [('s', &low.over), ('a', &low.ahead)] {
+            for (shard, minute) in minutes.iter().enumerate() {
+                if let Some(minute) = minute {
+                    item.insert(format!("{letter}{shard}"), n(minute));
+                }
             }
         }
         self.client
@@ -169,9 +186,14 @@ impl DueStore for Store {
 }
 
 impl LowWater {
+    /// Every shard looked at up to this minute, and none ahead.
+    pub fn up_to(minute: i64) -> Self {
+        Self { over: [Some(minute); SHARDS as usize], ahead: [None; SHARDS as usize] }
+    }
+
     /// Whether an entry is still to be looked at.
     pub fn is_before(&self, entry: &DueEntry) -> bool {
-        self.0[usize::from(entry.shard())].is_none_or(|minute| entry.minute() >= minute)
+        self.over[usize::from(entry.shard())].is_none_or(|minute| entry.minute() >= minute)
     }
 }
 

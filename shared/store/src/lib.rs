@@ -10,7 +10,7 @@ mod runs;
 mod tables;
 
 pub use control::{EventRule, Hook, Organization, User, WorkflowChange, WorkflowMeta, WorkflowVersion};
-pub use due::{DueEntry, DueKind, LowWater, SHARDS};
+pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use error::StoreError;
 pub use ports::{DueStore, RunStore, WorkflowStore};
 pub use runs::{Appended, Claim, ClaimView, Created, Held, Journal, RunFilter, RunPage};

@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use crate::control::WorkflowVersion;
-use crate::due::{DueEntry, LowWater};
+use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal};
 use async_trait::async_trait;
 use domain::run::{Answer, End, Head, NewRun, Segment, SettledBy};
@@ -71,7 +71,7 @@ pub trait DueStore: Send + Sync {
     async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError>;
     async fn delete_due(&self, entry: &DueEntry) -> Result<(), StoreError>;
     /// All entries of one shard's minute.
-    async fn due_in(&self, minute: i64, shard: u8) -> Result<Vec<DueEntry>, StoreError>;
+    async fn due_in(&self, minute: i64, shard: u8, reading: Reading) -> Result<Vec<DueEntry>, StoreError>;
     /// Every entry there is, for a start after a crash of the local stack.
     async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError>;
     async fn low_water(&self) -> Result<LowWater, StoreError>;

@@ -93,6 +93,33 @@ pub(crate) fn bill(metered: &Value, runs: usize, prices: &Prices) -> Bill {
     Bill { per_million_steps: lines.iter().map(|(_, dollars)| dollars).sum(), lines }
 }
 
+/// What a month of an idle stack costs, by the document's table of what is always there: dollars at list prices, and after the
+/// allowances that are always free. `reads` and `writes` are the units that a tick of the timer takes.
+pub(crate) fn idle(reads: f64, writes: f64, prices: &Prices) -> (f64, f64, Vec<(String, f64)>) {
+    let ticks = prices.of("idle_ticks");
+    let fixed = [
+        ("the keyring secret", "idle_secrets", "secret", None),
+        ("looks into empty queues", "idle_polls", "queue_request", Some("free_queue_requests")),
+        ("the timer's invocations", "idle_ticks", "invocation", Some("free_invocations")),
+        ("the timer's time", "idle_gb_seconds", "gb_second", Some("free_gb_seconds")),
+        ("the schedule", "idle_ticks", "schedule", Some("free_schedules")),
+        ("essential alarms", "idle_alarms", "alarm", Some("free_alarms")),
+        ("log bytes", "idle_log_bytes", "log_byte", Some("free_log_bytes")),
+    ];
+    let mut lines = vec![
+        (format!("the timer's reads: {reads:.1} units a tick"), reads * ticks * prices.of("read"), None),
+        (format!("the timer's writes: {writes:.1} units a tick"), writes * ticks * prices.of("write"), None),
+    ];
+    for (name, count, price, free) in fixed {
+        let (count, price) = (prices.of(count), prices.of(price));
+        let left = free.map(|free| (count - prices.of(free)).max(0.0) * price);
+        lines.push((name.to_owned(), count * price, left));
+    }
+    let list = lines.iter().map(|(_, dollars, _)| dollars).sum();
+    let after = lines.iter().map(|(_, dollars, left)| left.unwrap_or(*dollars)).sum();
+    (list, after, lines.into_iter().map(|(name, dollars, _)| (name, dollars)).collect())
+}
+
 /// Listing runs queries the index and reads heads in batches; nothing else does.
 fn is_of_the_bench(name: &str) -> bool {
     name.starts_with("dynamodb.Query patchbay-runs")

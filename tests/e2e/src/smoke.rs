@@ -61,11 +61,18 @@ async fn a_webhook_runs_a_workflow(app: &TestApp, target: &Target) {
     let run = app.hook_run(&lead.hook, &body).await;
     let run = app.wait_until(&run, "succeeded").await;
     assert_eq!(step(&run, "person")["output"]["email"], "ada@example.com");
-    assert_eq!((&step(&run, "hot.tell")["attempts"], &step(&run, "said")["output"]), (&json!(2), &json!(true)), "{run:#}");
+    assert_eq!(
+        (&step(&run, "hot.tell")["attempts"], &step(&run, "said")["output"]),
+        (&json!(2), &json!(true)),
+        "{run:#}"
+    );
     let seen = target.seen_at("/leads");
     assert_eq!(seen.len(), 2, "{seen:#?}");
     assert_eq!(seen[0].json(), json!({"text": "Hot: Ada Lovelace"}));
-    assert!(!seen[0].key().is_empty() && seen[0].key() == seen[1].key(), "all attempts go under one key: {seen:#?}");
+    assert!(
+        !seen[0].key().is_empty() && seen[0].key() == seen[1].key(),
+        "all attempts go under one key: {seen:#?}"
+    );
 }
 
 async fn a_workflow_answers_its_caller(app: &TestApp, target: &Target) {
@@ -95,9 +102,7 @@ async fn a_repeated_webhook_starts_one_run(app: &TestApp) {
 }
 
 async fn an_event_starts_a_run_and_a_failure_another(app: &TestApp, target: &Target) {
-    let on = |name: &str, pattern: Value, steps: Value| {
-        json!({"name": name, "triggers": [{"id": "bus", "type": "event", "pattern": pattern}], "steps": steps})
-    };
+    let on = |name: &str, pattern: Value, steps: Value| json!({"name": name, "triggers": [{"id": "bus", "type": "event", "pattern": pattern}], "steps": steps});
     // A journey before this one may have left its listeners.
     let shop = format!("shop-{}", target.base);
     let failing = on("failing", json!({"source": [shop]}), json!([http_get("look", &target.url("/gone"))]));
@@ -120,7 +125,8 @@ async fn an_event_starts_a_run_and_a_failure_another(app: &TestApp, target: &Tar
 }
 
 async fn a_waiting_run_is_cancelled(app: &TestApp) {
-    let short = json!([{"id": "breath", "type": "wait", "for": "PT2S"}, {"id": "after", "type": "map", "output": 1}]);
+    let short =
+        json!([{"id": "breath", "type": "wait", "for": "PT2S"}, {"id": "after", "type": "map", "output": 1}]);
     let run = app.run_steps(short, &json!({}), "succeeded").await;
     assert_eq!(step(&run, "after")["output"], 1);
     let long = app.publish(&manual("long", json!([{"id": "hour", "type": "wait", "for": "PT1H"}]))).await;
@@ -132,7 +138,9 @@ async fn a_waiting_run_is_cancelled(app: &TestApp) {
 
 async fn an_expression_without_a_bound_costs_its_step_only(app: &TestApp) {
     let sum = "{{ ($f := function($n) { $n < 2 ? 1 : $n * $f($n - 1) }; $f(trigger.input.n)) }}";
-    let run = app.run_steps(json!([{"id": "f", "type": "map", "output": sum}]), &json!({"n": 10}), "succeeded").await;
+    let run = app
+        .run_steps(json!([{"id": "f", "type": "map", "output": sum}]), &json!({"n": 10}), "succeeded")
+        .await;
     assert_eq!(step(&run, "f")["output"], 3_628_800, "{run:#}");
     let bomb = json!([{"id": "bomb", "type": "map", "output": "{{ $pad('x', 1000000000) }}"}]);
     let run = app.run_steps(bomb, &json!({}), "failed").await;
@@ -150,7 +158,9 @@ async fn versions_and_lists(app: &TestApp) {
     assert_eq!(app.runs(&format!("workflow={}&status=succeeded", workflow.id)).await.len(), 1);
     assert_eq!(app.get(&format!("/v1/workflows/{}?version=1", workflow.id)).await.expect(200)["version"], 1);
     let listed = app.get("/v1/workflows?limit=100").await.expect(200);
-    assert!(listed["items"].as_array().is_some_and(|all| all.iter().any(|w| w["id"] == workflow.id.as_str())));
+    assert!(
+        listed["items"].as_array().is_some_and(|all| all.iter().any(|w| w["id"] == workflow.id.as_str()))
+    );
     app.disable(&workflow.id).await;
     let refused = app.post(&format!("/v1/workflows/{}/runs", workflow.id), &json!({"input": {}})).await;
     assert_eq!(refused.status, 409, "{refused}");
@@ -180,9 +190,10 @@ pub async fn flight(app: &TestApp, target: &Target, runs: usize) {
     let seen = target.seen_at("/slow");
     let mut effects = std::collections::BTreeMap::new();
     for request in &seen {
-        effects.entry((request.json()["run"].to_string(), request.json()["step"].to_string())).or_insert_with(
-            std::collections::BTreeSet::new,
-        ).insert(request.key().to_owned());
+        effects
+            .entry((request.json()["run"].to_string(), request.json()["step"].to_string()))
+            .or_insert_with(std::collections::BTreeSet::new)
+            .insert(request.key().to_owned());
     }
     assert_eq!(effects.len(), runs * 6, "every effect took place");
     assert!(effects.values().all(|keys| keys.len() == 1), "an effect has one key: {effects:#?}");

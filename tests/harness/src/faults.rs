@@ -8,7 +8,9 @@ use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{Appended, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, RunStore, StoreError};
+use store::{
+    Appended, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore, StoreError,
+};
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,8 +241,8 @@ impl DueStore for FaultyDue {
         self.faults.around("delete_due", self.inner.delete_due(entry), unreachable).await
     }
     /// Not counted: a tick makes hundreds of these, all alike.
-    async fn due_in(&self, minute: i64, shard: u8) -> Result<Vec<DueEntry>, StoreError> {
-        self.inner.due_in(minute, shard).await
+    async fn due_in(&self, minute: i64, shard: u8, reading: Reading) -> Result<Vec<DueEntry>, StoreError> {
+        self.inner.due_in(minute, shard, reading).await
     }
     async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError> {
         self.inner.all_due().await

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use store::{
-    DueStore, EventRule, Hook, Journal, LowWater, Organization, RunStore, SHARDS, Store, TableNames, User,
+    DueStore, EventRule, Hook, Journal, LowWater, Organization, RunStore, Store, TableNames, User,
     WorkflowChange, WorkflowMeta, WorkflowVersion,
 };
 
@@ -119,7 +119,7 @@ impl World {
         let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&cloud.sdk_config()), tables.clone()));
         store.create_tables().await.expect("an empty database takes tables");
         // As if the timer had run all along: its first tick would look an hour back.
-        let low = LowWater([Some(START.0.div_euclid(60_000)); SHARDS as usize]);
+        let low = LowWater::up_to(START.0.div_euclid(60_000));
         store.set_low_water(&low).await.expect("the table takes a low-water mark");
 
         let clock = Arc::new(ManualClock::at(START));

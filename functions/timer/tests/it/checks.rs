@@ -136,7 +136,7 @@ async fn every_live_run_has_a_check_at_any_time() {
     for _ in 0..95 {
         world.pass(Duration::from_mins(1));
         tick(&world.timer).await.unwrap();
-        let low = Millis(world.store.low_water().await.unwrap().0[0].unwrap() * 60_000);
+        let low = Millis(world.store.low_water().await.unwrap().over[0].unwrap() * 60_000);
         let due = world.store.all_due().await.unwrap();
         assert!(due.iter().any(|d| d.kind == DueKind::Check && d.run == run && d.at >= low));
     }

@@ -4,7 +4,7 @@ use crate::tables::{NOW, Tables, new_run};
 use domain::{Millis, RunId};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use store::{DueEntry, DueKind, DueStore, LowWater, SHARDS};
+use store::{DueEntry, DueKind, DueStore, LowWater, Reading, SHARDS};
 
 fn due(t: &Tables, n: u128, kind: DueKind, at: Millis) -> DueEntry {
     DueEntry {
@@ -20,7 +20,7 @@ fn due(t: &Tables, n: u128, kind: DueKind, at: Millis) -> DueEntry {
 async fn in_minute(t: &Tables, minute: i64) -> Vec<DueEntry> {
     let mut found = Vec::new();
     for shard in 0..SHARDS {
-        found.extend(t.store.due_in(minute, shard).await.unwrap());
+        found.extend(t.store.due_in(minute, shard, Reading::Strong).await.unwrap());
     }
     found
 }
@@ -73,8 +73,9 @@ async fn low_water_is_durable_and_no_entry() {
     let t = Tables::new().await;
     assert_eq!(t.store.low_water().await.unwrap(), LowWater::default());
     let mut low = LowWater::default();
-    low.0[3] = Some(7);
-    low.0[15] = Some(29_000_000);
+    low.over[3] = Some(7);
+    low.over[15] = Some(29_000_000);
+    low.ahead[3] = Some(9);
     t.store.set_low_water(&low).await.unwrap();
     assert_eq!(t.store.low_water().await.unwrap(), low);
     t.store.put_due(&due(&t, 1, DueKind::Check, NOW)).await.unwrap();

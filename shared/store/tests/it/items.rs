@@ -37,7 +37,7 @@ async fn one_of_everything(t: &Tables) {
     for kind in [DueKind::Check, DueKind::Wake] {
         t.store.put_due(&DueEntry { org: t.org.clone(), run: head.id.clone(), kind, at: NOW }).await.unwrap();
     }
-    t.store.set_low_water(&LowWater([Some(1); 16])).await.unwrap();
+    t.store.set_low_water(&LowWater::up_to(1)).await.unwrap();
     let meta = meta(1);
     t.store.save_workflow(&t.org, &meta, &first(t, &meta)).await.unwrap();
     let (org, user) = owner(1);

@@ -3,6 +3,7 @@
 mod program;
 mod world;
 
+use crate::cost;
 use crate::report::Report;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
@@ -49,14 +50,48 @@ pub(crate) async fn measure(programs: &Path, report: &mut Report) {
             "hooks" | "executor" => (Some("≤ 3"), Some("≤ 4")),
             _ => (None, None),
         };
-        report.add(&format!("cold start of {name}, first poll: {poll:.2} ms, of an empty one's"), poll / poll_of_empty, "×", goals.0);
-        report.add(&format!("… first answer: {answer:.2} ms, of an empty one's"), answer / answer_of_empty, "×", goals.1);
+        report.add(
+            &format!("cold start of {name}, first poll: {poll:.2} ms, of an empty one's"),
+            poll / poll_of_empty,
+            "×",
+            goals.0,
+        );
+        report.add(
+            &format!("… first answer: {answer:.2} ms, of an empty one's"),
+            answer / answer_of_empty,
+            "×",
+            goals.1,
+        );
     }
+    idle(programs, &mut world, report).await;
     if address == "127.0.0.1" {
-        eprintln!("… the executor's memory is not measured: its HTTP steps reach public addresses only (tests/bench/run gives it one)");
+        eprintln!(
+            "… the executor's memory is not measured: its HTTP steps reach public addresses only (tests/bench/run gives it one)"
+        );
     } else {
         memory(programs, &mut world, report).await;
     }
+}
+
+/// What the timer reads and writes each minute when nothing is due, and what an idle month costs.
+async fn idle(programs: &Path, world: &mut World, report: &mut Report) {
+    const TICKS: u32 = 20;
+    let mut timer = Program::start(&programs.join("timer"), &world.variables("timer")).await;
+    timer.first_poll().await;
+    let (mut reads, mut writes) = (0.0, 0.0);
+    for _ in 0..TICKS {
+        world.a_minute_later().await;
+        timer.invoke(json!({})).await;
+        for (name, count) in world.metered() {
+            let read = name.starts_with("dynamodb.Query") || name.starts_with("dynamodb.GetItem");
+            *(if read { &mut reads } else { &mut writes }) += count.units / f64::from(TICKS);
+        }
+    }
+    let prices = cost::Prices::read(include_str!("../../../../docs/cost.md"));
+    let (list, after, lines) = cost::idle(reads, writes, &prices);
+    report.add("idle stack, a month, after free allowances", after, "$", Some("≤ 1"));
+    report.add("… at list prices", list, "$", None);
+    report.detail("an idle month at list prices", lines);
 }
 
 /// Many runs of ten steps through one process of the executor, ten messages at a time, with an expression process beside it.

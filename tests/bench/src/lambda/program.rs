@@ -51,8 +51,12 @@ impl Program {
         let (polls, polled) = mpsc::unbounded_channel();
         let (events, waiting) = mpsc::unbounded_channel();
         let (answered, answers) = mpsc::unbounded_channel();
-        let api =
-            Arc::new(Api { polled: polls, events: Mutex::new(waiting), answers: answered, stopped: Notify::new() });
+        let api = Arc::new(Api {
+            polled: polls,
+            events: Mutex::new(waiting),
+            answers: answered,
+            stopped: Notify::new(),
+        });
         let serving = tokio::spawn(serve(listener, api)).abort_handle();
         let mut command = Command::new(program);
         command
@@ -69,7 +73,8 @@ impl Program {
             .stdout(Stdio::null())
             .stderr(if std::env::var_os("BENCH_LOGS").is_some() { Stdio::inherit() } else { Stdio::null() });
         let spawned = Instant::now();
-        let child = command.spawn().unwrap_or_else(|e| panic!("`{}` cannot be started: {e}", program.display()));
+        let child =
+            command.spawn().unwrap_or_else(|e| panic!("`{}` cannot be started: {e}", program.display()));
         Self { child, spawned, polled, events, answers, serving }
     }
 
@@ -90,7 +95,8 @@ impl Program {
     /// The most memory that the program and its child processes had, in megabytes.
     pub(crate) fn peak_mb(&self) -> f64 {
         let own = self.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let children =
+            std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
         let others = std::fs::read_dir(format!("/proc/{own}/task")).into_iter().flatten().flatten();
         let theirs: Vec<String> = others
             .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
@@ -135,7 +141,10 @@ async fn answer(api: Arc<Api>, request: Request<Incoming>) -> Result<Response<Fu
         let response = Response::builder()
             .header("lambda-runtime-aws-request-id", "00000000-0000-0000-0000-000000000001")
             .header("lambda-runtime-deadline-ms", deadline.as_millis().to_string())
-            .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:bench")
+            .header(
+                "lambda-runtime-invoked-function-arn",
+                "arn:aws:lambda:us-east-1:000000000000:function:bench",
+            )
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(event.to_string())));
         return Ok(response.expect("plain headers"));

@@ -3,12 +3,13 @@
 use super::program::Program;
 use super::request;
 use crate::target::Target;
-use emulators::{Cloud, Queue, QueueSettings, Received};
+use emulators::{Cloud, Metered, Queue, QueueSettings, Received};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Store, TableNames};
+use store::{DueStore, LowWater, SHARDS, Store, TableNames};
 use tokio::net::TcpListener;
 use vault::Keyring;
 
@@ -27,7 +28,8 @@ pub(crate) struct World {
     /// Makes runs of the reference workflow.
     hooks: Program,
     pub(crate) target: Target,
-    _cloud: Cloud,
+    store: Store,
+    cloud: Cloud,
 }
 
 impl World {
@@ -67,8 +69,12 @@ impl World {
         let token = owner["access_token"].as_str().expect("a token");
         let mut hooks = Vec::new();
         let mut reference: Value =
-            serde_json::from_str(&REFERENCE.replace("TARGET", &format!("http://{}", target.addr))).expect("JSON");
-        reference["steps"].as_array_mut().expect("steps").push(json!({"id": "guarded", "type": "map", "output": GUARDED}));
+            serde_json::from_str(&REFERENCE.replace("TARGET", &format!("http://{}", target.addr)))
+                .expect("JSON");
+        reference["steps"]
+            .as_array_mut()
+            .expect("steps")
+            .push(json!({"id": "guarded", "type": "map", "output": GUARDED}));
         let simple = json!({"name": "Simple", "triggers": [{"id": "in", "type": "webhook"}],
             "steps": [{"id": "person", "type": "map", "output": "{{ $lowercase(trigger.body.customer.email) }}"}]});
         for definition in [simple, reference] {
@@ -81,7 +87,7 @@ impl World {
         let reference = hooks.pop().expect("two workflows");
         let simple = hooks.pop().expect("two workflows");
         let hooks = Program::start(&programs.join("hooks"), &variables).await;
-        Self { variables, steps, events, simple, reference, hooks, target, _cloud: cloud }
+        Self { variables, steps, events, simple, reference, hooks, target, store, cloud }
     }
 
     pub(crate) fn variables(&self, function: &str) -> Vec<(&'static str, String)> {
@@ -121,6 +127,20 @@ impl World {
             _ => answer.is_null(),
         };
         assert!(expected, "{function} answered {answer}");
+    }
+
+    /// As the tick of the minute before left it. What was metered up to now is forgotten.
+    pub(crate) async fn a_minute_later(&mut self) {
+        let minute = crate::stack::now_ms() / 60_000;
+        let low = LowWater { over: [Some(minute - 1); SHARDS as usize], ahead: [Some(minute + 2); SHARDS as usize] };
+        self.store.set_low_water(&low).await.expect("the table takes it");
+        self.cloud.meter().switch(true);
+        self.cloud.meter().take();
+    }
+
+    pub(crate) fn metered(&self) -> BTreeMap<String, Metered> {
+        self.cloud.meter().switch(false);
+        self.cloud.meter().take()
     }
 
     /// Takes away what nobody wanted.

@@ -16,7 +16,10 @@ async fn runs_in_flight_survive_a_new_process() {
     let target = Target::start(smoke::replies).await;
     let hands = app.fork();
     let flight = tokio::spawn(async move { smoke::flight(&hands, &target, 6).await });
-    app.wait_for("a run to be on its way", || async { (!app.runs("status=running").await.is_empty()).then_some(()) }).await;
+    app.wait_for("a run to be on its way", || async {
+        (!app.runs("status=running").await.is_empty()).then_some(())
+    })
+    .await;
     app.kill();
     app.restart();
     flight.await.unwrap();
