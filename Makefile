@@ -3,7 +3,7 @@
 # One target directory outside the clone: nothing compiles twice, and a fresh clone is warm.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/patchbay/target
 # Said as `sam build` says it, so that programs, tests and deployed functions are the same artifacts.
-export CARGO_BUILD_TARGET ?= $(shell rustc --print host-tuple)
+export CARGO_BUILD_TARGET := $(shell rustc --print host-tuple)
 BIN := $(CARGO_TARGET_DIR)/$(CARGO_BUILD_TARGET)/release
 DATA ?= .patchbay
 ADDR ?= 127.0.0.1:8787

@@ -144,7 +144,7 @@ mod tests {
                 let mut asked = [0; 4096];
                 let _asked = stream.read(&mut asked).await;
                 if *answer == "silence" {
-                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    tokio::time::sleep(Duration::from_mins(1)).await;
                 }
                 let _sent = stream.write_all(answer.as_bytes()).await;
             }

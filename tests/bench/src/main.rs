@@ -129,7 +129,7 @@ async fn costs(binary: &Path, target: &Target, report: &mut Report) {
         let metered = stack.meter().await;
         let bill = cost::bill(&metered, RUNS, &prices);
         report.add(&format!("cost per million steps, {name}"), bill.per_million_steps, "$", goal);
-        report.detail(name, bill.lines);
+        report.detail(&format!("cost per million steps, {name},"), bill.lines);
     }
 }
 

@@ -38,7 +38,7 @@ impl Report {
             println!("{:<62} {:>10.2} {:<6} {:<8} {met}", row.name, row.value, row.unit, goal);
         }
         for (name, lines) in &self.details {
-            println!("\ncost per million steps, {name}, is made of ($)");
+            println!("\n{name} is made of ($)");
             for (line, value) in lines {
                 println!("  {line:<60} {value:>8.4}");
             }

@@ -37,7 +37,7 @@ pub(crate) async fn measure(programs: &Path, report: &mut Report) {
             let mut program = Program::start(&programs.join(name), &world.variables(name)).await;
             polls.push(program.first_poll().await);
             let (answered, answer) = program.invoke(event).await;
-            world.check(name, &answer);
+            world::check(name, &answer);
             answers.push(answered);
         }
     }

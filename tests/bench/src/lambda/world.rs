@@ -118,21 +118,13 @@ impl World {
         }
     }
 
-    /// Whether an answer is what that event must be answered.
-    pub(crate) fn check(&mut self, function: &str, answer: &Value) {
-        let expected = match function {
-            "hooks" => answer["statusCode"] == 202,
-            "api" => answer["statusCode"] == 401,
-            "executor" | "ingest" | "deadletter" => answer["batchItemFailures"] == json!([]),
-            _ => answer.is_null(),
-        };
-        assert!(expected, "{function} answered {answer}");
-    }
-
     /// As the tick of the minute before left it. What was metered up to now is forgotten.
     pub(crate) async fn a_minute_later(&mut self) {
         let minute = crate::stack::now_ms() / 60_000;
-        let low = LowWater { over: [Some(minute - 1); SHARDS as usize], ahead: [Some(minute + 2); SHARDS as usize] };
+        let low = LowWater {
+            over: [Some(minute - 1); SHARDS as usize],
+            ahead: [Some(minute + 2); SHARDS as usize],
+        };
         self.store.set_low_water(&low).await.expect("the table takes it");
         self.cloud.meter().switch(true);
         self.cloud.meter().take();
@@ -183,4 +175,15 @@ async fn called(api: &mut Program, path: &str, token: Option<&str>, body: &Value
     let status = answer["statusCode"].as_u64().unwrap_or_default();
     assert!((200..300).contains(&status), "{path}: {answer}");
     serde_json::from_str(answer["body"].as_str().unwrap_or("null")).expect("answers are JSON")
+}
+
+/// Whether an answer is what that event must be answered.
+pub(crate) fn check(function: &str, answer: &Value) {
+    let expected = match function {
+        "hooks" => answer["statusCode"] == 202,
+        "api" => answer["statusCode"] == 401,
+        "executor" | "ingest" | "deadletter" => answer["batchItemFailures"] == json!([]),
+        _ => answer.is_null(),
+    };
+    assert!(expected, "{function} answered {answer}");
 }
