@@ -19,6 +19,7 @@ help:
 	@echo "make clean   remove the local data (not the build cache)"
 
 build:
+	@infra/tools/claim
 	@cargo build --locked --release -p patchbay-local
 	@echo $(BIN)/patchbay-local
 
@@ -32,6 +33,7 @@ test:
 	@tests/run
 
 bench:
+	@infra/tools/claim
 	@cargo build --locked --release --workspace --bins
 	@tests/bench/run $(BIN)/bench
 

@@ -33,6 +33,8 @@ pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<()
         app.queue.send(&message, Duration::ZERO).await.map_err(StartError::from)?;
     }
     let at = now.max(quiet_until).plus(NEXT_CHECK).min(head.deadline);
+    // Not within the next minute: by the time this is written, another tick may have looked at that one.
+    let at = at.max(app.clock.now().plus(DueEntry::SOONEST));
     app.due.put_due(&DueEntry { kind: DueKind::Check, at, ..entry.clone() }).await?;
     Ok(())
 }

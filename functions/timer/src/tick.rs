@@ -117,7 +117,16 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
         }
         // Looked at once, when its minute is over: the low-water mark then passes it, and TTL removes it.
         DueKind::Check if minute_is_over => {
-            check::check(app, entry, now).await?;
+            match check::check(app, entry, now).await {
+                Ok(()) => {}
+                Err(error @ TickError::Store(StoreError::Corrupt(_))) => return Err(error),
+                // What fails again and again must not hold up its whole shard: it is looked at anew, and the mark goes on.
+                Err(cause) => {
+                    warn!(run.id = %entry.run, error = %cause, "a run could not be looked at; again in a minute");
+                    let at = app.clock.now().plus(DueEntry::SOONEST);
+                    app.due.put_due(&DueEntry { at, ..entry.clone() }).await?;
+                }
+            }
             Ok(Ticked { woken: 0, checked: 1 })
         }
         DueKind::Check => Ok(Ticked::default()),

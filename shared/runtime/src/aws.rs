@@ -24,7 +24,7 @@ pub fn sdk_config(vars: &Vars) -> Result<SdkConfig, MissingVariable> {
     // Tables and queues answer in milliseconds; whoever is silent for so long is asked again, over another connection.
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
-        .read_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(4))
         .build();
     let mut builder = SdkConfig::builder()
         .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())

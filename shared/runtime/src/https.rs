@@ -52,7 +52,11 @@ fn connect(timeout: Option<Duration>) -> Client<HttpsConnector<Tcp>, SdkBody> {
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
-    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(https)
+    Client::builder(TokioExecutor::new())
+        // A function that was frozen for longer finds its connections dead.
+        .pool_idle_timeout(Duration::from_secs(15))
+        .pool_timer(TokioTimer::new())
+        .build(https)
 }
 
 /// One call at a time, each as patient as the SDK's settings say.

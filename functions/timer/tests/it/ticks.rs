@@ -34,6 +34,73 @@ async fn a_wake_is_released_two_minutes_ahead_with_the_rest_as_its_delay() {
 }
 
 #[tokio::test]
+async fn a_wait_that_could_not_be_released_is_released_by_the_next_tick_of_that_minute() {
+    let world = World::new().await;
+    let soon = wake(&world, 1, START.plus(Duration::from_secs(119)));
+    world.store.put_due(&soon).await.unwrap();
+    world.faults.outage(Some("send"));
+    tick(&world.timer).await.unwrap_err();
+    assert!(world.store.low_water().await.unwrap().ahead.contains(&Some(soon.minute())));
+    world.faults.outage(None);
+    assert_eq!(tick(&world.timer).await.unwrap().woken, 1);
+}
+
+#[tokio::test]
+async fn a_minute_is_read_once_ahead_and_once_when_it_is_over() {
+    let world = World::new().await;
+    tick(&world.timer).await.unwrap();
+    world.cloud.meter().switch(true);
+    for _ in 0..3 {
+        world.pass(Duration::from_mins(1));
+        world.cloud.meter().take();
+        tick(&world.timer).await.unwrap();
+        let metered = world.cloud.meter().take();
+        let reads: Vec<_> = metered.iter().filter(|(name, _)| name.starts_with("dynamodb.Query")).collect();
+        assert_eq!(reads.len(), 1, "{metered:?}");
+        assert_eq!(
+            (reads[0].1.calls, reads[0].1.units),
+            (32, 24.0),
+            "16 strong ones and 16 at half the price"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_or_looked_at_holds_up_no_shard() {
+    use aws_sdk_dynamodb::types::AttributeValue;
+    let world = World::new().await;
+    let due = |sk: &str| (format!("m#{}#0", START.0 / MINUTE), sk.to_owned());
+    for (pk, sk) in [
+        due("no key of ours"),
+        due(&format!("{}#{}#later-kind", world.org.org(), RunId::from_bytes([7; 16]))),
+    ] {
+        aws_sdk_dynamodb::Client::new(&world.cloud.sdk_config())
+            .put_item()
+            .table_name(&world.tables.due)
+            .item("pk", AttributeValue::S(pk))
+            .item("sk", AttributeValue::S(sk))
+            .item("at", AttributeValue::N(START.0.to_string()))
+            .send()
+            .await
+            .unwrap();
+    }
+    let run = world.start_run(&waiting("PT1H"), json!({})).await;
+    world.deliver_all().await;
+    // Its check comes due while heads cannot be read.
+    world.faults.outage(Some("head"));
+    world.pass(Duration::from_mins(11));
+    assert!(tick(&world.timer).await.unwrap().checked >= 1);
+    let low = world.store.low_water().await.unwrap();
+    assert_eq!(low.over, [Some(world.clock.now().0 / MINUTE); 16], "the low-water mark goes on");
+    let left = world.store.all_due().await;
+    assert!(
+        left.is_err() || left.unwrap().iter().any(|d| d.run == run && d.at > world.clock.now()),
+        "it is looked at again"
+    );
+    world.faults.outage(None);
+}
+
+#[tokio::test]
 async fn missed_minutes_are_caught_up() {
     let world = World::new().await;
     for n in 0..90 {

@@ -15,7 +15,10 @@ async fn main() {
     app.set_up_or_sign_in(token).await;
     let target = Target::start_on(ip, smoke::replies).await;
     if what.iter().any(|what| what == "flight") {
-        smoke::flight(&app, &target, 6).await;
+        // Until whoever started this closes its standard input.
+        let landing =
+            tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+        smoke::flight(&app, &target, async { drop(landing.await) }).await;
     } else {
         smoke::journey(&app, &target).await;
     }

@@ -15,12 +15,14 @@ async fn runs_in_flight_survive_a_new_process() {
     let mut app = TestApp::start().await;
     let target = Target::start(smoke::replies).await;
     let hands = app.fork();
-    let flight = tokio::spawn(async move { smoke::flight(&hands, &target, 6).await });
-    app.wait_for("a run to be on its way", || async {
-        (!app.runs("status=running").await.is_empty()).then_some(())
-    })
-    .await;
-    app.kill();
-    app.restart();
-    flight.await.unwrap();
+    // Killed and started again between two webhooks, while the runs of the first ones are under way.
+    let landing = async {
+        app.wait_for("three runs to be on their way", || async {
+            (app.runs("").await.len() >= 3).then_some(())
+        })
+        .await;
+        app.kill();
+        app.restart();
+    };
+    smoke::flight(&hands, &target, landing).await;
 }
