@@ -27,6 +27,9 @@ pub enum TickError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Send(#[from] StartError),
+    /// Everything else was looked at, and how far is kept; the invocation fails so that somebody is told.
+    #[error("{0} runs could not be looked at, and will be again in a minute")]
+    Postponed(usize),
 }
 
 /// What a tick did.
@@ -34,6 +37,8 @@ pub enum TickError {
 pub struct Ticked {
     pub woken: usize,
     pub checked: usize,
+    /// Looks that failed and were put off by a minute.
+    pub postponed: usize,
 }
 
 /// Looks at everything that fell due since the last look, and at the waits of the next two minutes.
@@ -72,7 +77,11 @@ pub async fn tick(app: &App) -> Result<Ticked, TickError> {
         }
     }
     app.due.set_low_water(&low).await?;
-    failed.map_or(Ok(done), Err)
+    match failed {
+        Some(error) => Err(error),
+        None if done.postponed > 0 => Err(TickError::Postponed(done.postponed)),
+        None => Ok(done),
+    }
 }
 
 /// Looks at every entry of one shard's minute: one that fails keeps no other from its look.
@@ -96,6 +105,7 @@ async fn minute_of(
             Ok(count) => {
                 done.woken += count.woken;
                 done.checked += count.checked;
+                done.postponed += count.postponed;
             }
             // Another look would find the same: it must not hold up the low-water mark for ever.
             Err(TickError::Store(cause @ StoreError::Corrupt(_))) => {
@@ -113,21 +123,21 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
             let message = StepMessage::again(entry.org.org(), &entry.run);
             app.queue.send(&message, now.until(entry.at)).await.map_err(StartError::from)?;
             app.due.delete_due(entry).await?;
-            Ok(Ticked { woken: 1, checked: 0 })
+            Ok(Ticked { woken: 1, ..Ticked::default() })
         }
         // Looked at once, when its minute is over: the low-water mark then passes it, and TTL removes it.
         DueKind::Check if minute_is_over => {
             match check::check(app, entry, now).await {
-                Ok(()) => {}
-                Err(error @ TickError::Store(StoreError::Corrupt(_))) => return Err(error),
+                Ok(()) => Ok(Ticked { checked: 1, ..Ticked::default() }),
+                Err(error @ TickError::Store(StoreError::Corrupt(_))) => Err(error),
                 // What fails again and again must not hold up its whole shard: it is looked at anew, and the mark goes on.
                 Err(cause) => {
                     warn!(run.id = %entry.run, error = %cause, "a run could not be looked at; again in a minute");
                     let at = app.clock.now().plus(DueEntry::SOONEST);
                     app.due.put_due(&DueEntry { at, ..entry.clone() }).await?;
+                    Ok(Ticked { postponed: 1, ..Ticked::default() })
                 }
             }
-            Ok(Ticked { woken: 0, checked: 1 })
         }
         DueKind::Check => Ok(Ticked::default()),
     }

@@ -123,14 +123,7 @@ impl DueStore for Store {
             .send();
         let mut entries = Vec::new();
         while let Some(item) = pages.next().await {
-            let item = item.map_err(|e| StoreError::of("due_in", &e))?;
-            match read(&item) {
-                Ok(entry) => entries.push(entry),
-                // Such as a kind that a later version knows. It must not keep the others of its minute from their look.
-                Err(error) => {
-                    warn!(%error, due.minute = minute, "an entry that cannot be read is passed over")
-                }
-            }
+            entries.extend(readable(&item.map_err(|e| StoreError::of("due_in", &e))?));
         }
         Ok(entries)
     }
@@ -148,7 +141,7 @@ impl DueStore for Store {
         while let Some(item) = pages.next().await {
             let item = item.map_err(|e| StoreError::of("all_due", &e))?;
             if attr::text(&item, "pk")? != LOW {
-                entries.push(read(&item)?);
+                entries.extend(readable(&item));
             }
         }
         Ok(entries)
@@ -218,6 +211,11 @@ impl DueEntry {
 
 fn bucket(minute: i64, shard: u8) -> String {
     format!("m#{minute}#{shard}")
+}
+
+/// An entry, unless it cannot be read, such as a kind that a later version knows: it must not keep the others from their look.
+fn readable(item: &Item) -> Option<DueEntry> {
+    read(item).inspect_err(|error| warn!(%error, "a due entry that cannot be read is passed over")).ok()
 }
 
 fn read(item: &Item) -> Result<DueEntry, StoreError> {
