@@ -3,7 +3,7 @@
     cloud.py CALLS
 
 Listens where ministack's own variables say, and appends one line of JSON to the file CALLS whenever a role does something that it did
-not do before: {"role", "action", "resource", "allowed"}; SIGUSR1 lets it forget what they did. With `AUTH=true` ministack checks signatures and evaluates the roles' policies.
+not do before: {"role", "action", "resource", "allowed"}. With `AUTH=true` ministack checks signatures and evaluates the roles' policies.
 Four things are changed in it, and nothing else:
 
 - its evaluator is listened to;
@@ -14,7 +14,6 @@ Four things are changed in it, and nothing else:
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -78,8 +77,6 @@ def as_a_number(esm, *others):
     return concurrency_of(esm, *others)
 
 
-# The rehearsal forgets what was written: everything is new again.
-signal.signal(signal.SIGUSR1, lambda *_: known.clear())
 iam_evaluator.enforce = listened
 lambda_svc._provided_worker_env = as_on_lambda
 lambda_runtime.kill_workers = when_they_are_done

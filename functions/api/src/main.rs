@@ -28,7 +28,7 @@ async fn start() -> Result<(), Error> {
         starter: Starter::new(store.clone(), store.clone(), queue),
         plans: Plans::new(store.clone()),
         store,
-        bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
+        bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         guard: Guard::new(GuardConfig::within(vars.parsed(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
             256,

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let sdk = runtime::sdk_config(&vars)?;
     let app = Arc::new(App {
         runs: Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables)),
-        bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
+        bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         clock: Arc::new(SystemClock),
     });
     run(service_fn(move |event: LambdaEvent<SqsEvent>| {

@@ -13,7 +13,12 @@ use store::Store;
 
 fn main() -> Result<(), Error> {
     guard::child_entry();
-    std::thread::spawn(expr::warm_up);
+    // While it asks for its first event, and in the order in which that will need them.
+    std::thread::spawn(|| {
+        store::warm_up();
+        expr::warm_up();
+        dispatch::warm_up();
+    });
     start()
 }
 
@@ -28,7 +33,7 @@ async fn start() -> Result<(), Error> {
         runs: store.clone(),
         due: store.clone(),
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url)),
-        bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
+        bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         http: Arc::new(Egress::new(EgressConfig {
             allow_loopback: config.allow_loopback,
             ..EgressConfig::default()

@@ -10,6 +10,11 @@ use store::Store;
 
 fn main() -> Result<(), Error> {
     guard::child_entry();
+    // While it asks for its first event.
+    std::thread::spawn(|| {
+        store::warm_up();
+        dispatch::warm_up();
+    });
     start()
 }
 

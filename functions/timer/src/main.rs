@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
         runs: store.clone(),
         due: store,
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url)),
-        bus: Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), config.bus)),
+        bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         clock: Arc::new(SystemClock),
     });
     run(service_fn(move |_: LambdaEvent<Value>| {

@@ -93,7 +93,7 @@ impl Stack {
 
         let queue: Arc<dyn StepQueue> =
             Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), queues.steps.url()));
-        let bus: Arc<dyn EventBus> = Arc::new(EventBridge::new(aws_sdk_eventbridge::Client::new(&sdk), BUS));
+        let bus: Arc<dyn EventBus> = Arc::new(EventBridge::new(&sdk, BUS));
         let plans = Plans::new(store.clone());
         let guard = Guard::new(GuardConfig::default());
         let starter = Starter::new(store.clone(), store.clone(), queue.clone());

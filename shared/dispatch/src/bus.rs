@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::error::DisplayErrorContext;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_types::SdkConfig;
 use domain::OrgId;
 use serde_json::Value;
+use std::sync::{Arc, OnceLock};
 
 /// The `source` of events that Patchbay itself puts on the bus.
 pub const SOURCE: &str = "patchbay";
@@ -45,16 +47,21 @@ pub trait EventBus: Send + Sync {
     async fn put(&self, events: &[BusEvent]) -> Result<Vec<String>, BusError>;
 }
 
-/// The bus on EventBridge.
+/// The bus on EventBridge. Its client is made when it is first used: most invocations put nothing.
 #[derive(Debug, Clone)]
 pub struct EventBridge {
-    client: Client,
+    client: OnceLock<Client>,
+    sdk: Arc<SdkConfig>,
     bus: String,
 }
 
 impl EventBridge {
-    pub fn new(client: Client, bus: impl Into<String>) -> Self {
-        Self { client, bus: bus.into() }
+    pub fn new(sdk: &SdkConfig, bus: impl Into<String>) -> Self {
+        Self { client: OnceLock::new(), sdk: Arc::new(sdk.clone()), bus: bus.into() }
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| Client::new(&self.sdk))
     }
 }
 
@@ -73,9 +80,9 @@ impl EventBus for EventBridge {
                     .build()
             });
             let sent =
-                self.client.put_events().set_entries(Some(entries.collect())).send().await.map_err(|e| {
-                    BusError { failed: batch.len(), reason: DisplayErrorContext(&e).to_string() }
-                })?;
+                self.client().put_events().set_entries(Some(entries.collect())).send().await.map_err(
+                    |e| BusError { failed: batch.len(), reason: DisplayErrorContext(&e).to_string() },
+                )?;
             for entry in sent.entries() {
                 if let Some(id) = entry.event_id() {
                     ids.push(id.to_owned());

@@ -15,3 +15,12 @@ pub use outbox::settle_outbox;
 pub use plans::{PlanError, Plans};
 pub use queue::{QueueError, SqsQueue, StepQueue};
 pub use start::{StartError, StartRequest, Started, Starter};
+
+/// Does once what the first call to SQS would pay for: the SDK parses its list of AWS's partitions to find the endpoint. A
+/// program calls this on another thread while it waits for its first work.
+pub fn warm_up() {
+    use aws_sdk_sqs::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+    if let Ok(params) = Params::builder().region("us-east-1".to_owned()).build() {
+        drop(DefaultResolver::new().resolve_endpoint(&params));
+    }
+}

@@ -1,6 +1,6 @@
 //! The client: policy before each hop, one deadline over all of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,8 +51,44 @@ impl Default for EgressConfig {
 /// The only client for addresses that a user chose. Clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Egress {
-    client: reqwest::Client,
+    wire: Arc<Wire>,
     config: Arc<EgressConfig>,
+}
+
+/// What connects, made when it is first used: a function is ready sooner, and one that calls nobody never pays.
+struct Wire {
+    client: OnceLock<Result<reqwest::Client, String>>,
+    user_agent: HeaderValue,
+    lookup: Arc<dyn Lookup>,
+    /// Mozilla's, unless a test brings its own.
+    roots: Option<rustls::RootCertStore>,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire").field("made", &self.client.get().is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Wire {
+    fn make(&self, config: &EgressConfig) -> Result<reqwest::Client, String> {
+        let roots = self
+            .roots
+            .clone()
+            .unwrap_or_else(|| rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
+        #[expect(clippy::disallowed_methods, reason = "this is where the client is made")]
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls(roots).map_err(|error| error.to_string())?)
+            .dns_resolver(Guarded { lookup: self.lookup.clone(), allow_loopback: config.allow_loopback })
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(self.user_agent.clone())
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(config.pool_idle_timeout)
+            .build();
+        client.map_err(|error| error.to_string())
+    }
 }
 
 impl Egress {
@@ -63,32 +99,25 @@ impl Egress {
 
     /// A client whose names come from `lookup`; its answers are judged like the system's.
     pub fn with_lookup(config: EgressConfig, lookup: Arc<dyn Lookup>) -> Result<Self, EgressError> {
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Self::with_roots(config, lookup, roots)
+        Self::with_roots(config, lookup, None)
     }
 
     pub(crate) fn with_roots(
         config: EgressConfig,
         lookup: Arc<dyn Lookup>,
-        roots: rustls::RootCertStore,
+        roots: Option<rustls::RootCertStore>,
     ) -> Result<Self, EgressError> {
         let setup = |reason: String| EgressError::Setup { reason };
         let user_agent = HeaderValue::from_str(&config.user_agent).map_err(|_| {
             setup(format!("`{}` is not a valid user agent", config.user_agent.escape_default()))
         })?;
-        #[expect(clippy::disallowed_methods, reason = "this is where the client is made")]
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(roots).map_err(|error| setup(error.to_string()))?)
-            .dns_resolver(Guarded { lookup, allow_loopback: config.allow_loopback })
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(user_agent)
-            .connect_timeout(config.connect_timeout)
-            .pool_idle_timeout(config.pool_idle_timeout)
-            .build()
-            .map_err(|error| setup(error.to_string()))?;
-        Ok(Self { client, config: Arc::new(config) })
+        let wire = Wire { client: OnceLock::new(), user_agent, lookup, roots };
+        Ok(Self { wire: Arc::new(wire), config: Arc::new(config) })
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, EgressError> {
+        let made = self.wire.client.get_or_init(|| self.wire.make(&self.config));
+        made.as_ref().map_err(|reason| EgressError::Setup { reason: reason.clone() })
     }
 
     /// A request with this client's own limits.
@@ -133,7 +162,7 @@ impl Egress {
     }
 
     async fn once(&self, hop: &Hop, host: &str) -> Result<reqwest::Response, EgressError> {
-        self.client
+        self.client()?
             .request(hop.method.clone(), hop.url.clone())
             .headers(hop.headers.clone())
             .body(hop.body.clone())

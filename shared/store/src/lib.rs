@@ -31,3 +31,12 @@ impl Store {
         Self { client, tables: Arc::new(tables) }
     }
 }
+
+/// Does once what the first call to DynamoDB would pay for: the SDK parses its list of AWS's partitions to find the endpoint. A
+/// program calls this on another thread while it waits for its first work.
+pub fn warm_up() {
+    use aws_sdk_dynamodb::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+    if let Ok(params) = Params::builder().region("us-east-1".to_owned()).build() {
+        drop(DefaultResolver::new().resolve_endpoint(&params));
+    }
+}

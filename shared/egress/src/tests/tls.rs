@@ -56,7 +56,7 @@ async fn https(name: &str) -> Https {
 
 pub(super) fn trusting(roots: RootCertStore) -> Egress {
     let config = EgressConfig { allow_loopback: true, ..EgressConfig::default() };
-    Egress::with_roots(config, Arc::new(SystemLookup), roots).unwrap()
+    Egress::with_roots(config, Arc::new(SystemLookup), Some(roots)).unwrap()
 }
 
 #[tokio::test]
