@@ -89,7 +89,7 @@ impl World {
         let reference = hooks.pop().expect("two workflows");
         let simple = hooks.pop().expect("two workflows");
         let hooks = Program::start(&programs.join("hooks"), &variables).await;
-        Self { variables, steps, events, simple, token, reference, hooks, target, store, cloud }
+        Self { variables, steps, events, simple, reference, token, hooks, target, store, cloud }
     }
 
     pub(crate) fn variables(&self, function: &str) -> Vec<(&'static str, String)> {
