@@ -20,7 +20,7 @@ help:
 
 build:
 	@infra/tools/claim
-	@cargo build --locked --release -p patchbay-local
+	@cargo build --locked --release --workspace --bin patchbay-local
 	@echo $(BIN)/patchbay-local
 
 up: build

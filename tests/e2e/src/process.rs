@@ -118,7 +118,7 @@ fn program() -> PathBuf {
     );
     assert!(
         program.is_file(),
-        "`{}` is missing: build it with `cargo build --release -p patchbay-local`, as `make test` does",
+        "`{}` is missing: build it with `cargo build --release --workspace --bin patchbay-local`, as `make test` does",
         program.display()
     );
     program
