@@ -85,7 +85,6 @@ class Cloud:
             "TMPDIR": str(work),
             "S3_DATA_DIR": str(work / "s3"),
             "STATE_DIR": str(work / "state"),
-            # A function's environment is thrown away soon: the rehearsal wants cold starts too.
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         self.process = subprocess.Popen(

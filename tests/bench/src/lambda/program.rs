@@ -13,8 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::sync::{Mutex, Notify};
 
 /// How long an invocation may take, as in the template.
 const TIMEOUT: Duration = Duration::from_mins(2);
@@ -32,7 +32,6 @@ struct Api {
     polled: UnboundedSender<Instant>,
     events: Mutex<UnboundedReceiver<Value>>,
     answers: UnboundedSender<(Instant, Result<Value, Value>)>,
-    stopped: Notify,
 }
 
 impl Drop for Program {
@@ -51,12 +50,7 @@ impl Program {
         let (polls, polled) = mpsc::unbounded_channel();
         let (events, waiting) = mpsc::unbounded_channel();
         let (answered, answers) = mpsc::unbounded_channel();
-        let api = Arc::new(Api {
-            polled: polls,
-            events: Mutex::new(waiting),
-            answers: answered,
-            stopped: Notify::new(),
-        });
+        let api = Arc::new(Api { polled: polls, events: Mutex::new(waiting), answers: answered });
         let serving = tokio::spawn(serve(listener, api)).abort_handle();
         let mut command = Command::new(program);
         command
@@ -92,22 +86,16 @@ impl Program {
         (at - self.spawned, answer.unwrap_or_else(|error| panic!("the function failed: {error}")))
     }
 
-    /// The most memory that the program and its child processes had, in megabytes.
-    pub(crate) fn peak_mb(&self) -> f64 {
-        let own = self.child.id();
-        let children =
-            std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-        let others = std::fs::read_dir(format!("/proc/{own}/task")).into_iter().flatten().flatten();
-        let theirs: Vec<String> = others
-            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-            .flat_map(|ids| ids.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-            .chain(children.split_whitespace().map(str::to_owned))
-            .chain([own.to_string()])
-            .collect();
-        let mut all = theirs;
-        all.sort();
-        all.dedup();
-        all.iter().map(|id| high_water_mb(id)).sum()
+    /// The most memory that the program and its child processes had, in megabytes, and how many processes that are.
+    pub(crate) fn peak_mb(&self) -> (f64, usize) {
+        let own = self.child.id().to_string();
+        // Each thread has the children that it started.
+        let threads = std::fs::read_dir(format!("/proc/{own}/task")).into_iter().flatten().flatten();
+        let children = threads.filter_map(|t| std::fs::read_to_string(t.path().join("children")).ok());
+        let mut all: Vec<String> =
+            children.flat_map(|ids| ids.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+        all.push(own);
+        (all.iter().map(|id| high_water_mb(id)).sum(), all.len())
     }
 }
 
@@ -134,8 +122,8 @@ async fn answer(api: Arc<Api>, request: Request<Incoming>) -> Result<Response<Fu
     if path.ends_with("/invocation/next") {
         let _the_bench_is_over = api.polled.send(Instant::now());
         let Some(event) = api.events.lock().await.recv().await else {
-            api.stopped.notified().await;
-            unreachable!("nobody notifies it")
+            // The bench is done with this program.
+            return std::future::pending().await;
         };
         let deadline = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970") + TIMEOUT;
         let response = Response::builder()
