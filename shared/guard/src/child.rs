@@ -7,7 +7,7 @@ use expr::{Expression, codes};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::protocol::{HELLO, MARKER, Request, Response, WireFailure, read_frame, write_frame};
+use crate::protocol::{HELLO, MARKER, Request, Response, TAKEN, WireFailure, read_frame, write_frame};
 
 /// CPU seconds for one request: a backstop for the case that the parent is gone and cannot kill.
 const CPU_SECONDS: u64 = 2;
@@ -49,6 +49,8 @@ fn run(memory: u64) -> io::Result<()> {
     output.write_all(HELLO)?;
     output.flush()?;
     while let Some(frame) = read_frame(&mut input)? {
+        output.write_all(&[TAKEN])?;
+        output.flush()?;
         rearm_cpu()?;
         let mut response = answer(&frame);
         // What earlier requests left behind is room that later ones lack.

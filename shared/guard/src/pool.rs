@@ -9,8 +9,8 @@ use tokio::time::timeout_at;
 
 use crate::config::GuardConfig;
 use crate::lanes::Lanes;
-use crate::protocol::{Request, RequestItem};
-use crate::worker::Worker;
+use crate::protocol::{Request, RequestItem, Response};
+use crate::worker::{Loss, Unanswered, Worker};
 
 /// Deepest scope that travels: JSON readers stop at 128 levels, the frame itself takes some.
 const MAX_SCOPE_DEPTH: usize = 120;
@@ -125,17 +125,10 @@ impl Guard {
             return Err(failure(0, codes::TOO_LARGE, "the expression's input is too large"));
         }
         let _turn = self.turn().await.map_err(|message| failure(0, codes::GUARD_UNAVAILABLE, message))?;
-        let mut worker = match self.shared.take_idle() {
-            Some(worker) => worker,
-            None => Worker::start(config).await.map_err(|(code, message)| failure(0, code, &message))?,
-        };
-        let response = match worker.ask(&frame, config).await {
-            Ok(response) => response,
-            Err((code, message)) => {
-                tracing::warn!(guard.code = code, "a guarded child was lost to an expression");
-                return Err(failure(0, code, &message));
-            }
-        };
+        let (worker, response) = self.exchange(&frame).await.map_err(|(code, message)| {
+            tracing::warn!(guard.code = code, "a guarded child gave no answer");
+            failure(0, code, &message)
+        })?;
         if !response.last {
             self.shared.put_idle(worker);
         }
@@ -147,6 +140,23 @@ impl Guard {
             return Err(failure(0, codes::GUARD_UNAVAILABLE, "the guard answered another request"));
         }
         Ok(response.values.into_iter().map(|value| value.into_iter().next()).collect())
+    }
+
+    /// Asks an idle child, or a new one. A child that died while it was idle costs nobody an answer.
+    async fn exchange(&self, frame: &[u8]) -> Result<(Worker, Response), Loss> {
+        let config = &self.shared.config;
+        loop {
+            let mut worker = match self.shared.take_idle() {
+                Some(worker) => worker,
+                None => Worker::start(config).await?,
+            };
+            match worker.ask(frame, config).await {
+                Ok(response) => return Ok((worker, response)),
+                // At most once for each idle child: a new one is never dead before.
+                Err(Unanswered::DeadBefore) => {}
+                Err(Unanswered::Lost(loss)) => return Err(loss),
+            }
+        }
     }
 
     /// Waits for this lane's turn and then for a child; both queues are first come, first served.

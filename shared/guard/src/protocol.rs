@@ -10,6 +10,8 @@ use serde_json::Value;
 pub(crate) const MARKER: &str = "--expression-guard";
 /// The child's first bytes: a program that does not call `child_entry` is noticed at once.
 pub(crate) const HELLO: &[u8; 8] = b"pbguard1";
+/// The child's word that it has read a request: what kills it from here on was the request.
+pub(crate) const TAKEN: u8 = b'+';
 /// No frame is longer.
 pub(crate) const MAX_FRAME: usize = 32 * 1024 * 1024;
 

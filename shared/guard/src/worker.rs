@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::config::GuardConfig;
-use crate::protocol::{HELLO, MARKER, MAX_FRAME, Response};
+use crate::protocol::{HELLO, MARKER, MAX_FRAME, Response, TAKEN};
 
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -20,8 +20,17 @@ pub(crate) struct Worker {
     uses: u32,
 }
 
-/// Why a request got no answer: code and sentence.
+/// Why a child or an answer is missing: code and sentence.
 pub(crate) type Loss = (&'static str, String);
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// The child had died before, idle: the request is not to blame, and may be asked of another.
+    DeadBefore,
+    /// The request cost the child its life, or its time.
+    Lost(Loss),
+}
 
 impl Worker {
     /// Starts a child and waits until it has limited itself.
@@ -58,28 +67,32 @@ impl Worker {
         self.uses < config.max_uses && matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// One request and its answer. A worker that gave a loss is to be dropped.
-    pub(crate) async fn ask(&mut self, frame: &[u8], config: &GuardConfig) -> Result<Response, Loss> {
+    /// One request and its answer. A worker that gave none is to be dropped.
+    pub(crate) async fn ask(&mut self, frame: &[u8], config: &GuardConfig) -> Result<Response, Unanswered> {
+        let was_idle = self.uses > 0;
         self.uses += 1;
-        match timeout(config.wall, self.exchange(frame)).await {
+        let mut taken = false;
+        match timeout(config.wall, self.exchange(frame, &mut taken)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => Err(self.autopsy(config).await),
+            Ok(Err(_)) if was_idle && !taken => Err(Unanswered::DeadBefore),
+            Ok(Err(_)) => Err(Unanswered::Lost(self.autopsy(config).await)),
             Err(_) => {
                 // Kill and reap now: the memory is free before the next child starts.
                 let _ = self.child.kill().await;
-                Err((
-                    codes::TIMEOUT,
-                    format!("the expression did not end within {} ms", config.wall.as_millis()),
-                ))
+                let waited = config.wall.as_millis();
+                let message = format!("the expression did not end within {waited} ms");
+                Err(Unanswered::Lost((codes::TIMEOUT, message)))
             }
         }
     }
 
-    async fn exchange(&mut self, frame: &[u8]) -> io::Result<Response> {
+    /// `taken` is set once the child has read the whole request.
+    async fn exchange(&mut self, frame: &[u8], taken: &mut bool) -> io::Result<Response> {
         let length = u32::try_from(frame.len()).map_err(io::Error::other)?;
         self.input.write_all(&length.to_le_bytes()).await?;
         self.input.write_all(frame).await?;
         self.input.flush().await?;
+        *taken = self.output.read_u8().await? == TAKEN;
         let length = self.output.read_u32_le().await? as usize;
         if length > MAX_FRAME {
             return Err(io::Error::other("the answer is too long"));
