@@ -12,7 +12,7 @@ mod tables;
 pub use control::{EventRule, Hook, Organization, User, WorkflowChange, WorkflowMeta, WorkflowVersion};
 pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use error::StoreError;
-pub use ports::{DueStore, RunStore, WorkflowStore};
+pub use ports::{Attempt, Current, DueStore, RunStore, WorkflowStore};
 pub use runs::{Appended, Claim, ClaimView, Created, Held, Journal, RunFilter, RunPage};
 pub use tables::TableNames;
 

@@ -2,7 +2,7 @@
 
 use super::lookup::{self, EventRule, Hook};
 use crate::attr::{self, Item, b, n, s};
-use crate::{Store, StoreError, WorkflowStore, codec};
+use crate::{Current, Store, StoreError, WorkflowStore, codec};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use domain::{HookId, Millis, OrgKey, WorkflowId};
@@ -61,6 +61,11 @@ impl WorkflowStore for Store {
             document: codec::unpack(attr::bytes(&item, "d")?)?,
             created_at: Millis(attr::number(&item, "ca")?),
         }))
+    }
+
+    async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
+        let meta = self.workflow(org, workflow).await?;
+        Ok(meta.map(|meta| Current { version: meta.version, enabled: meta.enabled }))
     }
 }
 
