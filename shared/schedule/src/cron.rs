@@ -38,7 +38,7 @@ pub(crate) struct Cron {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Days {
-    days: u32,
+    plain: u32,
     /// `15W`: the day from Monday to Friday nearest to it, in the same month.
     nearest: u32,
     /// `L`.
@@ -52,7 +52,7 @@ struct Days {
 /// Sunday is bit 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Weekdays {
-    days: u8,
+    plain: u8,
     /// `MON#2`: `nth[1]` has bit 1.
     nth: [u8; 5],
     /// `FRIL`: the last of the month.
@@ -181,10 +181,10 @@ impl Cron {
 
 impl Days {
     fn parse(text: &str) -> Result<Self, InvalidSchedule> {
-        let mut days = Self { days: 0, nearest: 0, last: false, last_workday: false, star: false };
+        let mut days = Self { plain: 0, nearest: 0, last: false, last_workday: false, star: false };
         days.star = text == "?" || text.starts_with('*');
         if text == "?" {
-            days.days = u32::MAX;
+            days.plain = u32::MAX;
             return Ok(days);
         }
         for item in text.split(',') {
@@ -195,7 +195,7 @@ impl Days {
                     if let Some(day) = item.strip_suffix('W') {
                         days.nearest |= 1 << DAY.value(day)?;
                     } else {
-                        days.days |= DAY.bits(item)?.0 as u32;
+                        days.plain |= DAY.bits(item)?.0 as u32;
                     }
                 }
             }
@@ -213,7 +213,7 @@ impl Days {
             _ => day,
         };
         let within = u32::MAX >> (31 - length) & !1;
-        let mut days = self.days & within;
+        let mut days = self.plain & within;
         for day in (1..=length).filter(|day| self.nearest & 1 << day != 0) {
             days |= 1 << nearest(day);
         }
@@ -231,14 +231,14 @@ impl Weekdays {
     fn parse(text: &str, dialect: Dialect) -> Result<Self, InvalidSchedule> {
         let field: &Field = if dialect == Dialect::Aws { &AWS_WEEKDAY } else { &WEEKDAY };
         let bit = |value: u16| 1u8 << ((value - field.first) % 7);
-        let mut days = Self { days: 0, nth: [0; 5], last: 0, star: text == "?" || text.starts_with('*') };
+        let mut days = Self { plain: 0, nth: [0; 5], last: 0, star: text == "?" || text.starts_with('*') };
         if text == "?" {
-            days.days = u8::MAX;
+            days.plain = u8::MAX;
             return Ok(days);
         }
         for item in text.split(',') {
             if item == "L" && dialect == Dialect::Aws {
-                days.days |= bit(field.last);
+                days.plain |= bit(field.last);
             } else if item == "L" {
                 return Err(refuse(
                     "`L` alone is not a day of the week: write which is the last, as in `FRIL`",
@@ -254,7 +254,7 @@ impl Weekdays {
                 };
                 days.nth[usize::from(nth) - 1] |= bit(field.value(day)?);
             } else {
-                days.days |= field.span(item)?.values().map(bit).fold(0, |all, bit| all | bit);
+                days.plain |= field.span(item)?.values().map(bit).fold(0, |all, bit| all | bit);
             }
         }
         Ok(days)
@@ -263,7 +263,7 @@ impl Weekdays {
     fn of(&self, length: u8, weekday: impl Fn(u8) -> u8) -> u32 {
         (1..=length).fold(0, |days, day| {
             let last = if day + 7 > length { self.last } else { 0 };
-            let all = self.days | self.nth[usize::from(day - 1) / 7] | last;
+            let all = self.plain | self.nth[usize::from(day - 1) / 7] | last;
             if all & 1 << weekday(day) == 0 { days } else { days | 1 << day }
         })
     }

@@ -27,14 +27,14 @@ const fn plain(one: &'static str, many: &'static str, first: u16, last: u16) -> 
     Field { one, many, first, last, names: &[], named: 0, round: false }
 }
 
-pub(crate) const MINUTE: Field = plain("minute", "minutes", 0, 59);
-pub(crate) const HOUR: Field = plain("hour", "hours", 0, 23);
-pub(crate) const DAY: Field = plain("day of the month", "days of the month", 1, 31);
-pub(crate) const MONTH: Field = Field { names: &MONTHS, named: 1, ..plain("month", "months", 1, 12) };
-pub(crate) const YEAR: Field = plain("year", "years", 1970, crate::LAST_YEAR.cast_unsigned());
+pub(crate) const MINUTE: Field = plain("a minute", "minutes", 0, 59);
+pub(crate) const HOUR: Field = plain("an hour", "hours", 0, 23);
+pub(crate) const DAY: Field = plain("a day of the month", "days of the month", 1, 31);
+pub(crate) const MONTH: Field = Field { names: &MONTHS, named: 1, ..plain("a month", "months", 1, 12) };
+pub(crate) const YEAR: Field = plain("a year", "years", 1970, crate::LAST_YEAR.cast_unsigned());
 /// Sunday is 0, and 7 too.
 pub(crate) const WEEKDAY: Field =
-    Field { names: &WEEKDAYS, round: true, ..plain("day of the week", "days of the week", 0, 7) };
+    Field { names: &WEEKDAYS, round: true, ..plain("a day of the week", "days of the week", 0, 7) };
 /// Sunday is 1.
 pub(crate) const AWS_WEEKDAY: Field = Field { named: 1, first: 1, ..WEEKDAY };
 
@@ -71,7 +71,7 @@ impl Field {
                 _ => String::new(),
             };
             refuse(format!(
-                "`{}` is not a {}: write {} to {}{names}",
+                "`{}` is not {}: write {} to {}{names}",
                 shown(text),
                 self.one,
                 self.first,
@@ -93,8 +93,13 @@ impl Field {
         } else {
             let from = self.value(base)?;
             match step {
-                // Sunday as 7 begins the week, it does not end it.
-                Some(_) if from > self.end() => (self.first, self.end(), true),
+                // Where Sunday is 0 and 7, one cannot tell whether it is still part of this.
+                Some(_) if self.last > self.end() => {
+                    return Err(refuse(format!(
+                        "`{}` does not say where it ends: write a range, such as `MON-FRI/2`",
+                        shown(text)
+                    )));
+                }
                 Some(_) => (from, self.end(), true),
                 None => (from, from, false),
             }

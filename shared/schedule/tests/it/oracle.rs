@@ -44,6 +44,11 @@ fn field(first: i8, last: i8) -> impl Strategy<Value = Field> {
     })
 }
 
+/// Whether it is not a step without an end, which days of the week do not have.
+fn ends(item: &Field) -> bool {
+    !item.open || item.text.starts_with('*')
+}
+
 const ZONES: [&str; 12] = [
     "Europe/Berlin",
     "America/New_York",
@@ -222,7 +227,7 @@ proptest! {
         months in field(1, 12),
         weekdays in prop::collection::vec(
             prop_oneof![
-                4 => item(0, 6).prop_map(DayOfWeek::Plain),
+                4 => item(0, 6).prop_filter("refused", ends).prop_map(DayOfWeek::Plain),
                 1 => (0i8..=6, 1i8..=5).prop_map(|(day, nth)| DayOfWeek::Nth(day, nth)),
                 1 => (0i8..=6).prop_map(DayOfWeek::Last),
             ],
@@ -255,7 +260,7 @@ proptest! {
         minute in field(0, 59),
         hour in field(0, 23),
         day in field(1, 31),
-        weekday in field(0, 6),
+        weekday in item(0, 6).prop_filter("refused", ends),
         name in prop::sample::select(ZONES.to_vec()),
         after in prop_oneof![any::<i64>(), -1i64..7_300_000_000_000],
     ) {

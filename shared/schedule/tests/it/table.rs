@@ -135,6 +135,7 @@ fn aws_counts_weekdays_from_sunday_as_one() {
             ("cron(0 8 ? * 7-1 *)", &["2026-01-03T08:00Z", "2026-01-04T08:00Z", "2026-01-10T08:00Z"]),
             ("cron(0 8 ? * L *)", &["2026-01-03T08:00Z", "2026-01-10T08:00Z"]),
             ("cron(0 8 ? * 6L *)", &["2026-01-30T08:00Z", "2026-02-27T08:00Z"]),
+            ("cron(0 8 ? * 2/2 *)", &["2026-01-02T08:00Z", "2026-01-05T08:00Z", "2026-01-07T08:00Z"]),
             // The documentation's example: the second Tuesday.
             ("cron(0 8 ? * 3#2 *)", &["2026-01-13T08:00Z", "2026-02-10T08:00Z"]),
             ("cron(0 8 3W * ? *)", &["2026-01-02T08:00Z", "2026-02-03T08:00Z"]),
@@ -233,15 +234,27 @@ fn the_ends_of_time() {
         minutely.next_after(Millis(0), at("2199-12-31T23:58:59.999Z")).map(shown).unwrap(),
         "2199-12-31T23:59Z"
     );
-    for after in
-        [at("2199-12-31T23:59:00Z").0, at("2300-01-01T00:00:00Z").0, at("9999-12-30T00:00:00Z").0, i64::MAX]
-    {
-        for zone in ["UTC", "Europe/Berlin", "Pacific/Apia"] {
-            let next = schedule("* * * * *", zone).next_after(Millis(0), Millis(after));
-            assert!(
-                next.is_none_or(|next| next.0 > after && zone == "Europe/Berlin" || zone == "Pacific/Apia"),
-                "{zone} {after}"
+    // The last minute of 2199 is one of local time.
+    for (zone, last) in [
+        ("UTC", "2199-12-31T23:59:00Z"),
+        ("Europe/Berlin", "2199-12-31T22:59:00Z"),
+        ("America/New_York", "2200-01-01T04:59:00Z"),
+        ("Pacific/Apia", "2199-12-31T10:59:00Z"),
+    ] {
+        for expression in ["* * * * *", "* 0-23 * * *"] {
+            let schedule = schedule(expression, zone);
+            assert_eq!(
+                schedule.next_after(Millis(0), just_before(last)),
+                Some(at(last)),
+                "{expression} {zone}"
             );
+            for after in [at(last).0, at("2300-01-01T00:00:00Z").0, at("9999-12-30T00:00:00Z").0, i64::MAX] {
+                assert_eq!(
+                    schedule.next_after(Millis(0), Millis(after)),
+                    None,
+                    "{expression} {zone} {after}"
+                );
+            }
         }
     }
 }
