@@ -45,10 +45,7 @@ pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> 
             enter(plan, first, context)
         }
         (Mark::Took(arm), NodeKind::While { first, .. }) => {
-            let iterations = context.iteration(&node.id);
-            context.set(&node.id, json!({"iterations": iterations}));
             if arm.is_some() {
-                context.frames.insert(node.id.clone(), iterations);
                 return enter(plan, *first, context);
             }
             context.frames.remove(&node.id);

@@ -17,6 +17,7 @@ pub(crate) fn enter(plan: &Plan, next: Next, context: &mut Context) -> Then {
     match next {
         Next::Node(ix) => match &plan.node(ix).kind {
             NodeKind::Try { first, .. } => enter(plan, *first, context),
+            NodeKind::While { .. } => iterate(plan, ix, 0, context),
             _ => Then::Go(ix),
         },
         Next::End(scope) => leave(plan, scope, false, context),
@@ -44,10 +45,8 @@ pub(crate) fn leave(plan: &Plan, scope: ScopeIx, filtered: bool, context: &mut C
             }
         }
         Scope::Iteration(ix) => {
-            let id = &plan.node(ix).id;
-            let iteration = context.iteration(id) + 1;
-            context.frames.insert(id.clone(), iteration);
-            Then::Go(ix)
+            let iteration = context.iteration(&plan.node(ix).id) + 1;
+            iterate(plan, ix, iteration, context)
         }
         Scope::Item(ix) => {
             if !filtered && let NodeKind::ForEach(each) = &plan.node(ix).kind {
@@ -58,6 +57,14 @@ pub(crate) fn leave(plan: &Plan, scope: ScopeIx, filtered: bool, context: &mut C
         }
         Scope::Arm(..) => Then::StrandEnd(Ok(())),
     }
+}
+
+/// Looks at a loop's condition after so many iterations.
+fn iterate(plan: &Plan, ix: NodeIx, iterations: u32, context: &mut Context) -> Then {
+    let id = &plan.node(ix).id;
+    context.frames.insert(id.clone(), iterations);
+    context.set(id, json!({"iterations": iterations}));
+    Then::Go(ix)
 }
 
 fn finally(plan: &Plan, ix: NodeIx, context: &mut Context) -> Then {

@@ -10,8 +10,9 @@ fn due(t: &Tables, n: u128, kind: DueKind, at: Millis) -> DueEntry {
     DueEntry {
         org: t.org.clone(),
         run: RunId::from_bytes(
-            n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes(), strand: String::new(),
+            n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes(),
         ),
+        strand: String::new(),
         kind,
         at,
     }
