@@ -1,6 +1,7 @@
 //! One call of a transform: its arguments, checked against its signature, and what its result may take.
 
 use std::cell::Cell;
+use std::cmp::Ordering;
 
 use jsonata_core::value::{JMap, JValue, with_stack};
 
@@ -197,8 +198,8 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
-    /// Writes a value as compact JSON; `sorted` writes equal values alike.
-    pub(super) fn print(&self, value: &JValue, sorted: bool, out: &mut Writer) -> Result<(), Fault> {
+    /// Writes a value as compact JSON; `in_order` writes equal values alike.
+    pub(super) fn print(&self, value: &JValue, in_order: bool, out: &mut Writer) -> Result<(), Fault> {
         self.step()?;
         match value {
             JValue::Undefined | JValue::Null => out.push("null"),
@@ -209,21 +210,25 @@ impl<'a> Call<'a> {
                 out.push("[")?;
                 for (at, item) in items.iter().enumerate() {
                     out.push(if at == 0 { "" } else { "," })?;
-                    self.print(item, sorted, out)?;
+                    self.print(item, in_order, out)?;
                 }
                 out.push("]")
             }),
             JValue::Object(fields) => with_stack(|| {
-                let mut fields: Vec<_> = fields.iter().filter(|(_, value)| !value.is_undefined()).collect();
-                if sorted {
-                    fields.sort_unstable_by_key(|(name, _)| *name);
-                }
+                let fields: Vec<(&String, &JValue)> =
+                    fields.iter().filter(|(_, value)| !value.is_undefined()).collect();
+                let order = if in_order {
+                    sorted(fields.len(), &|a, b| fields[a].0.cmp(fields[b].0))
+                } else {
+                    Vec::new()
+                };
                 out.push("{")?;
-                for (at, (name, value)) in fields.into_iter().enumerate() {
+                for at in 0..fields.len() {
+                    let (name, value) = fields[order.get(at).copied().unwrap_or(at)];
                     out.push(if at == 0 { "" } else { "," })?;
                     out.push_json(name)?;
                     out.push(":")?;
-                    self.print(value, sorted, out)?;
+                    self.print(value, in_order, out)?;
                 }
                 out.push("}")
             }),
@@ -290,8 +295,8 @@ impl Writer {
         self.push("\"")
     }
 
-    pub(super) fn done(self) -> Outcome {
-        Ok(text(&self.text))
+    pub(super) fn done(self) -> JValue {
+        text(&self.text)
     }
 }
 
@@ -299,17 +304,56 @@ pub(super) fn text(text: &str) -> JValue {
     JValue::string(text)
 }
 
-/// A list of texts.
-pub(super) fn texts<'t>(texts: impl Iterator<Item = &'t str>) -> Outcome {
-    Ok(JValue::array(texts.map(text).collect()))
+/// A list of what an iterator gives; `dyn`, so that it is compiled once.
+pub(super) fn list(items: &mut dyn Iterator<Item = JValue>) -> JValue {
+    let mut out = Vec::new();
+    for item in items {
+        out.push(item);
+    }
+    JValue::array(out)
 }
 
-pub(super) fn list(items: Vec<JValue>) -> Outcome {
-    Ok(JValue::array(items))
+/// A list of texts.
+pub(super) fn texts(texts: &mut dyn Iterator<Item = &str>) -> JValue {
+    list(&mut texts.map(text))
+}
+
+/// An object of the fields that an iterator gives.
+pub(super) fn fields(fields: &mut dyn Iterator<Item = (&String, &JValue)>) -> JValue {
+    let mut out = JMap::default();
+    for (name, value) in fields {
+        out.insert(name.clone(), value.clone());
+    }
+    object(out)
 }
 
 pub(super) fn object(fields: JMap) -> JValue {
     JValue::object(fields.into_inner())
+}
+
+/// The positions of `count` things in their order, equal ones as they were. The standard library's sorts are several times as
+/// large, each time that one is used.
+pub(super) fn sorted(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+    let mut from: Vec<usize> = (0..count).collect();
+    let mut run = 1;
+    while run < count {
+        let mut to = Vec::with_capacity(count);
+        for pair in from.chunks(run * 2) {
+            let (mut left, mut right) = pair.split_at(run.min(pair.len()));
+            while let (Some(a), Some(b)) = (left.first(), right.first()) {
+                let first = if compare(*a, *b).is_le() { &mut left } else { &mut right };
+                if let Some((at, rest)) = first.split_first() {
+                    to.push(*at);
+                    *first = rest;
+                }
+            }
+            to.extend_from_slice(left);
+            to.extend_from_slice(right);
+        }
+        from = to;
+        run *= 2;
+    }
+    from
 }
 
 /// What a path of names and positions (`a.b.0.c`) finds.

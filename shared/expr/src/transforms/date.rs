@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Span, Timestamp};
+use jiff::{Span, Timestamp};
 use jsonata_core::value::{JMap, JValue};
 
 use super::call::{Call, Fault, Outcome, Writer, object, said, text};
@@ -48,7 +48,8 @@ pub(super) const ALL: [Definition; 17] = [
             if months != 0 || days != 0 {
                 time = local(&zone, shifted(zone.to_datetime(time), months, days)?)?;
             }
-            iso(in_range(time.checked_add(clock(&span)?))?)
+            let moved = in_range(time.as_millisecond().checked_add(clock(&span)?).ok_or(()))?;
+            iso(in_range(Timestamp::from_millisecond(moved))?)
         },
     ),
     define(
@@ -124,7 +125,7 @@ pub(super) const ALL: [Definition; 17] = [
                 return call.wrong(0, "a duration without months and years, which have no fixed length");
             }
             let days = i64::from(span.get_weeks()) * 7 + i64::from(span.get_days());
-            Ok(JValue::Number(days as f64 * 86_400.0 + clock(&span)?.as_millis() as f64 / 1_000.0))
+            Ok(JValue::Number(days as f64 * 86_400.0 + clock(&span)? as f64 / 1_000.0))
         },
     ),
     define(
@@ -237,7 +238,7 @@ pub(super) const ALL: [Definition; 17] = [
             let time = instant(call, 0, &zone)?;
             let mut out = call.writer();
             pattern(&mut out, "yyyy-MM-dd'T'HH:mm:ss.SSSXXX", zone.to_datetime(time), zone.to_offset(time))?;
-            out.done()
+            Ok(out.done())
         },
     ),
     define(
@@ -282,6 +283,7 @@ fn local(zone: &TimeZone, time: DateTime) -> Result<Timestamp, Fault> {
     in_range(zone.to_timestamp(time))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the last word of a transform")]
 fn iso(time: Timestamp) -> Outcome {
     Ok(text(&format!("{time:.3}")))
 }
@@ -290,16 +292,14 @@ fn span(call: &Call, at: usize) -> Result<Span, Fault> {
     call.text(at).parse().or_else(|_| call.wrong(at, "an ISO 8601 duration such as PT1H or P1M"))
 }
 
-/// The hours and less of a span.
-fn clock(span: &Span) -> Result<SignedDuration, Fault> {
-    let seconds = i64::from(span.get_hours()) * 3_600 + span.get_minutes() * 60;
-    let seconds = in_range(seconds.checked_add(span.get_seconds()).ok_or(()))?;
-    let small = i128::from(span.get_milliseconds()) * 1_000_000
-        + i128::from(span.get_microseconds()) * 1_000
-        + i128::from(span.get_nanoseconds());
-    let nanos = i128::from(seconds) * 1_000_000_000 + small;
-    let whole = in_range(i64::try_from(nanos.div_euclid(1_000_000_000)))?;
-    Ok(SignedDuration::new(whole, nanos.rem_euclid(1_000_000_000) as i32))
+/// The hours and less of a span, in milliseconds.
+fn clock(span: &Span) -> Result<i64, Fault> {
+    let minutes = i64::from(span.get_hours()) * 60 + span.get_minutes();
+    let seconds =
+        in_range(minutes.checked_mul(60).and_then(|s| s.checked_add(span.get_seconds())).ok_or(()))?;
+    let small =
+        span.get_milliseconds() + span.get_microseconds() / 1_000 + span.get_nanoseconds() / 1_000_000;
+    in_range(seconds.checked_mul(1_000).and_then(|ms| ms.checked_add(small)).ok_or(()))
 }
 
 /// The time so many months and days later, a day that the month does not have being its last.
@@ -308,8 +308,12 @@ fn shifted(at: DateTime, months: i64, days: i64) -> Result<DateTime, Fault> {
     let year = in_range(i16::try_from(month.div_euclid(12)))?;
     let first = in_range(Date::new(year, month.rem_euclid(12) as i8 + 1, 1))?;
     let date = in_range(Date::new(year, first.month(), at.day().min(first.days_in_month())))?;
-    let hours = in_range(days.checked_mul(24).filter(|hours| hours.abs() < 1_000_000_000).ok_or(()))?;
-    in_range(date.to_datetime(at.time()).checked_add(SignedDuration::from_hours(hours)))
+    let moved = in_range(
+        days.checked_mul(DAY_MS)
+            .and_then(|ms| ms.checked_add(civil_ms(date.to_datetime(at.time())).ok()?))
+            .ok_or(()),
+    )?;
+    Ok(Offset::UTC.to_datetime(in_range(Timestamp::from_millisecond(moved))?))
 }
 
 /// What a clock shows, as if it was in UTC.
@@ -399,7 +403,7 @@ fn format_date(call: &Call) -> Outcome {
     let time = instant(call, 0, &zone)?;
     let mut out = call.writer();
     pattern(&mut out, check_pattern(call)?, zone.to_datetime(time), zone.to_offset(time))?;
-    out.done()
+    Ok(out.done())
 }
 
 fn check_pattern<'a>(call: &Call<'a>) -> Result<&'a str, Fault> {
@@ -435,7 +439,7 @@ fn pattern(out: &mut Writer, mut rest: &str, at: DateTime, offset: Offset) -> Re
             ('m', 1 | 2) => at.minute().into(),
             ('s', 1 | 2) => at.second().into(),
             ('S', 3) => at.millisecond().into(),
-            ('M', 3) | ('E', 3) | ('M' | 'E', 4) | ('a', 1) | ('X', 3) => {
+            ('M' | 'E' | 'X', 3) | ('M' | 'E', 4) | ('a', 1) => {
                 let name = if letter == 'M' { month } else { day };
                 match letter {
                     'a' => out.push(if at.hour() < 12 { "AM" } else { "PM" })?,
@@ -507,7 +511,7 @@ fn parse_date(call: &Call) -> Outcome {
                 let Some(found) = found else { return said(mismatch()) };
                 rest = &rest[length(&names[found])..];
                 if letter == 'M' {
-                    month = found as i16 + 1;
+                    month = i16::try_from(found).unwrap_or(0) + 1;
                 }
             }
             ('a', 1) => {

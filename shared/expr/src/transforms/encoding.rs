@@ -5,11 +5,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonata_core::value::{JMap, JValue};
 use url::form_urlencoded;
 
-use super::call::{Call, Fault, Outcome, Writer, list, object, said, text};
+use super::call::{Call, Fault, Outcome, Writer, object, said, text, texts};
 use super::{Cost, Definition, define, eg};
 use crate::need::Need;
 
-pub(super) const ALL: [Definition; 16] = [
+pub(super) const ALL: [Definition; 15] = [
     define(
         "base64UrlDecode(text: string) -> string",
         "The UTF-8 text behind base64 of the alphabet for addresses, padded or not.",
@@ -72,7 +72,7 @@ pub(super) const ALL: [Definition; 16] = [
                     other => out.push_char(other)?,
                 }
             }
-            out.done()
+            Ok(out.done())
         },
     ),
     define(
@@ -96,16 +96,6 @@ pub(super) const ALL: [Definition; 16] = [
         |call| Ok(text(&hex(call.text(0).as_bytes()))),
     ),
     define(
-        "jsonLinesParse(text: string) -> list",
-        "The values of JSON Lines, one on each line that is not blank.",
-        &[eg("$jsonLinesParse(log)", r#"{"log": "{\"a\":1}\n\n[2]\n"}"#, r#"[{"a":1},[2]]"#)],
-        Cost::Grows(16, 80),
-        |call| {
-            let lines = call.text(0).lines().filter(|line| !line.trim().is_empty());
-            list(lines.map(json).collect::<Result<_, Fault>>()?)
-        },
-    ),
-    define(
         "jsonParse(text: string) -> any",
         "The value that a JSON text describes.",
         &[eg("$jsonParse(body).id", r#"{"body": "{\"id\": 7}"}"#, "7")],
@@ -120,7 +110,7 @@ pub(super) const ALL: [Definition; 16] = [
         |call| {
             let mut out = call.writer();
             call.print(&call.value(0), false, &mut out)?;
-            out.done()
+            Ok(out.done())
         },
     ),
     define(
@@ -174,7 +164,7 @@ pub(super) const ALL: [Definition; 16] = [
         &[eg(
             "$urlParse('https://Example.org:8443/a%20b?x=1#top')",
             "{}",
-            r##"{"scheme":"https","username":null,"host":"example.org","port":8443,"path":"/a%20b","query":{"x":"1"},"fragment":"top"}"##,
+            r#"{"scheme":"https","username":null,"host":"example.org","port":8443,"path":"/a%20b","query":{"x":"1"},"fragment":"top"}"#,
         )],
         Cost::Grows(16, 200),
         url_parse,
@@ -203,7 +193,7 @@ pub(super) const ALL: [Definition; 16] = [
                 out.push("#")?;
                 out.push(fragment)?;
             }
-            out.done()
+            Ok(out.done())
         },
     ),
 ];
@@ -259,28 +249,12 @@ fn reference(name: &str) -> Option<char> {
         };
         return char::from_u32(code.ok()?).filter(|char| *char != '\0');
     }
-    Some(match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        "nbsp" => '\u{a0}',
-        "copy" => '©',
-        "reg" => '®',
-        "trade" => '™',
-        "euro" => '€',
-        "pound" => '£',
-        "hellip" => '…',
-        "ndash" => '–',
-        "mdash" => '—',
-        "lsquo" => '‘',
-        "rsquo" => '’',
-        "ldquo" => '“',
-        "rdquo" => '”',
-        "bull" => '•',
-        "middot" => '·',
-        _ => return None,
+    // Each name behind the character that it stands for.
+    let names = "&amp <lt >gt \"quot 'apos \u{a0}nbsp ©copy ®reg ™trade €euro £pound …hellip –ndash —mdash ‘lsquo ’rsquo “ldquo ”rdquo •bull ·middot";
+    names.split(' ').find_map(|known| {
+        let mut chars = known.chars();
+        let char = chars.next()?;
+        (chars.as_str() == name).then_some(char)
     })
 }
 
@@ -333,7 +307,7 @@ fn csv_format(call: &Call) -> Outcome {
         }
         out.push("\n")?;
     }
-    out.done()
+    Ok(out.done())
 }
 
 /// One row and what follows it.
@@ -347,16 +321,10 @@ fn csv_row<'t>(mut rest: &'t str, delimiter: &str) -> Result<(Vec<String>, &'t s
                     return said("a quoted cell does not end");
                 };
                 cell.push_str(inner);
-                match after.strip_prefix('"') {
-                    Some(after) => {
-                        cell.push('"');
-                        quoted = after;
-                    }
-                    None => {
-                        rest = after;
-                        break;
-                    }
-                }
+                rest = after;
+                let Some(after) = after.strip_prefix('"') else { break };
+                cell.push('"');
+                quoted = after;
             }
         }
         let end = rest.find(|char: char| char == '\n' || char == '\r' || delimiter.contains(char));
@@ -388,7 +356,7 @@ fn csv_parse(call: &Call) -> Outcome {
         }
         call.check_items(rows.len() + 1)?;
         if !named {
-            rows.push(JValue::array(cells.iter().map(|cell| text(cell)).collect()));
+            rows.push(texts(&mut cells.iter().map(String::as_str)));
         } else if let Some(header) = &header {
             let header: &Vec<String> = header;
             let mut row = JMap::default();
@@ -402,7 +370,7 @@ fn csv_parse(call: &Call) -> Outcome {
             header = Some(cells);
         }
     }
-    list(rows)
+    Ok(JValue::array(rows))
 }
 
 fn query(text: &str) -> JMap {
@@ -421,7 +389,7 @@ fn query(text: &str) -> JMap {
 }
 
 fn write_query(call: &Call, at: usize, out: &mut Writer, parting: &mut &'static str) -> Result<(), Fault> {
-    for (name, value) in call.object(at)?.iter() {
+    for (name, value) in call.object(at)? {
         let values = match value {
             JValue::Array(values) => values.as_slice(),
             one => std::slice::from_ref(one),
@@ -441,7 +409,7 @@ fn write_query(call: &Call, at: usize, out: &mut Writer, parting: &mut &'static 
 fn query_format(call: &Call) -> Outcome {
     let mut out = call.writer();
     write_query(call, 0, &mut out, &mut "")?;
-    out.done()
+    Ok(out.done())
 }
 
 fn url_parse(call: &Call) -> Outcome {

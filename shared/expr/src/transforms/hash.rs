@@ -10,24 +10,13 @@ use super::call::{Call, Outcome, text};
 use super::encoding::hex;
 use super::{Cost, Definition, define, eg};
 
-pub(super) const ALL: [Definition; 6] = [
+pub(super) const ALL: [Definition; 5] = [
     define(
         "crc32(text: string) -> string",
         "The CRC-32 (IEEE) of the text as 8 hexadecimal digits.",
         &[eg("$crc32('123456789')", "{}", r#""cbf43926""#)],
         Cost::Short(16),
         |call| Ok(text(&hex(&crc32(call.text(0).as_bytes()).to_be_bytes()))),
-    ),
-    define(
-        "hmacSha1(text: string, key: string, encoding?: string) -> string",
-        "The HMAC-SHA-1 of the text, for services that still sign with it.",
-        &[eg(
-            "$hmacSha1('what do ya want for nothing?', 'Jefe')",
-            "{}",
-            r#""effcdf6ae5eb2fa2d27416d5f184df9c259a7c79""#,
-        )],
-        Cost::Short(24),
-        |call| encoded(call, 2, &hmac::<Sha1>(call.text(1).as_bytes(), call.text(0).as_bytes())),
     ),
     define(
         "hmacSha256(text: string, key: string, encoding?: string) -> string",
@@ -41,7 +30,7 @@ pub(super) const ALL: [Definition; 6] = [
             eg("$hmacSha256('', '', 'base64')", "{}", r#""thNnmggU2ex3L5XXeMNfxf8Wl8STcVZTxscSFEKSxa0=""#),
         ],
         Cost::Short(24),
-        |call| encoded(call, 2, &hmac::<Sha256>(call.text(1).as_bytes(), call.text(0).as_bytes())),
+        |call| encoded(call, 2, &hmac(call.text(1).as_bytes(), call.text(0).as_bytes())),
     ),
     define(
         "md5(text: string, encoding?: string) -> string",
@@ -82,13 +71,13 @@ fn encoded(call: &Call, at: usize, digest: &[u8]) -> Outcome {
     }))
 }
 
-/// RFC 2104, for the digests here: their blocks have 64 bytes.
-fn hmac<D: Digest>(key: &[u8], message: &[u8]) -> Vec<u8> {
+/// RFC 2104; SHA-256's blocks have 64 bytes.
+fn hmac(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut block = [0_u8; 64];
-    let short = if key.len() > block.len() { D::digest(key).to_vec() } else { key.to_vec() };
+    let short = if key.len() > block.len() { Sha256::digest(key).to_vec() } else { key.to_vec() };
     block.iter_mut().zip(&short).for_each(|(byte, key)| *byte = *key);
-    let inner = D::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(message).finalize();
-    D::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
+    let inner = Sha256::new().chain_update(block.map(|byte| byte ^ 0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(block.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().to_vec()
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

@@ -4,26 +4,12 @@ use std::cmp::Ordering;
 
 use jsonata_core::value::{JMap, JValue, with_stack};
 
-use super::call::{Call, Fault, MANY, Outcome, find, list, object, said};
+use super::call::{Call, Fault, MANY, Outcome, fields, find, list, object, said, sorted};
 use super::{Cost, Definition, define, eg};
 
 const ROWS: &str = r#"{"rows": [{"id": 1, "c": "x"}, {"id": 2, "c": "y"}, {"id": 3, "c": "x"}]}"#;
 
-pub(super) const ALL: [Definition; 24] = [
-    define(
-        "averageBy(list: list, key: string) -> number",
-        "The mean of the items' numbers at `key`; undefined if there are none.",
-        &[eg("$averageBy(rows, 'id')", ROWS, "2")],
-        Cost::Short(8),
-        |call| {
-            let numbers = numbers(call)?;
-            Ok(if numbers.is_empty() {
-                JValue::Undefined
-            } else {
-                JValue::Number(numbers.iter().sum::<f64>() / numbers.len() as f64)
-            })
-        },
-    ),
+pub(super) const ALL: [Definition; 21] = [
     define(
         "chunk(list: list, size: number) -> list",
         "The list cut into lists of `size` items, the last with what is left.",
@@ -34,7 +20,7 @@ pub(super) const ALL: [Definition; 24] = [
             if size == 0 {
                 return call.wrong(1, "at least 1");
             }
-            list(call.list(0).chunks(size).map(|part| JValue::array(part.to_vec())).collect())
+            Ok(list(&mut call.list(0).chunks(size).map(|part| JValue::array(part.to_vec()))))
         },
     ),
     define(
@@ -47,12 +33,9 @@ pub(super) const ALL: [Definition; 24] = [
         Cost::Grows(2, 8),
         |call| {
             Ok(match call.value(0) {
-                JValue::Array(items) => {
-                    JValue::array(items.iter().filter(|item| !is_empty(item)).cloned().collect())
-                }
+                JValue::Array(items) => list(&mut items.iter().filter(|item| !is_empty(item)).cloned()),
                 JValue::Object(fields) => {
-                    let kept = fields.iter().filter(|(_, value)| !is_empty(value));
-                    JValue::object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+                    self::fields(&mut fields.iter().filter(|(_, value)| !is_empty(value)))
                 }
                 other => other,
             })
@@ -65,7 +48,7 @@ pub(super) const ALL: [Definition; 24] = [
         Cost::Grows(6, 30),
         |call| {
             let mut out = JMap::default();
-            for (key, items) in groups(call)?.iter() {
+            for (key, items) in &groups(call)? {
                 out.insert(key.clone(), JValue::Number(items.as_array().map_or(0, Vec::len) as f64));
             }
             Ok(object(out))
@@ -83,7 +66,7 @@ pub(super) const ALL: [Definition; 24] = [
         "The list without its first `count` items.",
         &[eg("$drop([1, 2, 3], 2)", "{}", "[3]")],
         Cost::Grows(2, 4),
-        |call| list(call.list(0).iter().skip(call.whole(1, 0, MANY)?).cloned().collect()),
+        |call| Ok(list(&mut call.list(0).iter().skip(call.whole(1, 0, MANY)?).cloned())),
     ),
     define(
         "first(list: list) -> any",
@@ -103,7 +86,7 @@ pub(super) const ALL: [Definition; 24] = [
         |call| {
             let mut out = Vec::new();
             flatten(call, call.list(0), call.whole(1, MANY, MANY)?, &mut out)?;
-            list(out)
+            Ok(JValue::array(out))
         },
     ),
     define(
@@ -175,7 +158,7 @@ pub(super) const ALL: [Definition; 24] = [
         |call| {
             let path = call.path(1)?;
             let value = |item| find(item, path).cloned().unwrap_or(JValue::Null);
-            list(call.list(0).iter().map(value).collect())
+            Ok(list(&mut call.list(0).iter().map(value)))
         },
     ),
     define(
@@ -189,15 +172,15 @@ pub(super) const ALL: [Definition; 24] = [
                 return call.wrong(2, "`asc` or `desc`");
             }
             let path = call.path(1)?;
-            let mut items: Vec<(Option<&JValue>, &JValue)> =
-                call.list(0).iter().map(|item| (find(item, path), item)).collect();
-            items.sort_by(|(a, _), (b, _)| {
+            let items = call.list(0);
+            let keys: Vec<Option<&JValue>> = items.iter().map(|item| find(item, path)).collect();
+            let order = sorted(items.len(), &|a, b| {
+                let (a, b) = (keys[a], keys[b]);
+                let by_value = if order == "asc" { by_value(a, b) } else { by_value(b, a) };
                 // What has no key stays last in either order.
-                rank(*a)
-                    .cmp(&rank(*b))
-                    .then_with(|| if order == "asc" { by_value(*a, *b) } else { by_value(*b, *a) })
+                rank(a).cmp(&rank(b)).then(by_value)
             });
-            list(items.into_iter().map(|(_, item)| item.clone()).collect())
+            Ok(list(&mut order.into_iter().map(|at| items[at].clone())))
         },
     ),
     define(
@@ -208,44 +191,11 @@ pub(super) const ALL: [Definition; 24] = [
         |call| Ok(JValue::Number(numbers(call)?.iter().sum())),
     ),
     define(
-        "symmetricDifference(list: list, other: list) -> list",
-        "The items that are in one of the lists only.",
-        &[eg("$symmetricDifference([1, 2], [2, 3])", "{}", "[1,3]")],
-        Cost::Grows(2, 80),
-        |call| {
-            let (left, right) = (identities(call, 0)?, identities(call, 1)?);
-            let only = |mine: &JMap, other: &JMap| -> Vec<JValue> {
-                mine.iter()
-                    .filter(|(key, _)| !other.contains_key(*key))
-                    .map(|(_, item)| item.clone())
-                    .collect()
-            };
-            list([only(&left, &right), only(&right, &left)].concat())
-        },
-    ),
-    define(
         "take(list: list, count: number) -> list",
         "The first `count` items.",
         &[eg("$take([1, 2, 3], 2)", "{}", "[1,2]")],
         Cost::Grows(2, 4),
-        |call| list(call.list(0).iter().take(call.whole(1, 0, MANY)?).cloned().collect()),
-    ),
-    define(
-        "transpose(rows: list) -> list",
-        "Rows as columns, as far as the shortest row goes.",
-        &[eg("$transpose([[1, 2], ['a', 'b']])", "{}", r#"[[1,"a"],[2,"b"]]"#)],
-        Cost::Grows(3, 16),
-        |call| {
-            let mut rows = Vec::new();
-            for row in call.list(0) {
-                rows.push(row.as_array().map_or_else(|| call.wrong(0, "a list of lists"), Ok)?);
-            }
-            let width = rows.iter().map(|row| row.len()).min().unwrap_or(0);
-            call.check_items(width.saturating_mul(rows.len()))?;
-            let column =
-                |at: usize| JValue::array(rows.iter().filter_map(|row| row.get(at)).cloned().collect());
-            list((0..width).map(column).collect())
-        },
+        |call| Ok(list(&mut call.list(0).iter().take(call.whole(1, 0, MANY)?).cloned())),
     ),
     define(
         "union(list: list, other: list) -> list",
@@ -254,12 +204,12 @@ pub(super) const ALL: [Definition; 24] = [
         Cost::Grows(2, 60),
         |call| {
             let mut seen = identities(call, 0)?;
-            for (key, item) in identities(call, 1)?.iter() {
+            for (key, item) in &identities(call, 1)? {
                 if !seen.contains_key(key) {
                     seen.insert(key.clone(), item.clone());
                 }
             }
-            list(seen.into_inner().into_values().collect())
+            Ok(list(&mut seen.iter().map(|(_, item)| item.clone())))
         },
     ),
     define(
@@ -275,7 +225,7 @@ pub(super) const ALL: [Definition; 24] = [
                     seen.insert(key, item.clone());
                 }
             }
-            list(seen.into_inner().into_values().collect())
+            Ok(list(&mut seen.iter().map(|(_, item)| item.clone())))
         },
     ),
     define(
@@ -374,7 +324,7 @@ fn compared(call: &Call, keep: bool) -> Outcome {
             out.push(item.clone());
         }
     }
-    list(out)
+    Ok(JValue::array(out))
 }
 
 fn flatten(call: &Call, items: &[JValue], depth: usize, out: &mut Vec<JValue>) -> Result<(), Fault> {
@@ -413,7 +363,7 @@ fn join_by(call: &Call) -> Outcome {
         }
         out.push(object(joined));
     }
-    list(out)
+    Ok(JValue::array(out))
 }
 
 /// Kinds in the order in which they sort.

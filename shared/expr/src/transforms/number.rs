@@ -2,31 +2,16 @@
 
 use jsonata_core::value::JValue;
 
-use super::call::{Call, Fault, Outcome, digits, said, text};
+use super::call::{Call, Fault, Outcome, said, sorted, text};
 use super::{Cost, Definition, define, eg};
 
-pub(super) const ALL: [Definition; 12] = [
+pub(super) const ALL: [Definition; 11] = [
     define(
         "clamp(number: number, low: number, high: number) -> number",
         "The number, or the nearest bound if it is outside.",
         &[eg("$clamp(120, 0, 100)", "{}", "100")],
         Cost::Short(1),
         |call| Ok(JValue::Number(call.number(0).min(call.number(2)).max(call.number(1)))),
-    ),
-    define(
-        "formatBytes(bytes: number) -> string",
-        "A size for people, in steps of 1000.",
-        &[eg("$formatBytes(1536000)", "{}", r#""1.5 MB""#)],
-        Cost::Short(1),
-        |call| {
-            let (mut size, mut unit) = (call.number(0), 0);
-            while size.abs() >= 999.95 && unit < 6 {
-                size /= 1_000.0;
-                unit += 1;
-            }
-            let number = digits(rounded(size, 1)?);
-            Ok(text(&(number + [" B", " kB", " MB", " GB", " TB", " PB", " EB"][unit])))
-        },
     ),
     define(
         "formatDecimal(number: number, places: number, thousands?: string, point?: string) -> string",
@@ -86,10 +71,11 @@ pub(super) const ALL: [Definition; 12] = [
             for item in call.list(0) {
                 numbers.push(item.as_f64().map_or_else(|| call.wrong(0, "a list of numbers"), Ok)?);
             }
-            numbers.sort_unstable_by(f64::total_cmp);
+            let order = sorted(numbers.len(), &|a, b| numbers[a].total_cmp(&numbers[b]));
+            let numbers: Vec<f64> = order.into_iter().map(|at| numbers[at]).collect();
             let middle = numbers.len() / 2;
             Ok(match (numbers.get(middle), numbers.get(middle.wrapping_sub(1))) {
-                (Some(high), Some(low)) if numbers.len() % 2 == 0 => {
+                (Some(high), Some(low)) if numbers.len().is_multiple_of(2) => {
                     JValue::Number(f64::midpoint(*low, *high))
                 }
                 (Some(one), _) => JValue::Number(*one),
@@ -112,19 +98,14 @@ pub(super) const ALL: [Definition; 12] = [
         "How many percent `part` is of `whole`, rounded to `places` (2) decimals.",
         &[eg("$percent(1, 3)", "{}", "33.33")],
         Cost::Short(1),
-        |call| {
-            Ok(JValue::Number(rounded(
-                call.number(0) * 100.0 / call.number(1),
-                call.whole(2, 2, 15)? as i32,
-            )?))
-        },
+        |call| Ok(JValue::Number(rounded(call.number(0) * 100.0 / call.number(1), call.whole(2, 2, 15)?)?)),
     ),
     define(
         "roundTo(number: number, places: number) -> number",
         "The number rounded to `places` decimals as it is written, a half away from zero (`$round` goes to the even one).",
         &[eg("[$roundTo(1.005, 2), $roundTo(-2.5, 0)]", "{}", "[1.01,-3]")],
         Cost::Short(1),
-        |call| Ok(JValue::Number(rounded(call.number(0), call.whole(1, 0, 15)? as i32)?)),
+        |call| Ok(JValue::Number(rounded(call.number(0), call.whole(1, 0, 15)?)?)),
     ),
     define(
         "toBoolean(value: any) -> boolean",
@@ -157,7 +138,8 @@ fn shifted(number: f64, places: i32) -> Result<f64, Fault> {
     }
 }
 
-fn rounded(number: f64, places: i32) -> Result<f64, Fault> {
+fn rounded(number: f64, places: usize) -> Result<f64, Fault> {
+    let places = i32::try_from(places).unwrap_or(0);
     // Over 2^53 there is nothing behind the point.
     if number.abs() >= 9e15 {
         return Ok(number);
@@ -166,7 +148,7 @@ fn rounded(number: f64, places: i32) -> Result<f64, Fault> {
 }
 
 fn decimal(number: f64, places: usize, thousands: &str, point: &str) -> Result<String, Fault> {
-    let number = rounded(number, places as i32)?;
+    let number = rounded(number, places)?;
     let plain = format!("{:.places$}", number.abs());
     let (whole, decimals) = plain.split_once('.').unwrap_or((&plain, ""));
     let mut out = String::from(if number < 0.0 { "-" } else { "" });

@@ -2,7 +2,7 @@
 
 use jsonata_core::value::{JMap, JValue, with_stack};
 
-use super::call::{Call, Fault, Outcome, find, list, object, said, text};
+use super::call::{Call, Fault, Outcome, fields, find, list, object, said, text};
 use super::{Cost, Definition, define, eg};
 
 /// A path may name so many steps.
@@ -19,7 +19,7 @@ pub(super) const ALL: [Definition; 17] = [
                 return Ok(call.value(0));
             }
             let mut out = call.object(0)?.clone();
-            for (name, value) in call.object(1)?.iter() {
+            for (name, value) in call.object(1)? {
                 if out.get(name).is_none_or(|had| had.is_null() || had.is_undefined()) {
                     out.insert(name.clone(), value.clone());
                 }
@@ -91,7 +91,7 @@ pub(super) const ALL: [Definition; 17] = [
         Cost::Grows(4, 40),
         |call| {
             let mut out = JMap::default();
-            for (name, value) in call.object(0)?.iter() {
+            for (name, value) in call.object(0)? {
                 out.insert(call.plain(value)?, text(name));
             }
             Ok(object(out))
@@ -145,8 +145,8 @@ pub(super) const ALL: [Definition; 17] = [
             for name in call.texts(1)? {
                 dropped.insert(name.to_owned(), JValue::Null);
             }
-            let kept = call.object(0)?.iter().filter(|(name, _)| !dropped.contains_key(*name));
-            Ok(JValue::object(kept.map(|(name, value)| (name.clone(), value.clone())).collect()))
+            let mut kept = call.object(0)?.iter().filter(|(name, _)| !dropped.contains_key(*name));
+            Ok(fields(&mut kept))
         },
     ),
     define(
@@ -175,7 +175,7 @@ pub(super) const ALL: [Definition; 17] = [
         Cost::Product,
         |call| {
             let (names, mut out) = (call.object(1)?, JMap::default());
-            for (name, value) in call.object(0)?.iter() {
+            for (name, value) in call.object(0)? {
                 let new = match names.get(name) {
                     None => name.clone(),
                     Some(JValue::String(new)) => new.to_string(),
@@ -211,7 +211,7 @@ pub(super) const ALL: [Definition; 17] = [
                 entry.insert("value".to_owned(), value.clone());
                 object(entry)
             };
-            list(call.object(0)?.iter().map(entry).collect())
+            Ok(list(&mut call.object(0)?.iter().map(entry)))
         },
     ),
     define(
@@ -221,7 +221,7 @@ pub(super) const ALL: [Definition; 17] = [
         Cost::Guarded,
         |call| {
             let mut out = object(JMap::default());
-            for (path, value) in call.object(0)?.iter() {
+            for (path, value) in call.object(0)? {
                 let parts: Vec<&str> = path.split('.').take(MAX_PARTS + 1).collect();
                 if parts.len() > MAX_PARTS {
                     return call.wrong(0, "an object whose names have at most 64 parts");
@@ -236,7 +236,7 @@ pub(super) const ALL: [Definition; 17] = [
         "The values of the fields.",
         &[eg("$values({'a': 1, 'b': [2]})", "{}", "[1,[2]]")],
         Cost::Grows(2, 8),
-        |call| list(call.object(0)?.iter().map(|(_, value)| value.clone()).collect()),
+        |call| Ok(list(&mut call.object(0)?.iter().map(|(_, value)| value.clone()))),
     ),
 ];
 
@@ -274,8 +274,11 @@ fn renamed(call: &Call, value: &JValue, rename: fn(&str) -> String) -> Outcome {
             Ok(object(out))
         })?,
         JValue::Array(items) => with_stack(|| {
-            let items: Result<_, Fault> = items.iter().map(|item| renamed(call, item, rename)).collect();
-            Ok(JValue::array(items?))
+            let mut out = Vec::new();
+            for item in items {
+                out.push(renamed(call, item, rename)?);
+            }
+            Ok(JValue::array(out))
         })?,
         other => other.clone(),
     })
@@ -317,7 +320,7 @@ fn put(value: Option<JValue>, parts: &[&str], new: &JValue) -> Outcome {
                 Ok(at) if at == items.len() => items.push(put(None, rest, new)?),
                 _ => return said(format!("a list has no position `{}`", crate::failure::cut(part, 40))),
             }
-            list(items)
+            Ok(JValue::array(items))
         }
         Some(_) => said(format!(
             "`{}` would be inside a value that is no object or list",

@@ -2,16 +2,16 @@
 
 use jsonata_core::value::JValue;
 
-use super::call::{Call, Fault, MANY, Outcome, Writer, list, text, texts};
+use super::call::{Call, Fault, MANY, Outcome, Writer, text, texts};
 use super::{Cost, Definition, define, eg};
 
-pub(super) const ALL: [Definition; 29] = [
+pub(super) const ALL: [Definition; 27] = [
     define(
         "between(text: string, start: string, end: string) -> string",
         "The text after the first `start` and before the next `end`; undefined if either is missing.",
         &[eg("$between(subject, '[', ']')", r#"{"subject": "Re: [T-1042] Help"}"#, r#""T-1042""#)],
         Cost::Grows(2, 8),
-        between,
+        |call| Ok(between(call)),
     ),
     define(
         "camelCase(text: string) -> string",
@@ -43,14 +43,18 @@ pub(super) const ALL: [Definition; 29] = [
             r#"["ada@example.org","bob@example.com"]"#,
         )],
         Cost::Grows(10, 40),
-        |call| texts(call.text(0).split(|char| !in_address(char)).map(trimmed).filter(|part| is_email(part))),
+        |call| {
+            Ok(texts(
+                &mut call.text(0).split(|char| !in_address(char)).map(trimmed).filter(|part| is_email(part)),
+            ))
+        },
     ),
     define(
         "extractNumbers(text: string) -> list",
         "The numbers in the text, `.` being the decimal point.",
         &[eg("$extractNumbers('2 boxes at 3.50, -1 returned')", "{}", "[2,3.5,-1]")],
         Cost::Grows(10, 60),
-        extract_numbers,
+        |call| Ok(extract_numbers(call.text(0))),
     ),
     define(
         "extractUrls(text: string) -> list",
@@ -61,7 +65,7 @@ pub(super) const ALL: [Definition; 29] = [
             r#"["https://example.org/a?b=1","http://example.com"]"#,
         )],
         Cost::Grows(10, 40),
-        extract_urls,
+        |call| Ok(extract_urls(call.text(0))),
     ),
     define(
         "indexOf(text: string, search: string) -> number",
@@ -92,7 +96,7 @@ pub(super) const ALL: [Definition; 29] = [
         "The lines of the text, without their ends.",
         &[eg("$lines(note)", r#"{"note": "one\r\ntwo\n"}"#, r#"["one","two"]"#)],
         Cost::Grows(10, 24),
-        |call| texts(call.text(0).lines()),
+        |call| Ok(texts(&mut call.text(0).lines())),
     ),
     define(
         "mask(text: string, visible?: number, with?: string) -> string",
@@ -149,7 +153,7 @@ pub(super) const ALL: [Definition; 29] = [
             for _ in 0..if call.text(0).is_empty() { 0 } else { call.whole(1, 0, MANY)? } {
                 out.push(call.text(0))?;
             }
-            out.done()
+            Ok(out.done())
         },
     ),
     define(
@@ -197,14 +201,14 @@ pub(super) const ALL: [Definition; 29] = [
         "The text of a piece of HTML: no tags, no scripts, character references resolved, runs of space as one.",
         &[eg("$stripHtml('<p>Fish &amp; <b>chips</b></p><script>x()</script>')", "{}", r#""Fish & chips""#)],
         Cost::Grows(2, 60),
-        strip_html,
+        |call| Ok(strip_html(call.text(0))),
     ),
     define(
         "titleCase(text: string) -> string",
         "The text with each word's first letter in upper case and the rest in lower case.",
         &[eg("$titleCase('the QUICK brown fox')", "{}", r#""The Quick Brown Fox""#)],
         Cost::Grows(4, 40),
-        title_case,
+        |call| Ok(title_case(call.text(0))),
     ),
     define(
         "truncate(text: string, length: number, end?: string) -> string",
@@ -217,29 +221,11 @@ pub(super) const ALL: [Definition; 29] = [
         truncate,
     ),
     define(
-        "unquote(text: string) -> string",
-        "The text without the pair of quotes around it, if there is one.",
-        &[eg("$unquote('\"yes\"')", "{}", r#""yes""#)],
-        Cost::Grows(2, 8),
-        |call| {
-            let whole = call.text(0);
-            let inner = ['"', '\''].iter().find_map(|q| whole.strip_prefix(*q)?.strip_suffix(*q));
-            Ok(text(inner.unwrap_or(whole)))
-        },
-    ),
-    define(
-        "wordCount(text: string) -> number",
-        "How many words, parted by space, the text has.",
-        &[eg("$wordCount('one two  three')", "{}", "3")],
-        Cost::Short(8),
-        |call| Ok(JValue::Number(call.text(0).split_whitespace().count() as f64)),
-    ),
-    define(
         "words(text: string) -> list",
         "The words of the text in lower case, parted at anything that is no letter or digit and where `camelCase` rises.",
         &[eg("$words('orderTotal, net')", "{}", r#"["order","total","net"]"#)],
         Cost::Grows(12, 60),
-        |call| texts(words(call.text(0)).iter().map(String::as_str)),
+        |call| Ok(texts(&mut words(call.text(0)).iter().map(String::as_str))),
     ),
 ];
 
@@ -280,9 +266,9 @@ pub(super) fn snake(text: &str) -> String {
     words(text).join("_")
 }
 
-fn between(call: &Call) -> Outcome {
+fn between(call: &Call) -> JValue {
     let found = call.text(0).split_once(call.text(1)).and_then(|(_, rest)| rest.split_once(call.text(2)));
-    Ok(found.map_or(JValue::Undefined, |(inner, _)| text(inner)))
+    found.map_or(JValue::Undefined, |(inner, _)| text(inner))
 }
 
 fn in_address(char: char) -> bool {
@@ -305,9 +291,9 @@ fn is_email(text: &str) -> bool {
         && !host.contains(['@', '_', '%', '+'])
 }
 
-fn extract_numbers(call: &Call) -> Outcome {
+fn extract_numbers(written: &str) -> JValue {
     let mut out = Vec::new();
-    let mut rest = call.text(0);
+    let mut rest = written;
     let mut before = ' ';
     while let Some(start) = rest.find(|char: char| char.is_ascii_digit()) {
         let lead = &rest[..start];
@@ -329,12 +315,12 @@ fn extract_numbers(call: &Call) -> Outcome {
         before = '0';
         rest = after;
     }
-    list(out)
+    JValue::array(out)
 }
 
-fn extract_urls(call: &Call) -> Outcome {
+fn extract_urls(written: &str) -> JValue {
     let mut out = Vec::new();
-    let mut rest = call.text(0);
+    let mut rest = written;
     while let Some(at) = rest.find("http") {
         let (_, from) = rest.split_at(at);
         let host = from.strip_prefix("https://").or_else(|| from.strip_prefix("http://"));
@@ -356,7 +342,7 @@ fn extract_urls(call: &Call) -> Outcome {
         out.push(text(url));
         rest = &from[end..];
     }
-    list(out)
+    JValue::array(out)
 }
 
 fn mask(call: &Call) -> Outcome {
@@ -366,7 +352,7 @@ fn mask(call: &Call) -> Outcome {
     for (at, char) in call.text(0).chars().enumerate() {
         if at < hidden { out.push(call.text_or(2, "*"))? } else { out.push_char(char)? }
     }
-    out.done()
+    Ok(out.done())
 }
 
 fn filling(call: &Call) -> Result<String, Fault> {
@@ -393,12 +379,12 @@ fn replace_all(call: &Call) -> Outcome {
             rest = &rest[first.len_utf8()..];
         }
     }
-    out.done()
+    Ok(out.done())
 }
 
-fn strip_html(call: &Call) -> Outcome {
+fn strip_html(written: &str) -> JValue {
     let mut out = String::new();
-    let mut rest = call.text(0);
+    let mut rest = written;
     while let Some((before, tag)) = rest.split_once('<') {
         out.push_str(before);
         let name: String =
@@ -423,7 +409,7 @@ fn strip_html(call: &Call) -> Outcome {
     out.push_str(rest);
     let plain = super::encoding::unescaped(&out);
     let parts: Vec<&str> = plain.split_whitespace().collect();
-    Ok(text(&parts.join(" ")))
+    text(&parts.join(" "))
 }
 
 /// What follows the end of a script or style.
@@ -437,18 +423,18 @@ fn skip_raw<'t>(mut text: &'t str, name: &str) -> &'t str {
     ""
 }
 
-fn title_case(call: &Call) -> Outcome {
+fn title_case(written: &str) -> JValue {
     let mut out = String::new();
     let mut inside = false;
-    for char in call.text(0).chars() {
+    for char in written.chars() {
         if inside {
-            out.extend(char.to_lowercase())
+            out.extend(char.to_lowercase());
         } else {
-            out.extend(char.to_uppercase())
+            out.extend(char.to_uppercase());
         }
         inside = char.is_alphanumeric() || (inside && (char == '\'' || char == '’'));
     }
-    Ok(text(&out))
+    text(&out)
 }
 
 fn truncate(call: &Call) -> Outcome {
@@ -461,7 +447,7 @@ fn truncate(call: &Call) -> Outcome {
     let mut out: Writer = call.writer();
     out.push(whole.char_indices().nth(kept).map_or(whole, |(at, _)| &whole[..at]).trim_end())?;
     out.push(&end)?;
-    out.done()
+    Ok(out.done())
 }
 
 /// The plain letters of U+00C0 to U+017F; `?` has none, or two.

@@ -28,10 +28,10 @@ fn every_example_is_true() {
         for example in transform.examples {
             assert!(example.expression.contains(&format!("${}(", transform.name)), "{}", example.expression);
             let scope: Value = serde_json::from_str(example.input).unwrap();
-            match any(example.expression, &scope) {
-                Ok(Some(value)) if value.to_string() == example.output => {}
+            match any(example.expression, &scope).map(|value| value.map(|value| value.to_string())) {
+                Ok(Some(written)) if written == example.output => {}
                 other => {
-                    faults.push(format!("{} gives {other:?}, not {}", example.expression, example.output))
+                    faults.push(format!("{} gives {other:?}, not {}", example.expression, example.output));
                 }
             }
         }
@@ -236,7 +236,6 @@ fn the_corners_of_some() {
         ("$formatDecimal(999999.995, 2)", json!("1,000,000.00")),
         ("$parseNumber('(1 234,5)', ',') ", Value::Null),
         ("$parseNumber('1 234,5 €', ',')", json!(1234.5)),
-        ("$formatBytes(999999)", json!("1 MB")),
         ("$sortBy([{'a':'b'},{},{'a':2},{'a':1},{'a':'a'}], 'a', 'desc').a", json!([2, 1, "b", "a"])),
         ("$difference([{'a':1,'b':2}], [{'b':2,'a':1}])", json!([])),
         ("$difference([1, 2], missing)", json!([1, 2])),
@@ -467,7 +466,9 @@ fn page() -> String {
 #[test]
 fn the_page_is_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/transforms.md");
-    if std::env::var_os("PATCHBAY_WRITE_DOCS").is_some() {
+    #[expect(clippy::disallowed_methods, reason = "a test that is told to write what it else compares")]
+    let write = std::env::var_os("PATCHBAY_WRITE_DOCS").is_some();
+    if write {
         std::fs::write(path, page()).unwrap();
     }
     let written = std::fs::read_to_string(path).unwrap_or_default();
