@@ -189,7 +189,7 @@ impl Costs {
                 (Shape::of(size), size.scale(2.0).add(&all.scale(60.0)).plus(TRANSFORM))
             }
             Cost::Time => (
-                Shape { size: Bound::constant(512.0), count: Bound::constant(16.0) },
+                Shape { size: Bound::constant(1_024.0), count: Bound::constant(16.0) },
                 all.scale(16.0).plus(6.0 * TRANSFORM),
             ),
             Cost::Guarded => return Err(Unbounded),

@@ -45,7 +45,7 @@ pub(super) const ALL: [Definition; 21] = [
         "countBy(list: list, key: string) -> object",
         "How many items have each value at `key`; items without one are left out.",
         &[eg("$countBy(rows, 'c')", ROWS, r#"{"x":2,"y":1}"#)],
-        Cost::Grows(6, 30),
+        Cost::Grows(6, 60),
         |call| {
             let mut out = JMap::default();
             for (key, items) in &groups(call)? {
@@ -93,14 +93,14 @@ pub(super) const ALL: [Definition; 21] = [
         "groupBy(list: list, key: string) -> object",
         "Lists of the items by their value at `key`; items without one are left out.",
         &[eg("$groupBy(rows, 'c').x.id", ROWS, "[1,3]")],
-        Cost::Grows(4, 30),
+        Cost::Grows(4, 60),
         |call| Ok(object(groups(call)?)),
     ),
     define(
         "indexBy(list: list, key: string) -> object",
         "The items by their value at `key`, the last of equal ones; items without one are left out.",
         &[eg("$indexBy(rows, 'id').'2'.c", ROWS, r#""y""#)],
-        Cost::Grows(4, 30),
+        Cost::Grows(4, 60),
         |call| {
             let mut out = JMap::default();
             for item in call.list(0) {

@@ -34,7 +34,7 @@ pub(super) const ALL: [Definition; 11] = [
         "formatPercent(ratio: number, places?: number) -> string",
         "A ratio as a percentage with `places` (0) decimals.",
         &[eg("$formatPercent(0.1234, 1)", "{}", r#""12.3%""#)],
-        Cost::Short(1),
+        Cost::Grows(40, 8),
         |call| Ok(text(&(decimal(shifted(call.number(0), 2)?, call.whole(1, 0, 15)?, "", ".")? + "%"))),
     ),
     define(
@@ -111,7 +111,7 @@ pub(super) const ALL: [Definition; 11] = [
         "toBoolean(value: any) -> boolean",
         "What forms and tables call true and false: `yes`, `on`, `1`, `true`, and `no`, `off`, `0`, `false`, whatever their case.",
         &[eg("[$toBoolean('Yes'), $toBoolean(0)]", "{}", "[true,false]")],
-        Cost::Short(4),
+        Cost::Short(60),
         |call| {
             let word = call.plain(&call.value(0))?.trim().to_lowercase();
             match word.as_str() {

@@ -42,7 +42,7 @@ pub(super) const ALL: [Definition; 17] = [
         "fromEntries(entries: list) -> object",
         "An object of `{key, value}` objects or `[key, value]` lists.",
         &[eg("$fromEntries([{'key': 'a', 'value': 1}, ['b', 2]])", "{}", r#"{"a":1,"b":2}"#)],
-        Cost::Grows(3, 30),
+        Cost::Grows(3, 60),
         |call| {
             let mut out = JMap::default();
             for entry in call.list(0) {
@@ -88,7 +88,7 @@ pub(super) const ALL: [Definition; 17] = [
         "invert(object: object) -> object",
         "An object of the values as names and the names as values.",
         &[eg("$invert({'a': 'x', 'b': 'y'})", "{}", r#"{"x":"a","y":"b"}"#)],
-        Cost::Grows(4, 40),
+        Cost::Grows(4, 60),
         |call| {
             let mut out = JMap::default();
             for (name, value) in call.object(0)? {
