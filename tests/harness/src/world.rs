@@ -231,6 +231,7 @@ impl World {
                     workflow: id.clone(),
                     trigger: name,
                     version: 1,
+                    split: store::Split::default(),
                     pattern: trigger["pattern"].clone(),
                 }),
                 _ => {}
@@ -240,9 +241,11 @@ impl World {
             id: id.clone(),
             name: "test".into(),
             version: 1,
+            live: 1,
             enabled: true,
             hooks: hooks.clone(),
             rules: rules.iter().map(|r| r.trigger.clone()).collect(),
+            splits: BTreeMap::new(),
             created_at: START,
             updated_at: START,
             revision: 1,
@@ -253,6 +256,7 @@ impl World {
             workflow: id.clone(),
             trigger,
             version: 1,
+            split: store::Split::default(),
             enabled: true,
         });
         let change = WorkflowChange {
@@ -260,6 +264,7 @@ impl World {
                 version: 1,
                 document: definition.clone(),
                 created_at: START,
+                hooks: BTreeMap::new(),
             }),
             hooks: hooks.collect(),
             rules,
