@@ -54,7 +54,8 @@ impl Split {
     /// The most entries: an item that every webhook reads holds them.
     pub const MOST: usize = 10;
 
-    pub fn new(shares: Vec<Share>) -> Result<Self, InvalidSplit> {
+    /// The order in which they are given does not matter.
+    pub fn new(mut shares: Vec<Share>) -> Result<Self, InvalidSplit> {
         if shares.len() > Self::MOST {
             return Err(InvalidSplit::TooMany);
         }
@@ -62,12 +63,14 @@ impl Split {
             return Err(InvalidSplit::Weightless { at });
         }
         let twice = |at: &usize| shares[..*at].iter().any(|other| other.version == shares[*at].version);
-        match (1..shares.len()).find(twice) {
-            Some(at) => Err(InvalidSplit::Twice { at }),
-            None => Ok(Self(shares)),
+        if let Some(at) = (1..shares.len()).find(twice) {
+            return Err(InvalidSplit::Twice { at });
         }
+        shares.sort_unstable_by_key(|share| share.version);
+        Ok(Self(shares))
     }
 
+    /// By version.
     pub fn shares(&self) -> &[Share] {
         &self.0
     }
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_larger_share_takes_keys_and_gives_none_back() {
-        let (before, after) = (split(&[(3, 90), (4, 10)]), split(&[(3, 1), (4, 1)]));
+        let (before, after) = (split(&[(3, 90), (4, 10)]), split(&[(4, 1), (3, 1)]));
         for n in 0..1000 {
             let key = n.to_string();
             if before.choose(1, &workflow(), "form", &key) == 4 {

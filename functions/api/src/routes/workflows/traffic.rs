@@ -79,7 +79,7 @@ async fn checked(
     };
     let kind = trigger.kind.name();
     let mut faults = Vec::new();
-    for (i, share) in split.shares().iter().enumerate() {
+    for (i, share) in body.split.iter().enumerate() {
         let message = match app.plans.get(org, id, share.version).await {
             Ok(plan) => match plan.definition().trigger(&trigger.id) {
                 Some(other) if other.kind.name() == kind => continue,
