@@ -57,6 +57,30 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryOf<T> {
 /// An id in the path. One that cannot exist is one that does not exist.
 pub(crate) struct IdOf<T>(pub(crate) T);
 
+/// The id and the number in the path of a version.
+pub(crate) struct VersionPath {
+    pub(crate) workflow: WorkflowId,
+    pub(crate) version: u32,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (id, version) = path.map(|Path(p)| p).unwrap_or_default();
+        let workflow = WorkflowId::parse(&id).map_err(|_| IdOf::<WorkflowId>::not_found())?;
+        let version = version.parse().map_err(|_| Self::not_found())?;
+        Ok(Self { workflow, version })
+    }
+}
+
+impl VersionPath {
+    pub(crate) fn not_found() -> ApiError {
+        ApiError::new(404, "version_not_found", "the workflow has no such version")
+    }
+}
+
 macro_rules! path_ids {
     ($($id:ident: $code:literal, $what:literal;)*) => {$(
         impl<S: Send + Sync> FromRequestParts<S> for IdOf<$id> {

@@ -2,6 +2,7 @@
 
 mod body;
 mod config;
+mod diff;
 mod error;
 mod openapi;
 mod page;

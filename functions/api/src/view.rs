@@ -4,9 +4,9 @@ use domain::Millis;
 use domain::run::{Entry, Head, Mark, RunError, RunStatus, StepError, StepStatus};
 use domain::workflow::Definition;
 use engine::{Context, Plan};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Journal, WorkflowMeta};
+use store::{Journal, Split, WorkflowMeta};
 use utoipa::ToSchema;
 
 /// A refusal (RFC 9457): the documentation of `domain::Problem`, which is what is sent.
@@ -54,8 +54,10 @@ pub(crate) struct WorkflowView {
     #[schema(example = "wf_01jv3q8v0p7t4n6m2k9x5r1c3d")]
     pub(crate) id: String,
     pub(crate) name: String,
-    /// The version that new runs take, or the one that was asked for.
+    /// The newest version, or the one that was asked for.
     pub(crate) version: u32,
+    /// The version that new runs take, where no split says otherwise.
+    pub(crate) live: u32,
     pub(crate) enabled: bool,
     pub(crate) triggers: Vec<TriggerView>,
     pub(crate) created_at: String,
@@ -76,16 +78,35 @@ pub(crate) struct TriggerView {
     /// Where a webhook is sent: unguessable, so treat it as a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
+    /// How its new runs are shared out among versions, where they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(crate) split: Vec<ShareView>,
+}
+
+/// One version's part of a trigger's runs.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Share)]
+pub(crate) struct ShareView {
+    #[schema(example = 4)]
+    pub(crate) version: u32,
+    /// A whole number above 0; what it means depends on the other weights.
+    #[schema(example = 10)]
+    pub(crate) weight: u32,
 }
 
 impl WorkflowView {
-    pub(crate) fn new(meta: &WorkflowMeta, definition: &Definition, public_url: &str) -> Self {
+    /// One version of a workflow.
+    pub(crate) fn new(meta: &WorkflowMeta, version: u32, definition: &Definition, public_url: &str) -> Self {
         let triggers = definition.triggers.iter().map(|trigger| TriggerView {
             id: trigger.id.clone(),
             r#type: trigger.kind.name().to_owned(),
             url: meta.hooks.get(&trigger.id).map(|hook| format!("{public_url}/hooks/{hook}")),
+            split: meta.splits.get(&trigger.id).map(shares).unwrap_or_default(),
         });
         Self {
+            version,
             triggers: triggers.collect(),
             definition: Some(definition.document.clone()),
             ..Self::summary(meta)
@@ -97,6 +118,7 @@ impl WorkflowView {
             id: meta.id.to_string(),
             name: meta.name.clone(),
             version: meta.version,
+            live: meta.live,
             enabled: meta.enabled,
             triggers: Vec::new(),
             created_at: meta.created_at.rfc3339(),
@@ -104,6 +126,55 @@ impl WorkflowView {
             definition: None,
         }
     }
+}
+
+/// A version of a workflow.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Version)]
+pub(crate) struct VersionView {
+    pub(crate) version: u32,
+    pub(crate) created_at: String,
+    /// Whether new runs take it, where no split says otherwise.
+    pub(crate) live: bool,
+    /// The triggers that share their runs out, and this version's weight.
+    pub(crate) traffic: Vec<WeightView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub(crate) definition: Option<Value>,
+}
+
+/// What a version takes of a trigger's runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Weight)]
+pub(crate) struct WeightView {
+    #[schema(example = "form")]
+    pub(crate) trigger: String,
+    #[schema(example = 10)]
+    pub(crate) weight: u32,
+    /// All weights of the trigger together.
+    #[schema(example = 100)]
+    pub(crate) of: u64,
+}
+
+impl VersionView {
+    pub(crate) fn summary(meta: &WorkflowMeta, version: u32, created_at: Millis) -> Self {
+        let traffic = meta.splits.iter().filter_map(|(trigger, split)| {
+            let share = split.shares().iter().find(|share| share.version == version)?;
+            let of = split.shares().iter().map(|share| u64::from(share.weight)).sum();
+            Some(WeightView { trigger: trigger.clone(), weight: share.weight, of })
+        });
+        Self {
+            version,
+            created_at: created_at.rfc3339(),
+            live: version == meta.live,
+            traffic: traffic.collect(),
+            definition: None,
+        }
+    }
+}
+
+fn shares(split: &Split) -> Vec<ShareView> {
+    split.shares().iter().map(|share| ShareView { version: share.version, weight: share.weight }).collect()
 }
 
 /// A run.

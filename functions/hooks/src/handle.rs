@@ -9,6 +9,7 @@ use engine::Plan;
 use expr::Seed;
 use lambda_http::{Body, Request, Response};
 use serde_json::Value;
+use std::sync::Arc;
 use store::Hook;
 use tracing::{error, info};
 
@@ -41,15 +42,17 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
             "the workflow behind this address is disabled; enable it with `POST /v1/workflows/{id}/enable`";
         return Err(Problem::new(409, "workflow_disabled", detail));
     }
-    let plan =
-        app.plans.get(&hook.org, &hook.workflow, hook.version).await.map_err(|e| unavailable(&e.into()))?;
-    let key = idempotency_key(app, &hook, &plan, &incoming).await?;
+    // The live version's trigger names the key, and the key names the version: a repeat takes the same one.
+    let live = plan_of(app, &hook, hook.version).await?;
+    let key = idempotency_key(app, &hook, &live, &incoming).await?;
+    let version = hook.version_for(&key);
+    let plan = if version == hook.version { live } else { plan_of(app, &hook, version).await? };
     let started = app
         .starter
         .start(StartRequest {
             org: &hook.org,
             workflow: &hook.workflow,
-            version: hook.version,
+            version,
             plan: &plan,
             trigger: &hook.trigger,
             key: &key,
@@ -64,6 +67,10 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
         return Ok(answer::of_workflow(app, &hook.org, started.run(), arrived).await);
     }
     Ok(answer::accepted(started.run()))
+}
+
+async fn plan_of(app: &App, hook: &Hook, version: u32) -> Result<Arc<Plan>, Problem> {
+    app.plans.get(&hook.org, &hook.workflow, version).await.map_err(|e| unavailable(&e.into()))
 }
 
 /// The trigger's `dedupe` where it gives something; else the request's own id, which no other request has.

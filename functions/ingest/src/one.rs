@@ -52,15 +52,20 @@ pub async fn one(app: &App, body: &str) -> Result<usize, IngestError> {
 
 /// Starts the run of one trigger if its pattern matches.
 async fn start(app: &App, org: &OrgKey, rule: &EventRule, record: &BusRecord) -> Result<bool, IngestError> {
-    let plan = app.plans.get(org, &rule.workflow, rule.version).await.map_err(StartError::from)?;
+    let mut plan = app.plans.get(org, &rule.workflow, rule.version).await.map_err(StartError::from)?;
     if !plan.pattern(&rule.trigger).is_some_and(|pattern| pattern.matches(&record.event)) {
         return Ok(false);
+    }
+    // The live version's pattern decides whether, and the key which version: a repeat takes the same one.
+    let version = rule.version_for(&record.key);
+    if version != rule.version {
+        plan = app.plans.get(org, &rule.workflow, version).await.map_err(StartError::from)?;
     }
     let now = app.clock.now();
     let request = StartRequest {
         org,
         workflow: &rule.workflow,
-        version: rule.version,
+        version,
         plan: &plan,
         trigger: &rule.trigger,
         key: &record.key,

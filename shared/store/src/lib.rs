@@ -9,7 +9,8 @@ mod ports;
 mod runs;
 mod tables;
 
-pub use control::{EventRule, Hook, Organization, User, WorkflowChange, WorkflowMeta, WorkflowVersion};
+pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
+pub use control::{WorkflowChange, WorkflowMeta, WorkflowVersion};
 pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use error::StoreError;
 pub use ports::{Attempt, Current, DueStore, RunStore, WorkflowStore};

@@ -233,6 +233,7 @@ impl World {
                     workflow: id.clone(),
                     trigger: name,
                     version: 1,
+                    split: store::Split::default(),
                     pattern: trigger["pattern"].clone(),
                 }),
                 _ => {}
@@ -242,9 +243,11 @@ impl World {
             id: id.clone(),
             name: "test".into(),
             version: 1,
+            live: 1,
             enabled: true,
             hooks: hooks.clone(),
             rules: rules.iter().map(|r| r.trigger.clone()).collect(),
+            splits: BTreeMap::new(),
             created_at: START,
             updated_at: START,
             revision: 1,
@@ -255,6 +258,7 @@ impl World {
             workflow: id.clone(),
             trigger,
             version: 1,
+            split: store::Split::default(),
             enabled: true,
         });
         let change = WorkflowChange {
@@ -262,6 +266,7 @@ impl World {
                 version: 1,
                 document: definition.clone(),
                 created_at: START,
+                hooks: BTreeMap::new(),
             }),
             hooks: hooks.collect(),
             rules,

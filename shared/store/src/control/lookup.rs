@@ -1,5 +1,6 @@
 //! What leads from outside to a workflow: webhook ids, and the event triggers of an organisation.
 
+use super::traffic::{self, Split};
 use crate::attr::{self, Item, n, s};
 use crate::{Store, StoreError, codec};
 use domain::{HookId, OrgId, OrgKey, Provenance, WorkflowId};
@@ -12,9 +13,17 @@ pub struct Hook {
     pub org: OrgKey,
     pub workflow: WorkflowId,
     pub trigger: String,
-    /// The version that new runs take.
+    /// The live version: its trigger says what a request's key is, and its steps run where no split says otherwise.
     pub version: u32,
+    pub split: Split,
     pub enabled: bool,
+}
+
+impl Hook {
+    /// The version that the run of an idempotency key takes.
+    pub fn version_for(&self, key: &str) -> u32 {
+        self.split.choose(self.version, &self.workflow, &self.trigger, key)
+    }
 }
 
 /// An event trigger of an enabled workflow.
@@ -22,8 +31,17 @@ pub struct Hook {
 pub struct EventRule {
     pub workflow: WorkflowId,
     pub trigger: String,
+    /// The live version: its pattern decides, and its steps run where no split says otherwise.
     pub version: u32,
+    pub split: Split,
     pub pattern: Value,
+}
+
+impl EventRule {
+    /// The version that the run of an idempotency key takes.
+    pub fn version_for(&self, key: &str) -> u32 {
+        self.split.choose(self.version, &self.workflow, &self.trigger, key)
+    }
 }
 
 impl Store {
@@ -36,6 +54,7 @@ impl Store {
             workflow: attr::parsed(&item, "wf", WorkflowId::parse)?,
             trigger: attr::text(&item, "tr")?.to_owned(),
             version: attr::number(&item, "v")?,
+            split: traffic::read_split(&item),
             enabled: attr::flag(&item, "on"),
         }))
     }
@@ -61,6 +80,7 @@ impl Store {
                 workflow: WorkflowId::parse(workflow).map_err(|_| StoreError::Corrupt("sk"))?,
                 trigger: trigger.to_owned(),
                 version: attr::number(&item, "v")?,
+                split: traffic::read_split(&item),
                 pattern: codec::unpack(attr::bytes(&item, "pt")?)?,
             });
         }
@@ -68,8 +88,8 @@ impl Store {
     }
 }
 
-pub(super) fn hook_item(hook: &Hook) -> Item {
-    Item::from([
+pub(super) fn hook_item(hook: &Hook) -> Result<Item, StoreError> {
+    let mut item = Item::from([
         ("pk".into(), s(hook_key(&hook.id))),
         ("sk".into(), s("h")),
         ("org".into(), s(hook.org.org().as_str())),
@@ -77,13 +97,16 @@ pub(super) fn hook_item(hook: &Hook) -> Item {
         ("tr".into(), s(&hook.trigger)),
         ("v".into(), n(hook.version)),
         ("on".into(), aws_sdk_dynamodb::types::AttributeValue::Bool(hook.enabled)),
-    ])
+    ]);
+    traffic::put_split(&mut item, &hook.split)?;
+    Ok(item)
 }
 
 pub(super) fn rule_item(org: &OrgKey, rule: &EventRule) -> Result<Item, StoreError> {
     let mut item = rule_key_item(org, &rule.workflow, &rule.trigger);
     item.insert("v".into(), n(rule.version));
     item.insert("pt".into(), attr::b(codec::pack(&rule.pattern)?));
+    traffic::put_split(&mut item, &rule.split)?;
     Ok(item)
 }
 

@@ -2,8 +2,12 @@
 
 mod account;
 mod lookup;
+mod traffic;
+mod version;
 mod workflow;
 
 pub use account::{Organization, User};
 pub use lookup::{EventRule, Hook};
-pub use workflow::{WorkflowChange, WorkflowMeta, WorkflowVersion};
+pub use traffic::{InvalidSplit, Share, Split};
+pub use version::{VersionEntry, WorkflowVersion};
+pub use workflow::{WorkflowChange, WorkflowMeta};

@@ -1,12 +1,12 @@
-//! Workflows and their immutable versions.
+//! Workflows, across their versions.
 
 use super::lookup::{self, EventRule, Hook};
+use super::traffic::Split;
+use super::version::{self, WorkflowVersion};
 use crate::attr::{self, Item, b, n, s};
-use crate::{Current, Store, StoreError, WorkflowStore, codec};
-use async_trait::async_trait;
+use crate::{Store, StoreError, codec};
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use domain::{HookId, Millis, OrgKey, WorkflowId};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A workflow across its versions.
@@ -14,25 +14,21 @@ use std::collections::BTreeMap;
 pub struct WorkflowMeta {
     pub id: WorkflowId,
     pub name: String,
-    /// The newest version; new runs take it.
+    /// The newest version, live or a draft.
     pub version: u32,
+    /// The version that new runs take, where no split says otherwise.
+    pub live: u32,
     pub enabled: bool,
-    /// The address of each webhook trigger, kept across versions.
+    /// The address of each webhook trigger of the live version, kept across versions.
     pub hooks: BTreeMap<String, HookId>,
     /// The event triggers that have a rule now.
     pub rules: Vec<String>,
+    /// The triggers whose runs are shared out among versions.
+    pub splits: BTreeMap<String, Split>,
     pub created_at: Millis,
     pub updated_at: Millis,
     /// Grows with each change; what a change is conditional on.
     pub revision: u32,
-}
-
-/// One immutable version.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WorkflowVersion {
-    pub version: u32,
-    pub document: Value,
-    pub created_at: Millis,
 }
 
 /// A change of a workflow: written whole or not at all.
@@ -43,30 +39,6 @@ pub struct WorkflowChange {
     pub rules: Vec<EventRule>,
     pub removed_rules: Vec<String>,
     pub removed_hooks: Vec<HookId>,
-}
-
-#[async_trait]
-impl WorkflowStore for Store {
-    async fn version(
-        &self,
-        org: &OrgKey,
-        workflow: &WorkflowId,
-        version: u32,
-    ) -> Result<Option<WorkflowVersion>, StoreError> {
-        let Some(item) = self.get_control(version_key(org, workflow), version_sort(version)).await? else {
-            return Ok(None);
-        };
-        Ok(Some(WorkflowVersion {
-            version,
-            document: codec::unpack(attr::bytes(&item, "d")?)?,
-            created_at: Millis(attr::number(&item, "ca")?),
-        }))
-    }
-
-    async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
-        let meta = self.workflow(org, workflow).await?;
-        Ok(meta.map(|meta| Current { version: meta.version, enabled: meta.enabled }))
-    }
 }
 
 impl Store {
@@ -116,12 +88,7 @@ impl Store {
         };
         let mut puts = vec![meta_put];
         if let Some(version) = &change.new_version {
-            let item = Item::from([
-                ("pk".into(), s(version_key(org, &meta.id))),
-                ("sk".into(), s(version_sort(version.version))),
-                ("d".into(), b(codec::pack(&version.document)?)),
-                ("ca".into(), n(version.created_at.0)),
-            ]);
+            let item = version::version_item(org, &meta.id, version)?;
             puts.push(
                 Put::builder()
                     .table_name(table)
@@ -130,7 +97,7 @@ impl Store {
             );
         }
         for hook in &change.hooks {
-            puts.push(Put::builder().table_name(table).set_item(Some(lookup::hook_item(hook))));
+            puts.push(Put::builder().table_name(table).set_item(Some(lookup::hook_item(hook)?)));
         }
         for rule in &change.rules {
             puts.push(Put::builder().table_name(table).set_item(Some(lookup::rule_item(org, rule)?)));
@@ -164,29 +131,40 @@ impl Store {
 }
 
 fn meta_item(org: &OrgKey, meta: &WorkflowMeta) -> Result<Item, StoreError> {
-    Ok(Item::from([
+    let mut item = Item::from([
         ("pk".into(), s(org.org().as_str())),
         ("sk".into(), s(meta_sort(&meta.id))),
         ("name".into(), s(&meta.name)),
         ("v".into(), n(meta.version)),
+        ("lv".into(), n(meta.live)),
         ("on".into(), aws_sdk_dynamodb::types::AttributeValue::Bool(meta.enabled)),
         ("hk".into(), b(codec::pack(&meta.hooks)?)),
         ("ru".into(), b(codec::pack(&meta.rules)?)),
         ("ca".into(), n(meta.created_at.0)),
         ("ua".into(), n(meta.updated_at.0)),
         ("rv".into(), n(meta.revision)),
-    ]))
+    ]);
+    if !meta.splits.is_empty() {
+        item.insert("sps".into(), b(codec::pack(&meta.splits)?));
+    }
+    Ok(item)
 }
 
 fn read_meta(item: &Item) -> Result<WorkflowMeta, StoreError> {
     let id = attr::text(item, "sk")?.strip_prefix("wf#").ok_or(StoreError::Corrupt("sk"))?;
+    let version = attr::number(item, "v")?;
+    // Before there were drafts, the newest version was live, and nothing was split.
+    let live = attr::optional_number(item, "lv").filter(|live| (1..=version).contains(live));
+    let splits = attr::optional_bytes(item, "sps").and_then(|bytes| codec::unpack(bytes).ok());
     Ok(WorkflowMeta {
         id: WorkflowId::parse(id).map_err(|_| StoreError::Corrupt("sk"))?,
         name: attr::text(item, "name")?.to_owned(),
-        version: attr::number(item, "v")?,
+        version,
+        live: live.unwrap_or(version),
         enabled: attr::flag(item, "on"),
         hooks: codec::unpack(attr::bytes(item, "hk")?)?,
         rules: codec::unpack(attr::bytes(item, "ru")?)?,
+        splits: splits.unwrap_or_default(),
         created_at: Millis(attr::number(item, "ca")?),
         updated_at: Millis(attr::number(item, "ua")?),
         revision: attr::number(item, "rv")?,
@@ -195,12 +173,4 @@ fn read_meta(item: &Item) -> Result<WorkflowMeta, StoreError> {
 
 fn meta_sort(id: &WorkflowId) -> String {
     format!("wf#{id}")
-}
-
-fn version_key(org: &OrgKey, id: &WorkflowId) -> String {
-    format!("{}#{id}", org.org())
-}
-
-fn version_sort(version: u32) -> String {
-    format!("v#{version:08}")
 }

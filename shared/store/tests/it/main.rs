@@ -10,4 +10,5 @@ mod journal;
 mod list;
 mod tables;
 mod tenants;
+mod versions;
 mod workflows;

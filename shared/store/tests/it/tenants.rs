@@ -27,6 +27,7 @@ async fn another_organisation_reads_nothing() {
     assert!(page.heads.is_empty());
     assert!(store.workflow(other, &meta.id).await.unwrap().is_none());
     assert!(store.version(other, &meta.id, 1).await.unwrap().is_none());
+    assert!(store.list_versions(other, &meta.id, None, 10).await.unwrap().is_empty());
     assert!(store.list_workflows(other, None, 10).await.unwrap().is_empty());
     assert!(store.event_rules(other).await.unwrap().is_empty());
 }

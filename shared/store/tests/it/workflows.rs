@@ -4,16 +4,20 @@ use crate::tables::{NOW, Tables};
 use domain::{HookId, Millis, WorkflowId};
 use serde_json::json;
 use std::collections::BTreeMap;
-use store::{EventRule, Hook, StoreError, WorkflowChange, WorkflowMeta, WorkflowStore, WorkflowVersion};
+use store::{
+    EventRule, Hook, Split, StoreError, WorkflowChange, WorkflowMeta, WorkflowStore, WorkflowVersion,
+};
 
 pub(crate) fn meta(n: u8) -> WorkflowMeta {
     WorkflowMeta {
         id: WorkflowId::from_bytes([n; 16]),
         name: "Orders".into(),
         version: 1,
+        live: 1,
         enabled: true,
         hooks: BTreeMap::from([("form".into(), HookId::from_bytes([n; 16]))]),
         rules: vec!["placed".into()],
+        splits: BTreeMap::new(),
         created_at: NOW,
         updated_at: NOW,
         revision: 1,
@@ -25,6 +29,7 @@ pub(crate) fn version(n: u32) -> WorkflowVersion {
         version: n,
         document: json!({"name": "Orders", "n": n, "x": 0.1 + 0.2}),
         created_at: Millis(NOW.0 + i64::from(n)),
+        hooks: BTreeMap::from([("form".into(), HookId::from_bytes([1; 16]))]),
     }
 }
 
@@ -37,6 +42,7 @@ pub(crate) fn first(t: &Tables, meta: &WorkflowMeta) -> WorkflowChange {
             workflow: meta.id.clone(),
             trigger: "form".into(),
             version: 1,
+            split: Split::default(),
             enabled: true,
         }],
         rules: vec![rule(meta, "placed")],
@@ -44,9 +50,10 @@ pub(crate) fn first(t: &Tables, meta: &WorkflowMeta) -> WorkflowChange {
     }
 }
 
-fn rule(meta: &WorkflowMeta, trigger: &str) -> EventRule {
+pub(crate) fn rule(meta: &WorkflowMeta, trigger: &str) -> EventRule {
     let pattern = json!({"source": ["shop"]});
-    EventRule { workflow: meta.id.clone(), trigger: trigger.into(), version: meta.version, pattern }
+    let split = meta.splits.get(trigger).cloned().unwrap_or_default();
+    EventRule { workflow: meta.id.clone(), trigger: trigger.into(), version: meta.live, split, pattern }
 }
 
 #[tokio::test]

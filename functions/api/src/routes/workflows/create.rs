@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use domain::WorkflowId;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use store::WorkflowMeta;
 use uuid::Uuid;
 
@@ -30,14 +31,16 @@ pub(crate) async fn create(
         id: WorkflowId::from_bytes(*Uuid::now_v7().as_bytes()),
         name: String::new(),
         version: 0,
+        live: 0,
         enabled: false,
-        hooks: std::collections::BTreeMap::new(),
+        hooks: BTreeMap::new(),
         rules: Vec::new(),
+        splits: BTreeMap::new(),
         created_at: now,
         updated_at: now,
         revision: 0,
     };
-    let (meta, change) = change::publish(caller.org_key(), meta, &plan, now);
+    let (meta, change) = change::save(caller.org_key(), meta, &plan, now);
     app.store.save_workflow(caller.org_key(), &meta, &change).await?;
-    Ok((StatusCode::CREATED, Json(WorkflowView::new(&meta, plan.definition(), &app.public_url))))
+    Ok((StatusCode::CREATED, Json(WorkflowView::new(&meta, meta.live, plan.definition(), &app.public_url))))
 }

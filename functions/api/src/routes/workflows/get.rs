@@ -35,5 +35,5 @@ pub(crate) async fn get(
     let meta = find(&app, caller.org_key(), &id).await?;
     let version = query.version.unwrap_or(meta.version);
     let plan = app.plans.get(caller.org_key(), &id, version).await?;
-    Ok(Json(WorkflowView { version, ..WorkflowView::new(&meta, plan.definition(), &app.public_url) }))
+    Ok(Json(WorkflowView::new(&meta, version, plan.definition(), &app.public_url)))
 }

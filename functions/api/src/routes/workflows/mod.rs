@@ -2,28 +2,40 @@
 
 mod change;
 mod create;
+mod diff;
+mod figures;
 mod get;
 mod list;
+mod publish;
 mod start;
 mod switch;
+mod traffic;
 mod update;
 mod validate;
+mod version;
+mod versions;
 
 pub(crate) use create::*;
+pub(crate) use diff::*;
+pub(crate) use figures::*;
 pub(crate) use get::*;
 pub(crate) use list::*;
+pub(crate) use publish::*;
 pub(crate) use start::*;
 pub(crate) use switch::*;
+pub(crate) use traffic::*;
 pub(crate) use update::*;
 pub(crate) use validate::*;
+pub(crate) use version::*;
+pub(crate) use versions::*;
 
 use crate::App;
-use crate::body::IdOf;
+use crate::body::{IdOf, VersionPath};
 use crate::error::ApiResult;
 use domain::{OrgKey, Problem, WorkflowId};
 use engine::Plan;
 use serde_json::Value;
-use store::WorkflowMeta;
+use store::{WorkflowMeta, WorkflowStore, WorkflowVersion};
 
 /// Reads a definition, or refuses it with every fault.
 fn compile(document: &Value) -> Result<Plan, Problem> {
@@ -42,4 +54,8 @@ fn compile(document: &Value) -> Result<Plan, Problem> {
 
 async fn find(app: &App, org: &OrgKey, id: &WorkflowId) -> ApiResult<WorkflowMeta> {
     app.store.workflow(org, id).await?.ok_or_else(IdOf::<WorkflowId>::not_found)
+}
+
+async fn find_version(app: &App, org: &OrgKey, id: &WorkflowId, version: u32) -> ApiResult<WorkflowVersion> {
+    app.store.version(org, id, version).await?.ok_or_else(VersionPath::not_found)
 }

@@ -24,6 +24,8 @@ pub(crate) struct StartBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     input: Value,
+    /// The version to run, live or not; without it the trigger's split decides, or else the live version runs.
+    version: Option<u32>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,7 +37,7 @@ pub(crate) struct RunStarted {
 #[utoipa::path(post, path = "/v1/workflows/{id}/runs", tag = "workflows", request_body = StartBody,
     params(("id" = String, Path), ("idempotency-key" = Option<String>, Header)), security(("token" = [])), responses(
     (status = 202, body = RunStarted),
-    (status = 404, description = "`workflow_not_found`", body = ProblemView),
+    (status = 404, description = "`workflow_not_found` or `version_not_found`", body = ProblemView),
     (status = 409, description = "`workflow_disabled` or `no_manual_trigger`", body = ProblemView),
 ))]
 pub(crate) async fn start(
@@ -58,12 +60,15 @@ pub(crate) async fn start(
     if dispatch::nests_too_deep(&body.input) {
         return Err(ApiError::new(422, "input_too_deep", "`input` nests deeper than 100 levels"));
     }
-    let plan = app.plans.get(org, &id, meta.version).await?;
+    let mut version = body.version.unwrap_or(meta.live);
+    let mut plan = app.plans.get(org, &id, version).await?;
     let triggers = &plan.definition().triggers;
     let trigger = triggers.iter().find(|t| matches!(t.kind, TriggerKind::Manual)).ok_or_else(|| {
-        let detail = "the workflow has no `manual` trigger; add one to start it by hand";
+        let detail =
+            format!("version {version} has no `manual` trigger; add one to start the workflow by hand");
         ApiError::new(409, "no_manual_trigger", detail)
     })?;
+    let trigger = trigger.id.clone();
     let key = match headers.get("idempotency-key").map(|v| v.to_str()) {
         None => format!("once:{}", Uuid::new_v4()),
         Some(Ok(key)) if (1..=255).contains(&key.len()) => format!("key:{key}"),
@@ -72,14 +77,18 @@ pub(crate) async fn start(
             return Err(ApiError::new(422, "invalid_idempotency_key", detail));
         }
     };
+    if let Some(split) = meta.splits.get(&trigger).filter(|_| body.version.is_none()) {
+        version = split.choose(meta.live, &id, &trigger, &key);
+        plan = app.plans.get(org, &id, version).await?;
+    }
     let started = app
         .starter
         .start(StartRequest {
             org,
             workflow: &id,
-            version: meta.version,
+            version,
             plan: &plan,
-            trigger: &trigger.id,
+            trigger: &trigger,
             key: &key,
             input: json!({"input": body.input}),
             depth: 0,

@@ -40,12 +40,12 @@ pub(crate) async fn disable(
 
 async fn switch(app: &App, org: &OrgKey, id: &WorkflowId, enabled: bool) -> ApiResult<Json<WorkflowView>> {
     let mut meta = find(app, org, id).await?;
-    let plan = app.plans.get(org, id, meta.version).await?;
+    let plan = app.plans.get(org, id, meta.live).await?;
     if meta.enabled != enabled {
         meta.enabled = enabled;
         let change;
         (meta, change) = change::point(org, meta, &plan, app.now());
         app.store.save_workflow(org, &meta, &change).await?;
     }
-    Ok(Json(WorkflowView::new(&meta, plan.definition(), &app.public_url)))
+    Ok(Json(WorkflowView::new(&meta, meta.live, plan.definition(), &app.public_url)))
 }

@@ -6,6 +6,7 @@ mod large;
 mod manual;
 mod races;
 mod respond;
+mod rollout;
 mod samples;
 mod sign_in;
 mod smoke;
