@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod bus;
 mod message;
 mod nesting;
@@ -8,6 +9,7 @@ mod plans;
 mod queue;
 mod start;
 
+pub use answer::{Answered, answer_step};
 pub use bus::{
     BusError, BusEvent, Chain, DEPTH_RESOURCE, EventBridge, EventBus, KEY_RESOURCE, ORG_RESOURCE, SOURCE,
 };

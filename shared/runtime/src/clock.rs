@@ -1,11 +1,17 @@
 //! The two things that make a function impure apart from its ports: the time and chance.
 
 use domain::Millis;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The time.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Millis;
+
+    /// Is over after this time.
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(time))
+    }
 }
 
 /// Chance: uniform over `u64`.

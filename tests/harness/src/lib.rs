@@ -5,6 +5,7 @@ mod faults;
 mod http;
 mod queue;
 mod time;
+pub mod workflows;
 mod world;
 
 pub use self::http::{Reply, ScriptedHttp, SentRequest};

@@ -10,6 +10,7 @@ use domain::run::{Answer, RunStatus, StepError};
 use domain::{Millis, duration, limits};
 use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
 use expr::Template;
+use futures::future::{Either, select};
 use serde_json::{Value, json};
 use std::time::Duration;
 use store::{Attempt, Claim, Held};
@@ -186,7 +187,7 @@ impl Drive<'_> {
         if self.head.status != RunStatus::Queued {
             return effect.await;
         }
-        if let Ok(done) = tokio::time::timeout(SHOWN_AS_RUNNING, &mut effect).await {
+        if let Either::Left((done, _)) = select(&mut effect, self.app.clock.sleep(SHOWN_AS_RUNNING)).await {
             return done;
         }
         // The effect goes on meanwhile, and whatever becomes of the mark: to give it up would leave its outcome unknown.

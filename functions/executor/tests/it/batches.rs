@@ -1,6 +1,6 @@
 //! A batch: each record for itself.
 
-use crate::workflows::{DOWN, GET, POST, get, post, prepare, workflow};
+use harness::workflows::{DOWN, GET, POST, get, post, prepare, workflow};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use harness::{Message, Reply, World};
 use runtime::Clock;

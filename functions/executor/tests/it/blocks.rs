@@ -1,6 +1,6 @@
 //! Blocks: their results, whatever the order in which their strands end.
 
-use crate::workflows::{GET, GONE, cases, prepare, workflow};
+use harness::workflows::{GET, GONE, cases, prepare, workflow};
 use domain::run::{Mail, MailKind, RunStatus};
 use dispatch::StepMessage;
 use executor::ChainBudget;

@@ -1,6 +1,6 @@
 //! Claims: one worker at a time causes an effect that must not be caused twice.
 
-use crate::workflows::{POST, post, prepare, with, workflow};
+use harness::workflows::{POST, post, prepare, with, workflow};
 use domain::Millis;
 use harness::{Delivery, Fault, Reply, START, World};
 use runtime::Clock;

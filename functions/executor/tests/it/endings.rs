@@ -1,6 +1,6 @@
 //! Cancelling, time limits, and what the end of a run brings about.
 
-use crate::workflows::{DOWN, GET, POST, get, map, post, prepare, wait, with, workflow};
+use harness::workflows::{DOWN, GET, POST, get, map, post, prepare, wait, with, workflow};
 use domain::run::{End, RunStatus, SettledBy};
 use executor::ChainBudget;
 use harness::{Fault, World};

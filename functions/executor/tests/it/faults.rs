@@ -1,6 +1,6 @@
 //! Each call of each port fails in turn, before and after it took effect, and the worker dies before and after it.
 
-use crate::workflows::{Case, cases, prepare};
+use harness::workflows::{Case, cases, prepare};
 use domain::RunId;
 use domain::run::{Mark, StepStatus};
 use executor::ChainBudget;

@@ -1,6 +1,6 @@
 //! The largest and the deepest that a run takes.
 
-use crate::workflows::{GET, POST, get, map, prepare, with, workflow};
+use harness::workflows::{GET, POST, get, map, prepare, with, workflow};
 use harness::{Reply, World};
 use serde_json::{Value, json};
 

@@ -10,4 +10,3 @@ mod messages;
 mod retries;
 mod twice;
 mod waits;
-mod workflows;

@@ -1,6 +1,6 @@
 //! How far a message carries a run, and what it carries.
 
-use crate::workflows::{GET, cases, get, map, post, prepare, workflow};
+use harness::workflows::{GET, cases, get, map, post, prepare, workflow};
 use dispatch::StepMessage;
 use domain::Millis;
 use executor::ChainBudget;
@@ -82,7 +82,7 @@ async fn a_message_sent_again_goes_to_the_frontier_and_repeats_no_effect() {
     prepare(&world.http);
     let steps = json!([
         get("a", GET),
-        post("b", crate::workflows::POST, json!("{{ steps.a.body.n }}")),
+        post("b", harness::workflows::POST, json!("{{ steps.a.body.n }}")),
         get("c", GET)
     ]);
     let id = world.start_run(&workflow(steps), json!({})).await;
@@ -118,7 +118,7 @@ async fn a_start_over_a_dead_start_reads_the_input_that_is_stored() {
     let world = World::new().await;
     prepare(&world.http);
     let pad = crate::limits::noise(4000);
-    let step = post("a", crate::workflows::POST, json!("{{ trigger.who }}"));
+    let step = post("a", harness::workflows::POST, json!("{{ trigger.who }}"));
     let definition = workflow(json!([step, map("who", json!("{{ trigger.who }}"))]));
     // The first start dies between its input and its head; the sender repeats it with other headers.
     let first = world.input_without_head(&definition, json!({"who": "first", "pad": pad}), "k").await;

@@ -1,6 +1,6 @@
 //! Planned attempts: recorded before they are sent, delayed by the queue, under one key.
 
-use crate::workflows::{DOWN, GET, SHAKY, get, post, prepare, with, workflow};
+use harness::workflows::{DOWN, GET, SHAKY, get, post, prepare, with, workflow};
 use domain::run::Mark;
 use harness::{Reply, START, World};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Every message comes twice: one after the other, and at the same time.
 
-use crate::workflows::{POST, cases, post, prepare, workflow};
+use harness::workflows::{POST, cases, post, prepare, workflow};
 use domain::run::Mark;
 use executor::ChainBudget;
 use harness::{Delivery, World};

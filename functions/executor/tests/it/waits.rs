@@ -1,6 +1,6 @@
 //! Waits: short ones in the queue, long ones in the due table.
 
-use crate::workflows::{GET, get, map, prepare, wait, workflow};
+use harness::workflows::{GET, get, map, prepare, wait, workflow};
 use domain::run::RunStatus;
 use harness::{START, World};
 use runtime::Clock;

@@ -1,38 +1,43 @@
 //! The workflows that the tests run.
 
-use harness::{Reply, ScriptedHttp};
+use crate::{Reply, ScriptedHttp};
 use serde_json::{Value, json};
 
-pub(crate) const GET: &str = "https://example.com/get";
-pub(crate) const POST: &str = "https://example.com/post";
-pub(crate) const SHAKY: &str = "https://example.com/shaky";
-pub(crate) const DOWN: &str = "https://example.com/down";
-pub(crate) const GONE: &str = "https://example.com/gone";
+/// Answers 200.
+pub const GET: &str = "https://example.com/get";
+/// Answers 201.
+pub const POST: &str = "https://example.com/post";
+/// Answers 503, then 200.
+pub const SHAKY: &str = "https://example.com/shaky";
+/// Answers 500.
+pub const DOWN: &str = "https://example.com/down";
+/// Answers 404.
+pub const GONE: &str = "https://example.com/gone";
 
 /// A definition of `steps` that is started by hand.
-pub(crate) fn workflow(steps: Value) -> Value {
+pub fn workflow(steps: Value) -> Value {
     let on_failure = json!([map("told", json!("{{ error.code }}"))]);
     json!({"name": "test", "triggers": [{"id": "manual", "type": "manual"}], "steps": steps, "on_failure": on_failure})
 }
 
-pub(crate) fn map(id: &str, output: Value) -> Value {
+pub fn map(id: &str, output: Value) -> Value {
     json!({"id": id, "type": "map", "output": output})
 }
 
-pub(crate) fn get(id: &str, url: &str) -> Value {
+pub fn get(id: &str, url: &str) -> Value {
     json!({"id": id, "type": "action", "use": "http.request", "input": {"url": url}})
 }
 
-pub(crate) fn post(id: &str, url: &str, body: Value) -> Value {
+pub fn post(id: &str, url: &str, body: Value) -> Value {
     json!({"id": id, "type": "action", "use": "http.request", "input": {"method": "POST", "url": url, "body": body}})
 }
 
-pub(crate) fn wait(id: &str, length: &str) -> Value {
+pub fn wait(id: &str, length: &str) -> Value {
     json!({"id": id, "type": "wait", "for": length})
 }
 
 /// `step` with more fields.
-pub(crate) fn with(mut step: Value, fields: Value) -> Value {
+pub fn with(mut step: Value, fields: Value) -> Value {
     let more = fields.as_object().expect("fields are an object").clone();
     step.as_object_mut().expect("a step is an object").extend(more);
     step
@@ -40,18 +45,18 @@ pub(crate) fn with(mut step: Value, fields: Value) -> Value {
 
 /// A workflow, and what becomes of its runs when nothing goes wrong.
 #[derive(Debug)]
-pub(crate) struct Case {
-    pub(crate) name: &'static str,
-    pub(crate) definition: Value,
-    pub(crate) status: &'static str,
+pub struct Case {
+    pub name: &'static str,
+    pub definition: Value,
+    pub status: &'static str,
     /// Steps whose effects must not be caused twice without need.
-    pub(crate) claimed: &'static [&'static str],
+    pub claimed: &'static [&'static str],
     /// The address of a step that must never be attempted twice.
-    pub(crate) at_most_once: Option<&'static str>,
+    pub at_most_once: Option<&'static str>,
 }
 
 /// Lets the other side behave as the cases expect.
-pub(crate) fn prepare(http: &ScriptedHttp) {
+pub fn prepare(http: &ScriptedHttp) {
     http.script(GET, [Reply::ok(json!({"n": 2}))]);
     http.script(POST, [Reply::Json(201, json!({"id": "c1"}))]);
     http.script(SHAKY, [Reply::Json(503, json!("busy")), Reply::ok(json!("at last"))]);
@@ -59,7 +64,7 @@ pub(crate) fn prepare(http: &ScriptedHttp) {
     http.script(GONE, [Reply::Json(404, json!("gone"))]);
 }
 
-pub(crate) fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let calm = |url| json!({"method": "GET", "url": url});
     let retry = json!({"max_attempts": 2, "initial": "PT2S", "jitter": "none"});
     let case = |name, status, claimed, at_most_once, steps| Case {
@@ -379,6 +384,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-fn each(id: &str, items: Value, concurrency: u32, steps: Value) -> Value {
+/// A loop.
+pub fn each(id: &str, items: Value, concurrency: u32, steps: Value) -> Value {
     json!({"id": id, "type": "for_each", "items": items, "concurrency": concurrency, "steps": steps})
 }

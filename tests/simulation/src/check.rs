@@ -1,0 +1,138 @@
+//! What holds of every world, whatever struck it.
+
+use crate::ports::lock;
+use crate::world::{Ended, Outcome, World, outcome};
+use domain::run::{Mark, RunStatus};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+pub(crate) fn all(world: &World, expected: &[Arc<Outcome>]) {
+    let runs = world.ended();
+    let seed = world.seed();
+    // 1. What was accepted is there, once.
+    let of_cases = runs.iter().filter(|run| run.case.is_some()).count();
+    assert_eq!(of_cases, world.wanted(), "seed {seed}: every accepted start is one run");
+    let ids: BTreeSet<_> = runs.iter().map(|run| &run.head.id).collect();
+    assert_eq!(ids.len(), runs.len(), "seed {seed}: a run is there twice");
+    for run in &runs {
+        recorded_once(world, run);
+        // 4. Every run ends, and tells whom it must.
+        assert!(run.head.status.is_terminal() && run.head.outbox.is_empty(), "seed {seed}");
+        if let Some(n) = run.case {
+            as_expected(world, run, n, &expected[n]);
+        }
+        // 5. A run is its organisation's.
+        assert!(run.journal.entries.iter().all(|e| e.started_at >= run.head.started_at), "seed {seed}");
+    }
+    effects(world, &runs);
+    events(world, &runs);
+    // No key is written by everybody at the rate of their runs.
+    for (key, writes) in world.shared_writes() {
+        assert!(writes <= 2 * world.ticks(), "seed {seed}: `{key}` was written {writes} times");
+    }
+}
+
+/// 2. Each step instance has one recorded outcome, each attempt of an effect one record.
+fn recorded_once(world: &World, run: &Ended) {
+    let seed = world.seed();
+    let mut outcomes: BTreeMap<&str, &Mark> = BTreeMap::new();
+    let mut attempts = BTreeSet::new();
+    for entry in &run.journal.entries {
+        let open = matches!(entry.mark, Mark::Forked { .. } | Mark::Awaiting { .. } | Mark::Retrying { .. });
+        if !open {
+            let before = outcomes.insert(&entry.path, &entry.mark);
+            assert!(
+                before.is_none_or(|before| *before == entry.mark),
+                "seed {seed}: two outcomes of `{}`",
+                entry.path
+            );
+        }
+        let effect = open || entry.input.is_some() || matches!(entry.mark, Mark::Waiting { .. });
+        assert!(
+            !effect || attempts.insert((&entry.path, entry.attempt)),
+            "seed {seed}: `{}` recorded twice",
+            entry.path
+        );
+        assert!(
+            run.head.finished_at.is_some_and(|end| entry.started_at <= end)
+                || run.head.status != RunStatus::Succeeded,
+            "seed {seed}: `{}` began after its run had succeeded",
+            entry.path
+        );
+    }
+}
+
+fn as_expected(world: &World, run: &Ended, n: usize, expected: &Outcome) {
+    let (seed, name) = (world.seed(), world.case_of(n).name);
+    let came = outcome(&run.head, &run.journal);
+    let code = run.head.error.as_ref().map(|e| e.code.as_str());
+    // Ten crashes over one message are a dead letter, and a visible failure.
+    if code == Some("dead_letter") || (world.dead_letters > 0 && came.status != expected.status) {
+        return;
+    }
+    assert_eq!(came.status, expected.status, "seed {seed}: {name}: {:?}", run.head.error);
+    if world.case_of(n).at_most_once.is_some() || name == "an arm fails while another waits" || name.starts_with("an item fails") {
+        // Whether an effect was under way when its worker was lost, or a strand when its neighbour failed, is chance.
+        return;
+    }
+    assert_eq!(came.steps, expected.steps, "seed {seed}: {name}");
+}
+
+/// 3. One key for each effect, one body under each key; at most once where that was asked for.
+fn effects(world: &World, runs: &[Ended]) {
+    let seed = world.seed();
+    let mut bodies: HashMap<String, Vec<u8>> = HashMap::new();
+    let mut times: HashMap<String, u64> = HashMap::new();
+    let mut urls: HashMap<String, String> = HashMap::new();
+    for effect in lock(&world.http.effects).iter() {
+        let before = bodies.insert(effect.key.clone(), effect.body.to_vec());
+        assert!(
+            before.is_none_or(|before| before == effect.body),
+            "seed {seed}: another body under the same key at {}",
+            effect.url
+        );
+        let at = urls.insert(effect.key.clone(), effect.url.clone());
+        assert!(at.is_none_or(|at| at == effect.url), "seed {seed}: one key at two addresses");
+        *times.entry(effect.key.clone()).or_default() += 1;
+    }
+    for run in runs {
+        let Some(n) = run.case else { continue };
+        let Some(url) = world.case_of(n).at_most_once else { continue };
+        let key = engine::idempotency_key(&run.head, "once");
+        let sent = times.get(&key).copied().unwrap_or(0);
+        assert!(sent <= 1, "seed {seed}: {url} was called {sent} times by a step that may not be tried twice");
+    }
+    // In calm weather a claimed effect takes place once.
+    if world.gate.struck() == 0 && world.weather().one_in == 0 {
+        for run in runs {
+            let Some(n) = run.case else { continue };
+            let case = world.case_of(n);
+            for (key, url) in &urls {
+                if case.claimed.contains(&url.as_str()) && !case.definition.to_string().contains("max_attempts") {
+                    assert_eq!(times[key], 1, "seed {seed}: {}: {url}", case.name);
+                }
+            }
+        }
+    }
+}
+
+/// A failed run is told of at least once, another never; an emitted event has one key.
+fn events(world: &World, runs: &[Ended]) {
+    let seed = world.seed();
+    let events = lock(&world.bus.events);
+    let mut told: HashMap<&str, u64> = HashMap::new();
+    for event in events.iter().filter(|e| e.detail_type == "Run failed") {
+        *told.entry(event.detail["run"].as_str().unwrap_or_default()).or_default() += 1;
+    }
+    for run in runs {
+        let times = told.get(run.head.id.as_str()).copied().unwrap_or(0);
+        let failed = matches!(run.head.status, RunStatus::Failed | RunStatus::TimedOut);
+        assert_eq!(failed, times > 0, "seed {seed}: a failure event of a run that is {}", run.head.status);
+    }
+    let mut by_key: HashMap<&str, &serde_json::Value> = HashMap::new();
+    for event in events.iter().filter(|e| e.detail_type == "Said") {
+        let Some(chain) = &event.chain else { panic!("seed {seed}: an emitted event without a key") };
+        let before = by_key.insert(&chain.key, &event.detail);
+        assert!(before.is_none_or(|before| *before == event.detail), "seed {seed}: two events under one key");
+    }
+}

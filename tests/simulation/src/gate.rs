@@ -1,0 +1,213 @@
+//! What may happen at every call of every port: another task goes first, the call fails before or after it took place, or the
+//! worker dies or freezes there.
+
+use crate::SimClock;
+use domain::Millis;
+use harness::SeededDraw;
+use runtime::{Clock, Draw};
+use std::future::{pending, poll_fn};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails, and did nothing; sometimes the table says that it is throttled.
+    Before,
+    /// It takes place, and the answer is lost.
+    After,
+    CrashBefore,
+    CrashAfter,
+    /// The worker freezes before it, long enough for others to take over.
+    FreezeBefore,
+    FreezeAfter,
+}
+
+impl Fault {
+    pub const ALL: [Self; 6] = [
+        Self::Before,
+        Self::After,
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::FreezeBefore,
+        Self::FreezeAfter,
+    ];
+}
+
+/// How much goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    /// One call of so many is struck; 0 is never.
+    pub one_in: u64,
+    /// At these calls, this fault.
+    pub at: [Option<(u64, Fault)>; 2],
+    /// No fault strikes after this time.
+    pub until: Millis,
+}
+
+impl Weather {
+    pub const CALM: Self = Self { one_in: 0, at: [None; 2], until: Millis(i64::MAX) };
+}
+
+#[derive(Debug)]
+struct State {
+    weather: Weather,
+    calls: u64,
+    struck: u64,
+    by_fault: [u64; 6],
+    died: bool,
+    parked_until: Option<Millis>,
+    sleepers: Vec<(Millis, Waker)>,
+}
+
+/// The one way to every port.
+#[derive(Debug)]
+pub struct Gate {
+    clock: Arc<SimClock>,
+    draw: SeededDraw,
+    state: Mutex<State>,
+}
+
+/// How a call is told that it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Throttled,
+    Lost,
+}
+
+impl Gate {
+    pub(crate) fn new(clock: Arc<SimClock>, weather: Weather, seed: u64) -> Self {
+        let state = State {
+            weather,
+            calls: 0,
+            struck: 0,
+            by_fault: [0; 6],
+            died: false,
+            parked_until: None,
+            sleepers: Vec::new(),
+        };
+        Self { clock, draw: SeededDraw::new(seed ^ 0xA5A5), state: Mutex::new(state) }
+    }
+
+    /// Makes one call. `errors`: whether an error is an answer that the protocol must bear; with HTTP it is an outcome instead.
+    pub(crate) async fn call<T, E>(
+        &self,
+        errors: bool,
+        apply: impl FnOnce() -> Result<T, E>,
+        failed: impl Fn(Failure) -> E,
+    ) -> Result<T, E> {
+        let fault = self.strike(errors);
+        self.clock.advance(Duration::from_millis(1));
+        others_first().await;
+        match fault {
+            Some(Fault::Before) => {
+                let throttled = self.draw.draw().is_multiple_of(2);
+                return Err(failed(if throttled { Failure::Throttled } else { Failure::Lost }));
+            }
+            Some(Fault::CrashBefore) => self.die().await,
+            Some(Fault::FreezeBefore) => self.freeze().await,
+            _ => {}
+        }
+        let done = apply();
+        match fault {
+            Some(Fault::After) => return Err(failed(Failure::Lost)),
+            Some(Fault::CrashAfter) => self.die().await,
+            Some(Fault::FreezeAfter) => self.freeze().await,
+            _ => {}
+        }
+        done
+    }
+
+    fn strike(&self, errors: bool) -> Option<Fault> {
+        let mut state = self.state();
+        let n = state.calls;
+        state.calls += 1;
+        if self.clock.now() >= state.weather.until {
+            return None;
+        }
+        let planned = state.weather.at.iter().flatten().find(|(at, _)| *at == n).map(|(_, fault)| *fault);
+        let fault = planned.or_else(|| {
+            let one_in = state.weather.one_in;
+            (one_in > 0 && self.draw.draw().is_multiple_of(one_in))
+                .then(|| Fault::ALL[(self.draw.draw() % 6) as usize])
+        })?;
+        if !errors && matches!(fault, Fault::Before | Fault::After) {
+            return None;
+        }
+        state.struck += 1;
+        state.by_fault[Fault::ALL.iter().position(|f| *f == fault).unwrap_or(0)] += 1;
+        Some(fault)
+    }
+
+    async fn die(&self) {
+        self.state().died = true;
+        pending::<()>().await;
+    }
+
+    async fn freeze(&self) {
+        // From seconds to longer than any lease and the queue's visibility.
+        let seconds = [2, 20, 130, 800][(self.draw.draw() % 4) as usize];
+        self.sleep_until(self.clock.now().plus(Duration::from_secs(seconds))).await;
+    }
+
+    /// Parks the task.
+    pub(crate) async fn sleep_until(&self, at: Millis) {
+        poll_fn(|context| {
+            if self.clock.now() >= at {
+                return Poll::Ready(());
+            }
+            let mut state = self.state();
+            state.parked_until = Some(state.parked_until.map_or(at, |until| until.min(at)));
+            state.sleepers.push((at, context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Wakes what has slept long enough.
+    pub(crate) fn wake(&self) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let (over, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.sleepers).into_iter().partition(|(at, _)| *at <= now);
+        state.sleepers = rest;
+        drop(state);
+        over.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Whether the task that was just polled died, and until when it is parked; forgets both.
+    pub(crate) fn after_poll(&self) -> (bool, Option<Millis>) {
+        let mut state = self.state();
+        (std::mem::take(&mut state.died), state.parked_until.take())
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
+    pub(crate) fn struck(&self) -> u64 {
+        self.state().struck
+    }
+
+    pub(crate) fn by_fault(&self) -> [u64; 6] {
+        self.state().by_fault
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets the scheduler choose who goes on.
+async fn others_first() {
+    let mut asked = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut asked, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,367 @@
+//! The ports: each call goes through the gate, then to a model.
+
+use crate::gate::{Failure, Gate};
+use crate::store::MemoryStore;
+use async_trait::async_trait;
+use bytes::Bytes;
+use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
+use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
+use domain::{Millis, OrgId, OrgKey, RunId, limits};
+use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
+use harness::workflows::{DOWN, GET, GONE, POST, SHAKY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use runtime::{Clock, Draw};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use store::{
+    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore, StoreError,
+};
+
+pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Time that goes on when the scheduler says so.
+#[derive(Debug)]
+pub struct SimClock(AtomicI64);
+
+impl SimClock {
+    pub fn at(now: Millis) -> Self {
+        Self(AtomicI64::new(now.0))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_millis() as i64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn advance_to(&self, at: Millis) {
+        self.0.fetch_max(at.0, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Millis {
+        Millis(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Nobody sleeps by the wall's clock here; what waits for this has another way to go on.
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// The store behind the gate.
+#[derive(Debug)]
+pub(crate) struct SimStore {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) model: Arc<Mutex<MemoryStore>>,
+}
+
+fn unreachable(failure: Failure) -> StoreError {
+    match failure {
+        Failure::Throttled => StoreError::Throttled { operation: "simulated" },
+        Failure::Lost => {
+            StoreError::Unavailable { operation: "simulated", reason: "a fault of the simulation".into() }
+        }
+    }
+}
+
+impl SimStore {
+    async fn call<T>(
+        &self,
+        apply: impl FnOnce(&mut MemoryStore) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.gate.call(true, || apply(&mut lock(&self.model)), unreachable).await
+    }
+}
+
+#[async_trait]
+impl RunStore for SimStore {
+    async fn create_run(&self, org: &OrgKey, run: &NewRun) -> Result<Created, StoreError> {
+        self.call(|m| Ok(m.create_run(org, run))).await
+    }
+    async fn head(&self, org: &OrgKey, run: &RunId, _: bool) -> Result<Option<Head>, StoreError> {
+        self.call(|m| Ok(m.head(org, run))).await
+    }
+    async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError> {
+        self.call(|m| Ok(m.journal(org, run, None))).await
+    }
+    async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError> {
+        self.call(|m| Ok(m.journal(org, run, Some(strand)))).await
+    }
+    async fn append(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        strand: &str,
+        segment: &Segment,
+        held: Option<Held>,
+    ) -> Result<Appended, StoreError> {
+        self.call(|m| m.append(org, head, strand, segment, held)).await
+    }
+    async fn claim(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        of: &Attempt<'_>,
+        now: Millis,
+        lease: Duration,
+    ) -> Result<Claim, StoreError> {
+        self.call(|m| Ok(m.claim(org, head, of, now, lease))).await
+    }
+    async fn join(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        block: &str,
+        lane: Option<u16>,
+    ) -> Result<BTreeSet<u16>, StoreError> {
+        self.call(|m| Ok(m.join(org, head, block, lane))).await
+    }
+    async fn abort(&self, org: &OrgKey, run: &RunId, block: &str) -> Result<(), StoreError> {
+        self.call(|m| Ok(m.abort(org, run, block))).await
+    }
+    async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
+        self.call(|m| Ok(m.put_mail(org, head, path, mail))).await
+    }
+    async fn mail(&self, org: &OrgKey, run: &RunId, path: &str) -> Result<Option<Mail>, StoreError> {
+        self.call(|m| Ok(m.mail(org, run, path))).await
+    }
+    async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
+        self.call(|m| Ok(m.mark_running(org, run))).await
+    }
+    async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
+        self.call(|m| Ok(m.mark_waiting(org, run, until))).await
+    }
+    async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
+        self.call(|m| m.finish(org, run, end)).await
+    }
+    async fn clear_outbox(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
+        self.call(|m| Ok(m.clear_outbox(org, run))).await
+    }
+    async fn answer(&self, org: &OrgKey, head: &Head, answer: &Answer) -> Result<(), StoreError> {
+        self.call(|m| Ok(m.answer(org, head, answer))).await
+    }
+    async fn peek_answer(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+    ) -> Result<(Option<Answer>, Option<Head>), StoreError> {
+        self.call(|m| Ok(m.peek_answer(org, run))).await
+    }
+}
+
+#[async_trait]
+impl DueStore for SimStore {
+    async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
+        self.call(|m| Ok(m.put_due(entry, self.clock.now()))).await
+    }
+    async fn delete_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
+        self.call(|m| Ok(m.delete_due(entry))).await
+    }
+    /// A tick makes hundreds of these, all alike: they go through the gate only where there is something.
+    async fn due_in(&self, minute: i64, shard: u8, reading: Reading) -> Result<Vec<DueEntry>, StoreError> {
+        let found = lock(&self.model).due_in(minute, shard, reading, self.clock.now());
+        if found.is_empty() {
+            return Ok(found);
+        }
+        self.call(|m| Ok(m.due_in(minute, shard, reading, self.clock.now()))).await
+    }
+    async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError> {
+        self.call(|m| Ok(m.all_due())).await
+    }
+    async fn low_water(&self) -> Result<LowWater, StoreError> {
+        self.call(|m| Ok(m.low_water())).await
+    }
+    async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError> {
+        self.call(|m| Ok(m.set_low_water(low))).await
+    }
+}
+
+/// A message in the queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) id: u64,
+    pub(crate) body: String,
+    pub(crate) org: OrgId,
+    pub(crate) visible_at: Millis,
+    pub(crate) receives: u32,
+}
+
+/// A standard SQS queue: delays, no order, now and then a message twice, redelivery, dead letters; fair between groups.
+#[derive(Debug)]
+pub struct SimQueue {
+    gate: Arc<Gate>,
+    clock: Arc<SimClock>,
+    draw: harness::SeededDraw,
+    state: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    next: u64,
+    waiting: Vec<Message>,
+    dead: Vec<Message>,
+}
+
+impl SimQueue {
+    pub(crate) fn new(gate: Arc<Gate>, clock: Arc<SimClock>, seed: u64) -> Self {
+        Self { gate, clock, draw: harness::SeededDraw::new(seed ^ 0x51), state: Mutex::default() }
+    }
+
+    fn put(&self, message: &StepMessage, delay: Duration) {
+        assert!(delay <= limits::MAX_QUEUE_DELAY, "SQS takes no delay of {delay:?}");
+        let body = message.encode();
+        assert!(body.len() <= limits::MAX_MESSAGE_BYTES, "a message of {} bytes", body.len());
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        let mut state = lock(&self.state);
+        // Rarely, a standard queue delivers one message more than once.
+        let copies = if self.draw.draw().is_multiple_of(40) { 2 } else { 1 };
+        for _ in 0..copies {
+            let id = state.next;
+            state.next += 1;
+            let visible_at = self.clock.now().plus(Duration::from_secs(seconds));
+            let org = message.org.clone();
+            state.waiting.push(Message { id, body: body.clone(), org, visible_at, receives: 0 });
+        }
+    }
+
+    /// Takes one of the messages that can be received, any of them. What was received too often goes to the dead letters.
+    pub(crate) fn receive(&self, busy: &BTreeMap<OrgId, usize>) -> Option<Message> {
+        let now = self.clock.now();
+        let mut state = lock(&self.state);
+        let visible: Vec<usize> = (0..state.waiting.len()).filter(|i| state.waiting[*i].visible_at <= now).collect();
+        // Fair: groups with fewer messages under way go first.
+        let least = visible.iter().map(|i| busy.get(&state.waiting[*i].org).copied().unwrap_or(0)).min()?;
+        let quiet: Vec<usize> = visible
+            .into_iter()
+            .filter(|i| busy.get(&state.waiting[*i].org).copied().unwrap_or(0) == least)
+            .collect();
+        let pick = quiet[(self.draw.draw() % quiet.len() as u64) as usize];
+        if state.waiting[pick].receives >= limits::MAX_RECEIVE_COUNT {
+            let dead = state.waiting.swap_remove(pick);
+            state.dead.push(dead);
+            return None;
+        }
+        let message = &mut state.waiting[pick];
+        message.receives += 1;
+        message.visible_at = now.plus(limits::QUEUE_VISIBILITY);
+        Some(message.clone())
+    }
+
+    pub(crate) fn dead_letter(&self) -> Option<Message> {
+        lock(&self.state).dead.pop()
+    }
+
+    pub(crate) fn bury(&self, message: Message) {
+        lock(&self.state).dead.push(message);
+    }
+
+    pub(crate) fn delete(&self, id: u64) {
+        lock(&self.state).waiting.retain(|m| m.id != id);
+    }
+
+    /// When the next message can be received.
+    pub(crate) fn next_at(&self) -> Option<Millis> {
+        lock(&self.state).waiting.iter().map(|m| m.visible_at).min()
+    }
+
+    /// Loses a message, as no queue should: what the sweeper is for.
+    pub(crate) fn lose(&self, pick: u64) {
+        let mut state = lock(&self.state);
+        if !state.waiting.is_empty() {
+            let at = (pick % state.waiting.len() as u64) as usize;
+            state.waiting.swap_remove(at);
+        }
+    }
+}
+
+#[async_trait]
+impl StepQueue for SimQueue {
+    async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
+        let failed = |_| QueueError::new("simulated", "a fault of the simulation");
+        self.gate.call(true, || Ok(self.put(message, delay)), failed).await
+    }
+
+    async fn backlog(&self) -> Result<u64, QueueError> {
+        Ok(lock(&self.state).waiting.len() as u64)
+    }
+}
+
+/// A bus that keeps everything.
+#[derive(Debug)]
+pub struct SimBus {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) events: Mutex<Vec<BusEvent>>,
+}
+
+#[async_trait]
+impl EventBus for SimBus {
+    async fn put(&self, events: &[BusEvent]) -> Result<Vec<String>, BusError> {
+        let failed = |_| BusError::new(events.len(), "a fault of the simulation");
+        let apply = || {
+            lock(&self.events).extend_from_slice(events);
+            Ok(events.iter().map(|_| "event".to_owned()).collect())
+        };
+        self.gate.call(true, apply, failed).await
+    }
+}
+
+/// An effect as the other side saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Effect {
+    pub(crate) url: String,
+    pub(crate) key: String,
+    pub(crate) body: Bytes,
+}
+
+/// The other side: answers by the address.
+#[derive(Debug)]
+pub struct SimHttp {
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) effects: Mutex<Vec<Effect>>,
+    pub(crate) seen: Mutex<HashMap<String, u32>>,
+}
+
+impl SimHttp {
+    fn answer(&self, request: &HttpRequest) -> (u16, Value) {
+        let key = request.headers.get("idempotency-key").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let effect = Effect { url: request.url.clone(), key: key.to_owned(), body: request.body.clone() };
+        lock(&self.effects).push(effect);
+        let mut seen = lock(&self.seen);
+        let times = seen.entry(key.to_owned()).or_default();
+        *times += 1;
+        match request.url.as_str() {
+            GET => (200, json!({"n": 2})),
+            POST => (201, json!({"id": "c1"})),
+            SHAKY if *times == 1 => (503, json!("busy")),
+            SHAKY => (200, json!("at last")),
+            DOWN => (500, json!("down")),
+            GONE => (404, json!("gone")),
+            _ => (200, json!({})),
+        }
+    }
+}
+
+#[async_trait]
+impl HttpPort for SimHttp {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
+        let url = request.url.clone();
+        let lost =
+            |_| EgressError::ConnectionLost { host: "example.com".into(), reason: "simulated".into() };
+        let (status, body) = self.gate.call(false, || Ok(self.answer(&request)), lost).await?;
+        let json = HeaderValue::from_static("application/json");
+        Ok(HttpResponse {
+            status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
+            headers: HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]),
+            body: Bytes::from(body.to_string()),
+            url,
+            redirects: 0,
+        })
+    }
+}

@@ -1,0 +1,305 @@
+//! A model of the tables: what `Store` does on DynamoDB, on maps. The conformance test holds the two side by side.
+
+use domain::run::{Answer, End, Entry, Head, Mail, NewRun, RunStatus, Segment, SettledBy};
+use domain::{Millis, OrgId, OrgKey, RunId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+use store::{
+    Appended, Attempt, Claim, ClaimView, Created, DueEntry, Held, Journal, LowWater, Reading, StoreError,
+};
+
+/// A fault of a store that keeps less than it promises: the simulation must notice each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// The journal write asks for nothing: the last outcome stays.
+    JournalOverwrites,
+    /// A live claim is given to whoever asks.
+    ClaimsAreShared,
+    /// Who lost its claim may still record.
+    FencesAreIgnored,
+    /// A run that has ended is ended again.
+    EndsAreOverwritten,
+    /// A join counts arrivals instead of strands.
+    JoinsCount,
+    /// The last answer to a step stays.
+    AnswersAreOverwritten,
+    /// A start writes over the run that is there.
+    StartsOverwrite,
+    /// A due entry that is put is not there.
+    DueEntriesGetLost,
+    /// A strand's journal holds the whole run's.
+    OutboxIsForgotten,
+    /// The low-water mark moves on whatever was looked at.
+    JournalReadsAreStale,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    head: Option<Head>,
+    journal: BTreeMap<String, Item>,
+    joins: BTreeMap<String, (BTreeSet<u16>, u16)>,
+    mail: BTreeMap<String, Mail>,
+    answer: Option<Answer>,
+}
+
+#[derive(Debug, Clone)]
+enum Item {
+    Claim { view: ClaimView, fence: u32 },
+    Segment(Vec<Entry>),
+}
+
+/// All items, and what was ever done to them.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    runs: HashMap<(OrgId, RunId), Partition>,
+    due: BTreeMap<(i64, u8), BTreeMap<String, (DueEntry, Millis)>>,
+    low: LowWater,
+    bug: Option<Bug>,
+    /// How often each key outside a run's own partition was written.
+    pub(crate) shared_writes: HashMap<String, u64>,
+}
+
+fn sort(of: &Attempt<'_>) -> String {
+    let Attempt { strand, path, attempt } = of;
+    if strand.is_empty() { format!("j#{path}#{attempt}") } else { format!("l#{strand}|{path}#{attempt}") }
+}
+
+impl MemoryStore {
+    pub fn new(bug: Option<Bug>) -> Self {
+        Self { bug, ..Self::default() }
+    }
+
+    fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    fn of(&mut self, org: &OrgKey, run: &RunId) -> &mut Partition {
+        self.runs.entry((org.org().clone(), run.clone())).or_default()
+    }
+
+    pub fn create_run(&mut self, org: &OrgKey, run: &NewRun) -> Created {
+        let overwrite = self.has(Bug::StartsOverwrite);
+        let slot = &mut self.of(org, &run.id).head;
+        match slot {
+            Some(head) if !overwrite => Created::Existing(Box::new(head.clone())),
+            _ => {
+                *slot = Some(Head::begin(org.org(), run));
+                Created::New
+            }
+        }
+    }
+
+    pub fn head(&mut self, org: &OrgKey, run: &RunId) -> Option<Head> {
+        self.of(org, run).head.clone()
+    }
+
+    pub fn journal(&mut self, org: &OrgKey, run: &RunId, strand: Option<&str>) -> Journal {
+        let stale = self.has(Bug::JournalReadsAreStale);
+        let prefix = match strand {
+            None => String::new(),
+            Some("") => "j#".to_owned(),
+            Some(strand) => format!("l#{strand}|"),
+        };
+        let mut journal = Journal::default();
+        let items = &self.of(org, run).journal;
+        let newest = items.values().filter_map(Item::finished_at).max();
+        for (_, item) in items.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix)) {
+            match item {
+                Item::Segment(_) if stale && item.finished_at() == newest => {}
+                Item::Segment(entries) => journal.entries.extend(entries.iter().cloned()),
+                Item::Claim { view, .. } => journal.claims.push(view.clone()),
+            }
+        }
+        journal.entries.sort_by_key(|e| (e.finished_at, e.attempt));
+        journal
+    }
+
+    pub fn append(
+        &mut self,
+        org: &OrgKey,
+        head: &Head,
+        strand: &str,
+        segment: &Segment,
+        held: Option<Held>,
+    ) -> Result<Appended, StoreError> {
+        let (overwrites, no_fences) = (self.has(Bug::JournalOverwrites), self.has(Bug::FencesAreIgnored));
+        let (path, attempt) = segment.key().ok_or(StoreError::Corrupt("segment"))?;
+        let key = sort(&Attempt { strand, path, attempt });
+        let journal = &mut self.of(org, &head.id).journal;
+        let won = match (journal.get(&key), held) {
+            _ if overwrites => true,
+            (None, None) => true,
+            (Some(Item::Claim { fence, .. }), Some(held)) => no_fences || *fence == held.fence,
+            (Some(Item::Segment(_)), Some(_)) => no_fences,
+            (None, Some(_)) => return Err(StoreError::Corrupt("segment")),
+            (Some(_), None) => false,
+        };
+        if won {
+            journal.insert(key, Item::Segment(segment.entries.clone()));
+            return Ok(Appended::Won);
+        }
+        Ok(match &journal[&key] {
+            Item::Segment(entries) => Appended::Lost(Segment { entries: entries.clone() }),
+            Item::Claim { view, .. } => Appended::Superseded { until: view.until },
+        })
+    }
+
+    pub fn claim(
+        &mut self,
+        org: &OrgKey,
+        head: &Head,
+        of: &Attempt<'_>,
+        now: Millis,
+        lease: Duration,
+    ) -> Claim {
+        let shared = self.has(Bug::ClaimsAreShared);
+        let key = sort(of);
+        let journal = &mut self.of(org, &head.id).journal;
+        let (fence, taken_over) = match journal.get(&key) {
+            None => (1, false),
+            Some(Item::Segment(entries)) => return Claim::Done(Segment { entries: entries.clone() }),
+            Some(Item::Claim { fence, .. }) if shared => (*fence, false),
+            Some(Item::Claim { view, .. }) if view.until > now => return Claim::Busy { until: view.until },
+            Some(Item::Claim { fence, .. }) => (fence + 1, true),
+        };
+        let view = ClaimView {
+            strand: of.strand.to_owned(),
+            path: of.path.to_owned(),
+            attempt: of.attempt,
+            since: now,
+            until: now.plus(lease),
+        };
+        journal.insert(key, Item::Claim { view, fence });
+        Claim::Ours { held: Held { fence }, taken_over }
+    }
+
+    pub fn join(&mut self, org: &OrgKey, head: &Head, block: &str, lane: Option<u16>) -> BTreeSet<u16> {
+        let counts = self.has(Bug::JoinsCount);
+        let joins = &mut self.of(org, &head.id).joins;
+        let Some(lane) = lane else { return joins.get(block).map(|(set, _)| set.clone()).unwrap_or_default() };
+        let (set, arrivals) = joins.entry(block.to_owned()).or_default();
+        *arrivals += 1;
+        set.insert(if counts { *arrivals - 1 } else { lane });
+        set.clone()
+    }
+
+    pub fn abort(&mut self, org: &OrgKey, run: &RunId, block: &str) {
+        if let Some(head) = self.of(org, run).head.as_mut().filter(|head| head.finished_at.is_none())
+            && !head.aborted.iter().any(|b| b == block)
+        {
+            head.aborted.push(block.to_owned());
+            head.aborted.sort();
+        }
+    }
+
+    pub fn put_mail(&mut self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Mail {
+        let overwritten = self.has(Bug::AnswersAreOverwritten);
+        let letters = &mut self.of(org, &head.id).mail;
+        if overwritten {
+            letters.insert(path.to_owned(), mail.clone());
+        }
+        letters.entry(path.to_owned()).or_insert_with(|| mail.clone()).clone()
+    }
+
+    pub fn mail(&mut self, org: &OrgKey, run: &RunId, path: &str) -> Option<Mail> {
+        self.of(org, run).mail.get(path).cloned()
+    }
+
+    pub fn mark_running(&mut self, org: &OrgKey, run: &RunId) {
+        if let Some(head) = self.of(org, run).head.as_mut().filter(|h| h.status == RunStatus::Queued) {
+            head.status = RunStatus::Running;
+        }
+    }
+
+    pub fn mark_waiting(&mut self, org: &OrgKey, run: &RunId, until: Millis) {
+        if let Some(head) = self.of(org, run).head.as_mut().filter(|h| h.finished_at.is_none()) {
+            head.status = RunStatus::Waiting;
+            head.wake_at = Some(until);
+        }
+    }
+
+    pub fn finish(&mut self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
+        let (overwrites, forgets) = (self.has(Bug::EndsAreOverwritten), self.has(Bug::OutboxIsForgotten));
+        let head = self.of(org, run).head.as_mut().ok_or(StoreError::Corrupt("head"))?;
+        if head.finished_at.is_some() && !overwrites {
+            return Ok(SettledBy::Another(Box::new(head.clone())));
+        }
+        head.status = end.status;
+        head.finished_at = Some(end.at);
+        head.wake_at = None;
+        head.error = end.error.clone().or(head.error.take());
+        head.output = end.output.clone().or(head.output.take());
+        if !end.outbox.is_empty() && !forgets {
+            head.outbox.clone_from(&end.outbox);
+        }
+        Ok(SettledBy::Us)
+    }
+
+    pub fn clear_outbox(&mut self, org: &OrgKey, run: &RunId) {
+        if let Some(head) = self.of(org, run).head.as_mut() {
+            head.outbox.clear();
+        }
+    }
+
+    pub fn answer(&mut self, org: &OrgKey, head: &Head, answer: &Answer) {
+        self.of(org, &head.id).answer.get_or_insert_with(|| answer.clone());
+    }
+
+    pub fn peek_answer(&mut self, org: &OrgKey, run: &RunId) -> (Option<Answer>, Option<Head>) {
+        let partition = self.of(org, run);
+        (partition.answer.clone(), partition.head.clone())
+    }
+
+    pub fn put_due(&mut self, entry: &DueEntry, now: Millis) {
+        if self.has(Bug::DueEntriesGetLost) {
+            return;
+        }
+        let minute = self.due.entry((entry.minute(), entry.shard())).or_default();
+        minute.insert(Self::due_key(entry), (entry.clone(), now));
+    }
+
+    pub fn delete_due(&mut self, entry: &DueEntry) {
+        if let Some(minute) = self.due.get_mut(&(entry.minute(), entry.shard())) {
+            minute.remove(&Self::due_key(entry));
+        }
+    }
+
+    /// What was written within the last second is missing from a read that is not strong.
+    pub fn due_in(&self, minute: i64, shard: u8, reading: Reading, now: Millis) -> Vec<DueEntry> {
+        let entries = self.due.get(&(minute, shard)).into_iter().flat_map(BTreeMap::values);
+        let there =
+            |written: &Millis| reading == Reading::Strong || written.until(now) >= Duration::from_secs(1);
+        entries.filter(|(_, written)| there(written)).map(|(entry, _)| entry.clone()).collect()
+    }
+
+    pub fn all_due(&self) -> Vec<DueEntry> {
+        self.due.values().flat_map(BTreeMap::values).map(|(entry, _)| entry.clone()).collect()
+    }
+
+    pub fn low_water(&self) -> LowWater {
+        self.low.clone()
+    }
+
+    pub fn set_low_water(&mut self, low: &LowWater) {
+        *self.shared_writes.entry("low".to_owned()).or_default() += 1;
+        self.low = low.clone();
+    }
+
+    fn due_key(entry: &DueEntry) -> String {
+        format!("{}#{}#{:?}#{}", entry.org.org(), entry.run, entry.kind, entry.strand)
+    }
+
+    /// Every run, whole.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &Head> {
+        self.runs.values().filter_map(|p| p.head.as_ref())
+    }
+}
+
+impl Item {
+    fn finished_at(&self) -> Option<Millis> {
+        match self {
+            Self::Segment(entries) => entries.last().map(|e| e.finished_at),
+            Self::Claim { .. } => None,
+        }
+    }
+}

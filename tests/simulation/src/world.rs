@@ -1,0 +1,601 @@
+//! One world: some runs, the functions' own code, a scheduler that lets one task at a time take one step.
+
+use crate::check;
+use crate::gate::{Fault, Gate, Weather};
+use crate::ports::{Message, SimBus, SimClock, SimHttp, SimQueue, SimStore, lock};
+use crate::store::{Bug, MemoryStore};
+use async_trait::async_trait;
+use dispatch::{Plans, StartRequest, Starter};
+use domain::id::digest16;
+use domain::run::{Head, Mail, MailKind, Mark};
+use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
+use executor::ChainBudget;
+use guard::{Guard, GuardConfig};
+use harness::workflows::{Case, cases, each, get, map, workflow};
+use harness::{START, SeededDraw};
+use runtime::sqs::Record;
+use runtime::{Clock, Draw};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use store::{Current, Journal, LowWater, StoreError, WorkflowStore, WorkflowVersion};
+
+const MINUTE: i64 = 60_000;
+/// From when the faults stop, every run ends within so many ticks of the timer.
+const TICKS: i64 = 400;
+
+/// The workflows that are simulated, saved once.
+#[derive(Debug)]
+pub struct Library {
+    pub cases: Vec<Case>,
+    ids: Vec<WorkflowId>,
+    documents: HashMap<WorkflowId, Value>,
+    guard: Guard,
+    /// What each workflow comes to when nothing goes wrong.
+    expected: Mutex<HashMap<usize, Arc<Outcome>>>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) status: String,
+    /// The final mark of every step instance.
+    pub(crate) steps: BTreeMap<String, String>,
+}
+
+#[async_trait]
+impl WorkflowStore for Library {
+    async fn version(
+        &self,
+        _: &OrgKey,
+        workflow: &WorkflowId,
+        version: u32,
+    ) -> Result<Option<WorkflowVersion>, StoreError> {
+        Ok(self.documents.get(workflow).map(|document| WorkflowVersion {
+            version,
+            document: document.clone(),
+            created_at: START,
+            hooks: BTreeMap::new(),
+        }))
+    }
+
+    async fn current(&self, _: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
+        Ok(self.documents.contains_key(workflow).then_some(Current { version: 1, enabled: true }))
+    }
+}
+
+impl Library {
+    pub fn new() -> Arc<Self> {
+        let mut cases = cases();
+        let child = workflow(json!([
+            get("fetch", harness::workflows::GET),
+            {"id": "done", "type": "stop", "output": {"n": "{{ steps.fetch.body.n }}"}},
+        ]));
+        let called = id(&child);
+        let call = json!({"id": "call", "type": "workflow", "workflow": called.as_str(), "input": {"a": 1}});
+        let case = |name, steps| Case {
+            name,
+            definition: workflow(steps),
+            status: "succeeded",
+            claimed: &[],
+            at_most_once: None,
+        };
+        cases.push(Case { name: "a called workflow", definition: child, ..case("", json!([])) });
+        cases.push(case("a call", json!([call, map("after", json!("{{ steps.call.output.n }}"))])));
+        cases.push(case(
+            "calls in a loop",
+            json!([each("each", json!([1, 2, 3]), 2, json!([call])), map("after", json!("{{ $count(steps.each) }}"))]),
+        ));
+        cases.push(case(
+            "a callback that comes",
+            json!([
+                {"id": "answer", "type": "wait", "callback": true, "timeout": "PT6H"},
+                map("after", json!("{{ steps.answer.body }}")),
+            ]),
+        ));
+        cases.push(case(
+            "approvals that are given",
+            json!([
+                each("each", json!([1, 2]), 2, json!([
+                    {"id": "answer", "type": "approval", "to": [], "title": "?", "timeout": "PT6H"},
+                    map("gives", json!("{{ steps.answer.decision }}")),
+                ])),
+                map("after", json!("{{ steps.each }}")),
+            ]),
+        ));
+        let ids: Vec<WorkflowId> = cases.iter().map(|case| id(&case.definition)).collect();
+        let documents = ids.iter().cloned().zip(cases.iter().map(|c| c.definition.clone())).collect();
+        let guard = Guard::new(GuardConfig::default());
+        Arc::new(Self { cases, ids, documents, guard, expected: Mutex::default() })
+    }
+
+    /// What a case comes to in calm weather.
+    pub(crate) fn expected(self: &Arc<Self>, plans: &Plans, case: usize) -> Arc<Outcome> {
+        if let Some(known) = lock(&self.expected).get(&case) {
+            return known.clone();
+        }
+        let scenario = Scenario { cases: vec![case], ..Scenario::calm(1) };
+        let mut world = World::new(self, plans, &scenario);
+        world.run();
+        let runs = world.ended();
+        let outcome = Arc::new(outcome(&runs[0].head, &runs[0].journal));
+        assert_eq!(outcome.status, self.cases[case].status, "{}: {:?}", self.cases[case].name, runs[0].head.error);
+        lock(&self.expected).insert(case, outcome.clone());
+        outcome
+    }
+}
+
+fn id(definition: &Value) -> WorkflowId {
+    WorkflowId::from_bytes(digest16(&[&definition.to_string()]))
+}
+
+/// Final marks, without what differs from run to run.
+pub(crate) fn outcome(head: &Head, journal: &Journal) -> Outcome {
+    let mut steps = BTreeMap::new();
+    for entry in &journal.entries {
+        let mark = match &entry.mark {
+            Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Forked { .. } => continue,
+            Mark::Waiting { .. } => "waited".to_owned(),
+            Mark::Failed(error) => format!("failed {}", error.code),
+            other => {
+                let text = serde_json::to_string(other).unwrap_or_default();
+                // Ids and times are of the run.
+                if ["run_", "20"].iter().any(|s| text.contains(s)) { "succeeded".to_owned() } else { text }
+            }
+        };
+        steps.insert(entry.path.clone(), mark);
+    }
+    Outcome { status: head.status.as_str().to_owned(), steps }
+}
+
+/// What one world is to go through.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub seed: u64,
+    /// The case of each run.
+    pub cases: Vec<usize>,
+    pub weather: Weather,
+    pub budget: ChainBudget,
+    /// How many messages are under way at the same time.
+    pub workers: usize,
+    /// One message of so many gets lost outright; 0 is none.
+    pub lost: u64,
+    pub bug: Option<Bug>,
+}
+
+impl Scenario {
+    pub fn calm(seed: u64) -> Self {
+        Self {
+            seed,
+            cases: Vec::new(),
+            weather: Weather::CALM,
+            budget: ChainBudget::default(),
+            workers: 4,
+            lost: 0,
+            bug: None,
+        }
+    }
+}
+
+/// What became of a world.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Report {
+    pub runs: u64,
+    pub calls: u64,
+    pub struck: u64,
+    pub by_fault: [u64; 6],
+    pub dead_letters: u64,
+}
+
+enum Work {
+    Step(Message),
+    Tick,
+    DeadLetter(Message),
+    Start(usize),
+    Answer,
+}
+
+struct Task {
+    work: Work,
+    future: Pin<Box<dyn Future<Output = bool> + Send>>,
+    parked_until: Option<Millis>,
+}
+
+/// A run as it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) head: Head,
+    pub(crate) journal: Journal,
+    pub(crate) case: Option<usize>,
+}
+
+pub(crate) struct World {
+    library: Arc<Library>,
+    scenario: Scenario,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) gate: Arc<Gate>,
+    model: Arc<Mutex<MemoryStore>>,
+    queue: Arc<SimQueue>,
+    pub(crate) bus: Arc<SimBus>,
+    pub(crate) http: Arc<SimHttp>,
+    executor: Arc<executor::App>,
+    timer: timer::App,
+    deadletter: deadletter::App,
+    starter: Starter,
+    plans: Plans,
+    draw: SeededDraw,
+    tasks: Vec<Task>,
+    /// The runs that were asked for: organisation, case, key.
+    wanted: Vec<(OrgKey, usize, String)>,
+    to_start: Vec<usize>,
+    started: BTreeMap<usize, RunId>,
+    next_tick: Millis,
+    pub(crate) dead_letters: u64,
+}
+
+/// Simulates one world and checks it. Panics, naming the seed, when a promise is broken.
+pub fn simulate(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> Report {
+    let expected: Vec<Arc<Outcome>> =
+        scenario.cases.iter().map(|case| library.expected(plans, *case)).collect();
+    let mut world = World::new(library, plans, scenario);
+    world.run();
+    check::all(&world, &expected);
+    Report {
+        runs: scenario.cases.len() as u64,
+        calls: world.gate.calls(),
+        struck: world.gate.struck(),
+        by_fault: world.gate.by_fault(),
+        dead_letters: world.dead_letters,
+    }
+}
+
+impl World {
+    fn new(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> Self {
+        let seed = scenario.seed;
+        let clock = Arc::new(SimClock::at(START));
+        let gate = Arc::new(Gate::new(clock.clone(), scenario.weather, seed));
+        let mut model = MemoryStore::new(scenario.bug);
+        model.set_low_water(&LowWater::up_to(START.0.div_euclid(MINUTE)));
+        let model = Arc::new(Mutex::new(model));
+        let store = Arc::new(SimStore { gate: gate.clone(), clock: clock.clone(), model: model.clone() });
+        let queue = Arc::new(SimQueue::new(gate.clone(), clock.clone(), seed));
+        let bus = Arc::new(SimBus { gate: gate.clone(), events: Mutex::default() });
+        let http =
+            Arc::new(SimHttp { gate: gate.clone(), effects: Mutex::default(), seen: Mutex::default() });
+        let executor = Arc::new(executor::App {
+            runs: store.clone(),
+            due: store.clone(),
+            queue: queue.clone(),
+            bus: bus.clone(),
+            http: http.clone(),
+            plans: plans.clone(),
+            guard: library.guard.clone(),
+            clock: clock.clone(),
+            draw: Arc::new(SeededDraw::new(seed ^ 0x77)),
+            budget: scenario.budget,
+            public_url: "http://patchbay.test".into(),
+        });
+        let timer = timer::App {
+            runs: store.clone(),
+            due: store.clone(),
+            queue: queue.clone(),
+            bus: bus.clone(),
+            clock: clock.clone(),
+        };
+        let deadletter =
+            deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
+        let orgs = [1, 2].map(|n| OrgKey::verified(OrgId::from_bytes([n; 16]), Provenance::Token));
+        let wanted: Vec<_> = scenario
+            .cases
+            .iter()
+            .enumerate()
+            .map(|(n, case)| (orgs[usize::from(n % 5 == 0)].clone(), *case, format!("key-{n}")))
+            .collect();
+        Self {
+            library: library.clone(),
+            scenario: scenario.clone(),
+            to_start: (0..wanted.len()).rev().collect(),
+            wanted,
+            started: BTreeMap::new(),
+            starter: Starter::new(store.clone(), store, queue.clone()),
+            plans: plans.clone(),
+            draw: SeededDraw::new(seed),
+            tasks: Vec::new(),
+            next_tick: Millis((START.0.div_euclid(MINUTE) + 1) * MINUTE),
+            dead_letters: 0,
+            clock,
+            gate,
+            model,
+            queue,
+            bus,
+            http,
+            executor,
+            timer,
+            deadletter,
+        }
+    }
+
+    /// Goes on until every run has ended.
+    fn run(&mut self) {
+        loop {
+            self.gate.wake();
+            self.enlist();
+            let now = self.clock.now();
+            let ready: Vec<usize> = (0..self.tasks.len())
+                .filter(|i| self.tasks[*i].parked_until.is_none_or(|until| until <= now))
+                .collect();
+            if ready.is_empty() {
+                if self.is_over() {
+                    return;
+                }
+                self.pass();
+                continue;
+            }
+            let pick = ready[(self.draw.draw() % ready.len() as u64) as usize];
+            self.step(pick);
+        }
+    }
+
+    /// Takes on what there is to do, as far as there are workers.
+    fn enlist(&mut self) {
+        let now = self.clock.now();
+        if self.next_tick <= now && !self.tasks.iter().any(|t| matches!(t.work, Work::Tick)) {
+            while self.next_tick <= now {
+                self.next_tick = Millis(self.next_tick.0 + MINUTE);
+            }
+            let app = self.timer.clone();
+            self.spawn(Work::Tick, async move { timer::tick(&app).await.is_ok() });
+        }
+        while self.tasks.len() < self.scenario.workers {
+            if let Some(letter) = self.queue.dead_letter() {
+                self.dead_letters += 1;
+                let (app, body) = (self.deadletter.clone(), letter.body.clone());
+                self.spawn(Work::DeadLetter(letter), async move {
+                    deadletter::one(&app, &body).await.is_ok()
+                });
+                continue;
+            }
+            if let Some(n) = self.to_start.pop() {
+                self.start(n);
+                continue;
+            }
+            let mut busy = BTreeMap::new();
+            for task in &self.tasks {
+                if let Work::Step(message) = &task.work {
+                    *busy.entry(message.org.clone()).or_default() += 1;
+                }
+            }
+            let Some(message) = self.queue.receive(&busy) else { break };
+            let record = Record {
+                id: message.id.to_string(),
+                body: message.body.clone(),
+                receive_count: message.receives,
+            };
+            let (app, deadline) = (self.executor.clone(), now.plus(limits::EXECUTOR_TIMEOUT));
+            self.spawn(Work::Step(message), async move { executor::one(&app, &record, deadline).await.is_ok() });
+        }
+    }
+
+    fn start(&mut self, n: usize) {
+        let (org, case, key) = self.wanted[n].clone();
+        let (starter, plans, now) = (self.starter.clone(), self.plans.clone(), self.clock.now());
+        let workflow = self.library.ids[case].clone();
+        let run = RunId::derive(org.org(), &format!("{workflow}/manual"), &key);
+        self.started.insert(n, run);
+        self.spawn(Work::Start(n), async move {
+            let Ok(plan) = plans.get(&org, &workflow, 1).await else { return false };
+            let request = StartRequest {
+                org: &org,
+                workflow: &workflow,
+                version: 1,
+                plan: &plan,
+                trigger: "manual",
+                key: &key,
+                input: json!({"n": 1}),
+                depth: 0,
+                now,
+            };
+            starter.start(request).await.is_ok()
+        });
+        // Whoever was told nothing starts again; some do without need.
+        if self.draw.draw().is_multiple_of(10) {
+            self.to_start.push(n);
+        }
+        let answers = self.library.cases[case].definition.to_string().contains("\"answer\"")
+            && self.library.cases[case].name.ends_with("that comes")
+            || self.library.cases[case].name.ends_with("that are given");
+        if answers {
+            self.answer(n);
+        }
+    }
+
+    /// Somebody answers the steps of a run that wait, some time or other, perhaps twice.
+    fn answer(&mut self, n: usize) {
+        let (org, case, _) = self.wanted[n].clone();
+        let run = self.started[&n].clone();
+        let each = self.library.cases[case].name.ends_with("given");
+        let paths: &[&str] = if each { &["each[0].answer", "each[1].answer"] } else { &["answer"] };
+        for path in paths {
+            let minutes = self.draw.draw() % 40;
+            let at = self.clock.now().plus(Duration::from_secs(minutes * 60 + 1));
+            let (app, org, run, path) = (self.executor.clone(), org.clone(), run.clone(), (*path).to_owned());
+            let (gate, clock) = (self.gate.clone(), self.clock.clone());
+            let kind = if each { MailKind::Approved } else { MailKind::Resumed };
+            self.spawn(Work::Answer, async move {
+                gate.sleep_until(at).await;
+                // Until it is told that it worked.
+                loop {
+                    let mail = Mail { kind, payload: json!("yes"), at: clock.now(), by: None };
+                    let taken =
+                        dispatch::answer_step(&*app.runs, &*app.queue, &app.plans, &org, &run, &path, &mail).await;
+                    if taken.is_ok() {
+                        return true;
+                    }
+                    gate.sleep_until(clock.now().plus(Duration::from_secs(5))).await;
+                }
+            });
+        }
+    }
+
+    fn spawn(&mut self, work: Work, future: impl Future<Output = bool> + Send + 'static) {
+        self.tasks.push(Task { work, future: Box::pin(future), parked_until: None });
+    }
+
+    /// One task takes one step.
+    fn step(&mut self, pick: usize) {
+        let task = &mut self.tasks[pick];
+        task.parked_until = None;
+        let polled = task.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let (died, parked) = self.gate.after_poll();
+        let done = match polled {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending if died => Some(false),
+            Poll::Pending => {
+                self.tasks[pick].parked_until = parked;
+                None
+            }
+        };
+        let Some(done) = done else { return };
+        let task = self.tasks.swap_remove(pick);
+        match task.work {
+            Work::Step(message) if done => self.queue.delete(message.id),
+            // A message that failed comes again when its visibility is over.
+            Work::Step(_) | Work::Tick => {}
+            Work::DeadLetter(message) if !done => self.queue.bury(message),
+            Work::Start(n) if !done => self.to_start.push(n),
+            // Whoever answers and dies is a browser that is closed: asked again in the next life.
+            Work::Answer if !done => {
+                let answering = self.started.keys().copied().collect::<Vec<_>>();
+                for n in answering {
+                    let name = self.library.cases[self.wanted[n].1].name;
+                    if name.ends_with("that comes") || name.ends_with("that are given") {
+                        self.answer(n);
+                    }
+                }
+            }
+            Work::DeadLetter(_) | Work::Start(_) | Work::Answer => {}
+        }
+        if self.scenario.lost > 0
+            && self.clock.now() < self.scenario.weather.until
+            && self.draw.draw().is_multiple_of(self.scenario.lost)
+        {
+            self.queue.lose(self.draw.draw());
+        }
+    }
+
+    /// Nothing can be done now: time goes on to where something can.
+    fn pass(&mut self) {
+        let parked = self.tasks.iter().filter_map(|t| t.parked_until).min();
+        let next = [self.queue.next_at(), parked, Some(self.next_tick)].into_iter().flatten().min();
+        let next = next.unwrap_or(self.next_tick);
+        self.clock.advance_to(next.max(self.clock.now()));
+        let calm_since = self.scenario.weather.until.min(Millis(START.0 + 6 * 60 * MINUTE));
+        assert!(
+            self.clock.now().0 < calm_since.0 + TICKS * MINUTE,
+            "seed {}: a run has not ended {TICKS} ticks after the faults stopped: {:?}",
+            self.scenario.seed,
+            self.unfinished()
+        );
+    }
+
+    fn unfinished(&self) -> Vec<String> {
+        let model = lock(&self.model);
+        let open = model.heads().filter(|h| !h.status.is_terminal() || !h.outbox.is_empty());
+        open.map(|h| format!("{} {} {:?}", self.name_of(&h.workflow), h.status, h.outbox)).collect()
+    }
+
+    fn name_of(&self, workflow: &WorkflowId) -> &'static str {
+        let at = self.library.ids.iter().position(|id| id == workflow);
+        at.map_or("?", |at| self.library.cases[at].name)
+    }
+
+    fn is_over(&self) -> bool {
+        let model = lock(&self.model);
+        self.to_start.is_empty()
+            && !self.tasks.iter().any(|t| !matches!(t.work, Work::Tick))
+            && self.started.len() == self.wanted.len()
+            && model.heads().all(|h| h.status.is_terminal() && h.outbox.is_empty())
+            && model.heads().count() >= self.wanted.len()
+    }
+
+    /// Every run, the ones that were asked for first and in that order.
+    pub(crate) fn ended(&self) -> Vec<Ended> {
+        let mut model = lock(&self.model);
+        let heads: Vec<Head> = model.heads().cloned().collect();
+        let mut ended: Vec<Ended> = heads
+            .into_iter()
+            .map(|head| {
+                let org = OrgKey::verified(head.org.clone(), Provenance::Message);
+                let journal = model.journal(&org, &head.id, None);
+                let case = self.started.iter().find(|(_, run)| **run == head.id).map(|(n, _)| *n);
+                Ended { head, journal, case }
+            })
+            .collect();
+        ended.sort_by_key(|run| run.case.unwrap_or(usize::MAX));
+        ended
+    }
+
+    pub(crate) fn case_of(&self, n: usize) -> &Case {
+        &self.library.cases[self.wanted[n].1]
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.scenario.seed
+    }
+
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted.len()
+    }
+
+    pub(crate) fn shared_writes(&self) -> HashMap<String, u64> {
+        lock(&self.model).shared_writes.clone()
+    }
+
+    pub(crate) fn ticks(&self) -> u64 {
+        (START.until(self.clock.now()).as_millis() as i64 / MINUTE) as u64 + 2
+    }
+
+    pub(crate) fn weather(&self) -> Weather {
+        self.scenario.weather
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("seed", &self.scenario.seed).finish_non_exhaustive()
+    }
+}
+
+/// Draws a scenario of so many runs from a seed.
+impl Scenario {
+    pub fn stormy(seed: u64, cases: usize, runs: usize) -> Self {
+        let draw = SeededDraw::new(seed);
+        let minutes = 5 + draw.draw() % 60;
+        Self {
+            seed,
+            cases: (0..runs).map(|_| (draw.draw() % cases as u64) as usize).collect(),
+            weather: Weather {
+                one_in: [12, 25, 60, 200][(draw.draw() % 4) as usize],
+                at: [None; 2],
+                until: START.plus(Duration::from_secs(minutes * 60)),
+            },
+            budget: if draw.draw().is_multiple_of(3) {
+                ChainBudget { steps: 1, ..ChainBudget::default() }
+            } else {
+                ChainBudget::default()
+            },
+            workers: 2 + (draw.draw() % 8) as usize,
+            lost: [0, 0, 150][(draw.draw() % 3) as usize],
+            bug: None,
+        }
+    }
+
+    /// One run of a case with faults at one or two calls.
+    pub fn struck(case: usize, at: [Option<(u64, Fault)>; 2], seed: u64) -> Self {
+        let weather = Weather { one_in: 0, at, until: Millis(i64::MAX) };
+        Self { cases: vec![case], weather, ..Self::calm(seed) }
+    }
+}
