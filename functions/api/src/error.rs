@@ -58,7 +58,7 @@ impl From<StartError> for ApiError {
         match cause {
             StartError::Store(cause) => cause.into(),
             StartError::Plan(cause) => cause.into(),
-            StartError::Queue(_) | StartError::Bus(_) => unavailable(&cause),
+            StartError::Queue(_) | StartError::Bus(_) | StartError::Randomness => unavailable(&cause),
         }
     }
 }

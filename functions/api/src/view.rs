@@ -325,8 +325,11 @@ fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) ->
     let output = match &last.mark {
         Mark::Succeeded(output) | Mark::Stopped { output, .. } => Some(output.clone()),
         Mark::Took(arm) => Some(serde_json::json!({"arm": arm})),
-        Mark::Waiting { until } => Some(serde_json::json!({"until": until.rfc3339()})),
-        Mark::Failed(_) | Mark::Retrying { .. } => None,
+        Mark::Waiting { until } | Mark::Awaiting { until } => {
+            Some(serde_json::json!({"until": until.rfc3339()}))
+        }
+        Mark::Filtered(passed) => Some(serde_json::json!({"passed": passed})),
+        Mark::Failed(_) | Mark::Retrying { .. } | Mark::Forked { .. } => None,
     };
     let finished_at = match (&last.mark, status) {
         (_, StepStatus::Running | StepStatus::Retrying | StepStatus::Waiting) => None,
@@ -347,7 +350,7 @@ fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) ->
 }
 
 fn kind(plan: &Plan, path: &str) -> String {
-    plan.by_path(path).map_or("unknown", |ix| plan.node(ix).kind.name()).to_owned()
+    plan.by_instance(path).map_or("unknown", |ix| plan.node(ix).kind.name()).to_owned()
 }
 
 fn name(status: StepStatus) -> String {

@@ -2,7 +2,7 @@
 
 use crate::App;
 use dispatch::{StartError, StepMessage, settle_outbox};
-use domain::run::{Consequence, End, RunError, RunStatus};
+use domain::run::{End, RunError, RunStatus};
 use domain::{OrgKey, Provenance};
 use store::StoreError;
 use tracing::{error, warn};
@@ -27,21 +27,20 @@ pub async fn one(app: &App, body: &str) -> Result<(), DeadLetterError> {
         }
     };
     let org = OrgKey::verified(message.org, Provenance::Message);
-    if app.runs.head(&org, &message.run, false).await?.is_none() {
-        return Ok(());
-    }
+    let Some(head) = app.runs.head(&org, &message.run, false).await? else { return Ok(()) };
     let text = "a step's message failed ten times: the executor could not reach a table or the queue, or was lost each time";
     let end = End {
         status: RunStatus::Failed,
         at: app.clock.now(),
         error: Some(RunError::new("dead_letter", text)),
         output: None,
-        outbox: vec![Consequence::FailureEvent],
+        outbox: head.consequences(RunStatus::Failed),
     };
     app.runs.finish(&org, &message.run, &end).await?;
     warn!(run.id = %message.run, "a dead letter ended the run, unless it had ended before");
     if let Some(head) = app.runs.head(&org, &message.run, false).await? {
-        settle_outbox(&*app.runs, &*app.bus, &org, &head).await?;
+        // A run that waits for this one is told by the sweeper: this function has no right to send.
+        settle_outbox(&*app.runs, None, &*app.bus, &org, &head).await?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ pub struct Config {
     pub bus: String,
     pub budget: ChainBudget,
     pub allow_loopback: bool,
+    pub public_url: String,
 }
 
 impl Config {
@@ -29,6 +30,7 @@ impl Config {
                     "a number of milliseconds",
                 )?),
             },
+            public_url: vars.required("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
             allow_loopback: vars.optional("PATCHBAY_ALLOW_LOOPBACK") == Some("1")
                 && vars.optional("AWS_LAMBDA_FUNCTION_NAME").is_none(),
         })

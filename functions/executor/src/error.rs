@@ -21,4 +21,7 @@ pub enum ExecutorError {
     /// A message names a step that its run's version does not have.
     #[error("the version of this run has no step `{0}`")]
     NoSuchStep(String),
+    /// A strand whose own strand has not come so far: its journal is not what it was.
+    #[error("the journal does not lead to the strand `{0}`")]
+    NoSuchStrand(String),
 }

@@ -7,6 +7,7 @@ mod drive;
 mod error;
 mod http_request;
 mod one;
+mod place;
 mod weight;
 
 pub use batch::batch;
@@ -15,7 +16,7 @@ pub use config::Config;
 pub use error::ExecutorError;
 pub use one::one;
 
-use dispatch::{EventBus, Plans, StepQueue};
+use dispatch::{EventBus, Plans, Starter, StepQueue};
 use egress::HttpPort;
 use guard::Guard;
 use runtime::{Clock, Draw};
@@ -35,6 +36,15 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub draw: Arc<dyn Draw>,
     pub budget: ChainBudget,
+    /// What the addresses begin with by which waiting steps are answered, without a slash at the end.
+    pub public_url: Arc<str>,
+}
+
+impl App {
+    /// What starts the runs that steps call for.
+    pub(crate) fn starter(&self) -> Starter {
+        Starter::new(self.runs.clone(), self.due.clone(), self.queue.clone())
+    }
 }
 
 impl std::fmt::Debug for App {

@@ -47,6 +47,7 @@ async fn start() -> Result<(), Error> {
         clock: Arc::new(SystemClock),
         draw: Arc::new(SystemDraw),
         budget: config.budget,
+        public_url: config.public_url.into(),
     });
     run(service_fn(move |event: LambdaEvent<SqsEvent>| {
         let app = app.clone();

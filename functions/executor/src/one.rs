@@ -1,14 +1,17 @@
-//! One message: find out where its run stands, then carry it on.
+//! One message: find out where its strand of the run stands, then carry it on.
 
 use crate::drive::{Drive, Outset};
+use crate::place::{Place, Standing};
 use crate::{App, ExecutorError};
 use dispatch::{At, StepMessage, settle_outbox};
-use domain::run::Head;
 use domain::{Millis, OrgKey, Provenance};
-use engine::{Context, Plan, Then, frontier};
+use engine::{Context, Plan, Strand, Then, begin};
 use runtime::sqs::Record;
-use serde_json::Value;
+use std::time::Duration;
 use tracing::{debug, info};
+
+/// How long a strand whose beginning cannot be computed just now waits.
+const BUSY: Duration = Duration::from_secs(2);
 
 /// Deals with one record. An error means that it must come again.
 pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), ExecutorError> {
@@ -23,40 +26,43 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
     };
     if head.status.is_terminal() {
         debug!(run.id = %head.id, run.status = %head.status, "the run has ended already");
-        settle_outbox(&*app.runs, &*app.bus, &org, &head).await?;
+        settle_outbox(&*app.runs, Some(&*app.queue), &*app.bus, &org, &head).await?;
         return Ok(());
     }
     let plan = app.plans.get(&org, &head.workflow, head.version).await?;
-    let (context, then, pending) = if let Some(context) = context {
-        (context, from_message(&plan, message.at.as_ref())?, message.pending)
-    } else {
-        let (context, then) = from_journal(app, &org, &head, &plan).await?;
-        (context, then, Vec::new())
+    let strand = match message.strand.as_str() {
+        "" => None,
+        name => Some(
+            Strand::parse(&plan, name).ok_or_else(|| ExecutorError::NoSuchStrand(name.to_owned()))?,
+        ),
     };
-    let mut drive = Drive::new(app, &org, &head, &plan, Outset { context, pending, first_hand }, deadline);
+    let place = Place { app, org: &org, head: &head, plan: &plan };
+    let (context, then, pending) = if let Some(mut context) = context {
+        let then = from_message(&plan, message.at.as_ref(), &mut context)?;
+        (context, then, message.pending)
+    } else {
+        match place.standing(strand.as_ref()).await? {
+            Standing::At(context, then) => (context, then, Vec::new()),
+            Standing::Busy => {
+                let again = StepMessage::again_in(org.org(), &head.id, &message.strand);
+                app.queue.send(&again, BUSY).await?;
+                return Ok(());
+            }
+        }
+    };
+    let outset = Outset { strand, context, pending, first_hand };
+    let mut drive = Drive::new(place, outset, deadline);
     if app.clock.now() >= head.deadline {
         return drive.time_out().await;
     }
     drive.go(then).await
 }
 
-fn from_message(plan: &Plan, at: Option<&At>) -> Result<Then, ExecutorError> {
-    let Some(at) = at else { return Ok(Then::after(plan.first())) };
+fn from_message(plan: &Plan, at: Option<&At>, context: &mut Context) -> Result<Then, ExecutorError> {
+    let Some(at) = at else { return Ok(begin(plan, context)) };
     let node = plan.by_path(&at.path).ok_or_else(|| ExecutorError::NoSuchStep(at.path.clone()))?;
     Ok(match at.attempt {
         1 => Then::Go(node),
         attempt => Then::Retry { node, attempt, at: Millis(0) },
     })
-}
-
-async fn from_journal(
-    app: &App,
-    org: &OrgKey,
-    head: &Head,
-    plan: &Plan,
-) -> Result<(Context, Then), ExecutorError> {
-    let journal = app.runs.journal(org, &head.id).await?;
-    let input = head.input.clone().unwrap_or(Value::Null);
-    let found = frontier(plan, Context::begin(head, input), &journal.entries, app.clock.now());
-    Ok((found.context, found.then))
 }

@@ -19,7 +19,11 @@ pub(crate) fn entry_weight(entry: &Entry) -> usize {
         Mark::Failed(error) | Mark::Retrying { error, .. } => {
             error.message.len() + error.details.as_ref().map_or(0, weight) + 64
         }
-        Mark::Took(_) | Mark::Waiting { .. } => 24,
+        Mark::Took(_)
+        | Mark::Waiting { .. }
+        | Mark::Awaiting { .. }
+        | Mark::Forked { .. }
+        | Mark::Filtered(_) => 24,
     };
     80 + entry.path.len() + entry.input.as_ref().map_or(0, weight) + mark
 }

@@ -1,6 +1,6 @@
 //! An event as EventBridge delivers it.
 
-use dispatch::{ORG_RESOURCE, SOURCE};
+use dispatch::{DEPTH_RESOURCE, KEY_RESOURCE, ORG_RESOURCE, SOURCE};
 use domain::OrgId;
 use serde_json::Value;
 
@@ -26,12 +26,11 @@ impl BusRecord {
     pub fn parse(body: &str) -> Result<Self, InvalidEvent> {
         let event: Value = serde_json::from_str(body).map_err(|e| InvalidEvent(e.to_string()))?;
         let id = event["id"].as_str().ok_or_else(|| InvalidEvent("`id` is missing".to_owned()))?;
-        let org = event["resources"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|r| r.as_str()?.strip_prefix(ORG_RESOURCE))
-            .find_map(|id| OrgId::parse(id).ok());
+        let resource = |prefix: &str| {
+            let resources = event["resources"].as_array().into_iter().flatten();
+            resources.filter_map(|r| r.as_str()?.strip_prefix(prefix).map(str::to_owned)).next()
+        };
+        let org = resource(ORG_RESOURCE).and_then(|id| OrgId::parse(&id).ok());
         // Our own events may be put twice with different ids: the run they tell of names them.
         let (key, depth) = match (event["source"].as_str(), event["detail"]["run"].as_str()) {
             (Some(SOURCE), Some(run)) => {
@@ -39,7 +38,11 @@ impl BusRecord {
                 let depth = event["detail"]["depth"].as_u64().unwrap_or(0);
                 (format!("{kind}:{run}"), u16::try_from(depth + 1).unwrap_or(u16::MAX))
             }
-            _ => (format!("event:{id}"), 0),
+            _ => {
+                // A step that emitted the event names it and says how deep it is; a repetition has the same name.
+                let key = resource(KEY_RESOURCE).map_or_else(|| format!("event:{id}"), |key| format!("step:{key}"));
+                (key, resource(DEPTH_RESOURCE).and_then(|depth| depth.parse().ok()).unwrap_or(0))
+            }
         };
         Ok(Self { event, org, key, depth })
     }

@@ -3,7 +3,7 @@
 use crate::{App, TickError};
 use dispatch::{StartError, StepMessage, settle_outbox};
 use domain::Millis;
-use domain::run::{Consequence, End, Head, Mark, RunError, RunStatus, SettledBy};
+use domain::run::{End, Head, Mark, RunError, RunStatus, SettledBy};
 use std::time::Duration;
 use store::{DueEntry, DueKind, Journal};
 use tracing::{info, warn};
@@ -18,7 +18,7 @@ const NEXT_CHECK: Duration = Duration::from_mins(10);
 pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<(), TickError> {
     let Some(head) = app.runs.head(&entry.org, &entry.run, false).await? else { return Ok(()) };
     if head.status.is_terminal() {
-        settle_outbox(&*app.runs, &*app.bus, &entry.org, &head).await?;
+        settle_outbox(&*app.runs, Some(&*app.queue), &*app.bus, &entry.org, &head).await?;
         return Ok(());
     }
     if now >= head.deadline {
@@ -39,12 +39,21 @@ pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<()
     Ok(())
 }
 
-/// Until when a planned wait or attempt explains the silence.
+/// Until when a planned wait or attempt explains the silence. Of a run with strands nothing does: one may wait for long while
+/// another's message got lost.
 fn expected_quiet(head: &Head, journal: &Journal) -> Millis {
+    if journal.entries.iter().any(|e| matches!(e.mark, Mark::Forked { .. })) {
+        return Millis(0);
+    }
     let planned = journal.entries.iter().filter_map(|e| match &e.mark {
         Mark::Retrying { next_at, .. } => Some(*next_at),
-        Mark::Waiting { until } => Some(*until),
-        Mark::Succeeded(_) | Mark::Took(_) | Mark::Failed(_) | Mark::Stopped { .. } => None,
+        Mark::Waiting { until } | Mark::Awaiting { until } => Some(*until),
+        Mark::Succeeded(_)
+        | Mark::Took(_)
+        | Mark::Filtered(_)
+        | Mark::Forked { .. }
+        | Mark::Failed(_)
+        | Mark::Stopped { .. } => None,
     });
     planned.chain(head.wake_at).max().unwrap_or_default()
 }
@@ -59,7 +68,7 @@ async fn time_out(app: &App, entry: &DueEntry, head: Head, now: Millis) -> Resul
         at: now,
         error: Some(error),
         output: None,
-        outbox: vec![Consequence::FailureEvent],
+        outbox: head.consequences(RunStatus::TimedOut),
     };
     let ended = match app.runs.finish(&entry.org, &entry.run, &end).await? {
         SettledBy::Us => {
@@ -68,6 +77,6 @@ async fn time_out(app: &App, entry: &DueEntry, head: Head, now: Millis) -> Resul
         }
         SettledBy::Another(head) => *head,
     };
-    settle_outbox(&*app.runs, &*app.bus, &entry.org, &ended).await?;
+    settle_outbox(&*app.runs, Some(&*app.queue), &*app.bus, &entry.org, &ended).await?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub async fn resend_unfinished(app: &App) -> Result<usize, TickError> {
         .map(|entry| async move {
             let Some(head) = app.runs.head(&entry.org, &entry.run, false).await? else { return Ok(false) };
             if head.status.is_terminal() {
-                settle_outbox(&*app.runs, &*app.bus, &entry.org, &head).await?;
+                settle_outbox(&*app.runs, Some(&*app.queue), &*app.bus, &entry.org, &head).await?;
                 return Ok(false);
             }
             let message = StepMessage::again(entry.org.org(), &entry.run);

@@ -120,7 +120,7 @@ async fn minute_of(
 async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) -> Result<Ticked, TickError> {
     match entry.kind {
         DueKind::Wake => {
-            let message = StepMessage::again(entry.org.org(), &entry.run);
+            let message = StepMessage::again_in(entry.org.org(), &entry.run, &entry.strand);
             app.queue.send(&message, now.until(entry.at)).await.map_err(StartError::from)?;
             app.due.delete_due(entry).await?;
             Ok(Ticked { woken: 1, ..Ticked::default() })

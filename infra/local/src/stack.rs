@@ -110,6 +110,7 @@ impl Stack {
             clock: clock.clone(),
             draw: Arc::new(SystemDraw),
             budget: settings.budget,
+            public_url: format!("http://{addr}").into(),
         });
         let api = api::router(api::App {
             store: store.clone(),

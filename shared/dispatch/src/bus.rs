@@ -13,6 +13,10 @@ use std::sync::{Arc, OnceLock};
 pub const SOURCE: &str = "patchbay";
 /// An event says whose it is by a resource with this prefix and an organisation's id.
 pub const ORG_RESOURCE: &str = "patchbay:org/";
+/// An event that a step emitted names itself by a resource with this prefix: a repetition has the same.
+pub const KEY_RESOURCE: &str = "patchbay:key/";
+/// And how many runs led to it, by this one.
+pub const DEPTH_RESOURCE: &str = "patchbay:depth/";
 /// `PutEvents` takes this many at once.
 const BATCH: usize = 10;
 
@@ -23,6 +27,27 @@ pub struct BusEvent {
     pub source: String,
     pub detail_type: String,
     pub detail: Value,
+    /// For an event that a workflow's own step emits.
+    pub chain: Option<Chain>,
+}
+
+/// What makes a repeated event the same one, and how many runs led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    pub key: String,
+    pub depth: u16,
+}
+
+impl BusEvent {
+    /// The event's resources: whose it is, and what it follows from.
+    pub fn resources(&self) -> Vec<String> {
+        let mut resources = vec![format!("{ORG_RESOURCE}{}", self.org)];
+        if let Some(chain) = &self.chain {
+            resources.push(format!("{KEY_RESOURCE}{}", chain.key));
+            resources.push(format!("{DEPTH_RESOURCE}{}", chain.depth));
+        }
+        resources
+    }
 }
 
 /// Events that did not get onto the bus.
@@ -76,7 +101,7 @@ impl EventBus for EventBridge {
                     .source(&event.source)
                     .detail_type(&event.detail_type)
                     .detail(event.detail.to_string())
-                    .resources(format!("{ORG_RESOURCE}{}", event.org))
+                    .set_resources(Some(event.resources()))
                     .build()
             });
             let sent =

@@ -8,7 +8,9 @@ mod plans;
 mod queue;
 mod start;
 
-pub use bus::{BusError, BusEvent, EventBridge, EventBus, ORG_RESOURCE, SOURCE};
+pub use bus::{
+    BusError, BusEvent, Chain, DEPTH_RESOURCE, EventBridge, EventBus, KEY_RESOURCE, ORG_RESOURCE, SOURCE,
+};
 pub use message::{At, InvalidMessage, StepMessage};
 pub use nesting::nests_too_deep;
 pub use outbox::settle_outbox;

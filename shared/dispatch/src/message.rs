@@ -14,6 +14,9 @@ pub struct StepMessage {
     pub org: OrgId,
     #[serde(rename = "r")]
     pub run: RunId,
+    /// The strand of the run; empty is the main one.
+    #[serde(rename = "s", default, skip_serializing_if = "String::is_empty")]
+    pub strand: String,
     /// The step; `None` is the first one.
     #[serde(rename = "at", default, skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
@@ -49,10 +52,17 @@ pub enum InvalidMessage {
 impl StepMessage {
     /// The message that makes its receiver find out by itself where the run stands.
     pub fn again(org: &OrgId, run: &RunId) -> Self {
+        Self::again_in(org, run, "")
+    }
+
+    /// The message that makes its receiver find out by itself where a strand of the run stands.
+    pub fn again_in(org: &OrgId, run: &RunId, strand: &str) -> Self {
         Self {
-            format: FORMAT,
+            // What an earlier version could take for the main strand, it must not read at all.
+            format: if strand.is_empty() { 1 } else { FORMAT },
             org: org.clone(),
             run: run.clone(),
+            strand: strand.to_owned(),
             at: None,
             context: None,
             pending: Vec::new(),
@@ -68,7 +78,7 @@ impl StepMessage {
         if whole.len() <= limits::MAX_MESSAGE_BYTES && !whole.is_empty() {
             return whole;
         }
-        serde_json::to_string(&Self::again(&self.org, &self.run)).expect("ids are texts")
+        serde_json::to_string(&Self::again_in(&self.org, &self.run, &self.strand)).expect("ids are texts")
     }
 
     /// Whether `encode` keeps the context.

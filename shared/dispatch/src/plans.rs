@@ -4,7 +4,7 @@ use domain::{Fault, OrgKey, WorkflowId};
 use engine::Plan;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use store::{StoreError, WorkflowStore};
+use store::{Current, StoreError, WorkflowStore};
 
 /// How many are kept; past that the cache starts afresh.
 const KEPT: usize = 256;
@@ -39,6 +39,15 @@ impl std::fmt::Debug for Plans {
 impl Plans {
     pub fn new(store: Arc<dyn WorkflowStore>) -> Self {
         Self { store, cached: Arc::default() }
+    }
+
+    /// The version that new runs of a workflow take, and whether it is enabled.
+    pub async fn current(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+    ) -> Result<Option<Current>, StoreError> {
+        self.store.current(org, workflow).await
     }
 
     pub async fn get(

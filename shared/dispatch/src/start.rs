@@ -1,11 +1,12 @@
 //! The start of a run.
 
-use crate::bus::BusError;
+use crate::bus::{BusError, EventBus};
+use crate::outbox::settle_outbox;
 use crate::queue::{QueueError, StepQueue};
 use crate::{At, PlanError, StepMessage};
-use domain::run::{End, FORMAT, Head, NewRun, RunStatus};
+use domain::run::{End, Head, NewRun, Parent, RunStatus};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
-use engine::{Context, Plan};
+use engine::{Context, Plan, Then, begin};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ pub enum StartError {
     Bus(#[from] BusError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error("the system gives no random numbers")]
+    Randomness,
 }
 
 /// What a run is started with.
@@ -82,7 +85,16 @@ impl Starter {
     /// The due entry comes first, so that no head is ever without something that will find it; then the head, which decides;
     /// then the message. Whoever is told of an error may repeat the whole.
     pub async fn start(&self, request: StartRequest<'_>) -> Result<Started, StartError> {
-        let run = self.enter(&request).await?;
+        self.start_for(request, None).await
+    }
+
+    /// Starts a run whose end another run waits for, or finds it.
+    pub async fn start_for(
+        &self,
+        request: StartRequest<'_>,
+        parent: Option<Parent>,
+    ) -> Result<Started, StartError> {
+        let run = NewRun { parent, ..self.enter(&request).await? };
         match self.runs.create_run(request.org, &run).await? {
             Created::New => {
                 let message = first_message(request.org, &run, request.plan);
@@ -112,6 +124,11 @@ impl Starter {
         })
     }
 
+    /// Sends what the end of a run must bring about.
+    pub async fn settle(&self, bus: &dyn EventBus, org: &OrgKey, head: &Head) -> Result<(), StartError> {
+        settle_outbox(&*self.runs, Some(&*self.queue), bus, org, head).await
+    }
+
     /// Names the run and puts its due entry.
     async fn enter(&self, request: &StartRequest<'_>) -> Result<NewRun, StartError> {
         let source = format!("{}/{}", request.workflow, request.trigger);
@@ -124,21 +141,33 @@ impl Starter {
             started_at: request.now,
             deadline: request.now.plus(request.plan.definition().timeout),
             depth: request.depth,
+            parent: None,
+            origin: None,
+            epoch: 0,
+            secret: if request.plan.has_callbacks() { Some(secret()?) } else { None },
         };
         self.due.put_due(&DueEntry::first_check(request.org, &run.id, run.started_at, run.deadline)).await?;
         Ok(run)
     }
 }
 
+fn secret() -> Result<[u8; 16], StartError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Randomness)?;
+    Ok(bytes)
+}
+
 fn first_message(org: &OrgKey, run: &NewRun, plan: &Plan) -> StepMessage {
     let mut context = Context::begin(&Head::begin(org.org(), run), run.input.clone());
-    let first = plan.first().map(|ix| plan.node(ix));
-    if let Some(node) = first {
-        context.prune(&node.live);
-    }
+    let at = match begin(plan, &mut context) {
+        Then::Go(ix) => {
+            context.prune(&plan.node(ix).live);
+            Some(At { path: plan.node(ix).path.clone(), attempt: 1 })
+        }
+        _ => None,
+    };
     StepMessage {
-        format: FORMAT,
-        at: first.map(|node| At { path: node.path.clone(), attempt: 1 }),
+        at,
         context: Some(context),
         again: false,
         ..StepMessage::again(org.org(), &run.id)

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod callback;
 pub mod duration;
 pub mod fault;
 pub mod id;

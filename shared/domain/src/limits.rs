@@ -29,6 +29,16 @@ pub const MAX_DEFINITION_BYTES: usize = 256 * 1024;
 pub const MAX_STEPS: usize = 500;
 /// The deepest nesting of blocks.
 pub const MAX_BLOCK_DEPTH: usize = 20;
+/// The most arms of a `parallel` step.
+pub const MAX_PARALLEL_ARMS: usize = 20;
+/// The most items of a `for_each` step.
+pub const MAX_ITEMS: usize = 10_000;
+/// The most items of a `for_each` step that are under way at the same time.
+pub const MAX_CONCURRENCY: u16 = 100;
+/// The most iterations that a `while` step may be given.
+pub const MAX_ITERATIONS: u32 = 10_000;
+/// How long an approval or a callback is waited for unless it says otherwise.
+pub const CALLBACK_TIMEOUT: Duration = Duration::from_hours(168);
 /// The most triggers of a workflow.
 pub const MAX_TRIGGERS: usize = 20;
 

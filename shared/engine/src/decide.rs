@@ -1,6 +1,6 @@
 //! From what happened to what is recorded.
 
-use crate::{NodeKind, retry};
+use crate::{NodeKind, Pausing, retry};
 use domain::Millis;
 use domain::run::{Mark, RunStatus, StepError};
 use domain::workflow::StopAs;
@@ -11,18 +11,47 @@ use serde_json::Value;
 pub enum Event {
     /// A `map` has its output.
     Evaluated(Value),
-    /// A `branch` found the first arm whose condition holds, or none.
+    /// A `branch` found the first arm whose condition holds, or none; a `while` goes on (0) or not.
     Chosen(Option<u16>),
-    /// An action's effect took place.
+    /// A `filter` found whether its condition holds.
+    Passed(bool),
+    /// An effect took place: an action's, an `emit`'s, or the start of a run that is not waited for.
     Effect(Value),
+    /// A block begins this many strands over so many items or arms.
+    Forking { lanes: u16, count: u32 },
+    /// All strands of a block have ended; this is what they gave.
+    Joined(Value),
     /// A `wait` knows until when.
     Until(Millis),
+    /// A call, a decision or another run's end is awaited, until then at most.
+    Awaiting(Millis),
+    /// What was awaited has come.
+    Resumed(Value),
     /// A `respond` has stored its answer.
     Answered(Value),
     /// A `stop` has its report.
     Stopping { message: Option<String>, output: Value },
     /// An evaluation or an effect failed.
     Failed(StepError),
+}
+
+impl Event {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Evaluated(_) => "evaluated",
+            Self::Chosen(_) => "chosen",
+            Self::Passed(_) => "passed",
+            Self::Effect(_) => "effect",
+            Self::Forking { .. } => "forking",
+            Self::Joined(_) => "joined",
+            Self::Until(_) => "until",
+            Self::Awaiting(_) => "awaiting",
+            Self::Resumed(_) => "resumed",
+            Self::Answered(_) => "answered",
+            Self::Stopping { .. } => "stopping",
+            Self::Failed(_) => "failed",
+        }
+    }
 }
 
 /// An event that the kind of step cannot have.
@@ -42,10 +71,33 @@ pub fn decide(
     draw: u64,
 ) -> Result<Mark, IllegalTransition> {
     use NodeKind as K;
+    use Pausing as P;
     match (kind, event) {
-        (K::Map { .. }, Event::Evaluated(output)) => Ok(Mark::Succeeded(output)),
-        (K::Branch { .. }, Event::Chosen(arm)) => Ok(Mark::Took(arm)),
-        (K::Action(_), Event::Effect(output)) => Ok(Mark::Succeeded(output)),
+        (K::Map { .. }, Event::Evaluated(output))
+        | (K::Action(_) | K::Emit { .. } | K::Workflow { wait: false, .. }, Event::Effect(output))
+        | (K::ForEach(_) | K::Parallel { .. }, Event::Joined(output))
+        | (
+            K::Wait { pause: P::Callback { .. } } | K::Approval(_) | K::Workflow { wait: true, .. },
+            Event::Resumed(output),
+        )
+        | (K::Respond { .. }, Event::Answered(output)) => Ok(Mark::Succeeded(output)),
+        (K::Branch { .. } | K::While { .. }, Event::Chosen(arm)) => Ok(Mark::Took(arm)),
+        (K::Filter { .. }, Event::Passed(passed)) => Ok(Mark::Filtered(passed)),
+        (K::ForEach(_) | K::Parallel { .. }, Event::Forking { lanes, count }) => {
+            Ok(Mark::Forked { lanes, count })
+        }
+        (K::Wait { pause: P::For(_) | P::Until(_) }, Event::Until(until)) => Ok(Mark::Waiting { until }),
+        (
+            K::Wait { pause: P::Callback { .. } } | K::Approval(_) | K::Workflow { wait: true, .. },
+            Event::Awaiting(until),
+        ) => Ok(Mark::Awaiting { until }),
+        (K::Stop { status, .. }, Event::Stopping { message, output }) => {
+            let status = match status {
+                StopAs::Succeeded => RunStatus::Succeeded,
+                StopAs::Failed => RunStatus::Failed,
+            };
+            Ok(Mark::Stopped { status, message, output })
+        }
         (K::Action(action), Event::Failed(error)) => {
             let again = error.retryable && !action.at_most_once && attempt < action.retry.max_attempts;
             Ok(if again {
@@ -55,60 +107,13 @@ pub fn decide(
                 Mark::Failed(error)
             })
         }
-        (K::Wait { .. }, Event::Until(until)) => Ok(Mark::Waiting { until }),
-        (K::Respond { .. }, Event::Answered(answer)) => Ok(Mark::Succeeded(answer)),
-        (K::Stop { status, .. }, Event::Stopping { message, output }) => {
-            let status = match status {
-                StopAs::Succeeded => RunStatus::Succeeded,
-                StopAs::Failed => RunStatus::Failed,
-            };
-            Ok(Mark::Stopped { status, message, output })
-        }
-        (
-            K::Map { .. } | K::Branch { .. } | K::Wait { .. } | K::Respond { .. } | K::Stop { .. },
-            Event::Failed(error),
-        ) => Ok(Mark::Failed(error)),
-        (
-            K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. } | K::Stop { .. },
-            Event::Evaluated(_),
-        ) => Err(illegal(kind, "evaluated")),
-        (
-            K::Map { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. } | K::Stop { .. },
-            Event::Chosen(_),
-        ) => Err(illegal(kind, "chosen")),
-        (
-            K::Map { .. } | K::Branch { .. } | K::Wait { .. } | K::Respond { .. } | K::Stop { .. },
-            Event::Effect(_),
-        ) => Err(illegal(kind, "effect")),
-        (
-            K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Respond { .. } | K::Stop { .. },
-            Event::Until(_),
-        ) => Err(illegal(kind, "until")),
-        (
-            K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Stop { .. },
-            Event::Answered(_),
-        ) => Err(illegal(kind, "answered")),
-        (
-            K::Map { .. } | K::Branch { .. } | K::Action(_) | K::Wait { .. } | K::Respond { .. },
-            Event::Stopping { .. },
-        ) => Err(illegal(kind, "stopping")),
+        // A `try` is never run itself.
+        (K::Try { .. }, event) => Err(illegal(kind, &event)),
+        (_, Event::Failed(error)) => Ok(Mark::Failed(error)),
+        (_, event) => Err(illegal(kind, &event)),
     }
 }
 
-fn illegal(kind: &NodeKind, event: &'static str) -> IllegalTransition {
-    IllegalTransition { step: kind.name(), event }
-}
-
-impl NodeKind {
-    /// The step type as definitions name it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Map { .. } => "map",
-            Self::Branch { .. } => "branch",
-            Self::Action(_) => "action",
-            Self::Wait { .. } => "wait",
-            Self::Respond { .. } => "respond",
-            Self::Stop { .. } => "stop",
-        }
-    }
+fn illegal(kind: &NodeKind, event: &Event) -> IllegalTransition {
+    IllegalTransition { step: kind.name(), event: event.name() }
 }

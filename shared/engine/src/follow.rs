@@ -1,29 +1,30 @@
 //! From what was recorded to what comes next.
 
+use crate::plan::Next;
+use crate::walk::{enter, leave, raise};
 use crate::{Context, NodeIx, NodeKind, Plan};
 use domain::Millis;
-use domain::run::{Entry, Mark, RunError, RunStatus};
+use domain::run::{Entry, Mark, RunError, RunStatus, StepError};
 use domain::workflow::OnError;
 use serde_json::{Value, json};
 
-/// What comes next.
+/// What comes next in a strand.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Then {
     /// Run this node's first attempt.
     Go(NodeIx),
     /// Run this attempt of the node, not before a time.
     Retry { node: NodeIx, attempt: u16, at: Millis },
-    /// Go on not before a time; `None` ends the run then.
-    Park { until: Millis, next: Option<NodeIx> },
+    /// Go on not before a time.
+    Park { until: Millis, then: Box<Then> },
+    /// Go on with this attempt when there is an answer, or at that time.
+    Await { node: NodeIx, attempt: u16, until: Millis },
+    /// Go on with this attempt when all strands of the node have ended.
+    Join { node: NodeIx, attempt: u16, lanes: u16, count: u32 },
+    /// The strand ends; the step that forked it learns how.
+    StrandEnd(Result<(), RunError>),
     /// The run ends.
     End { status: RunStatus, error: Option<RunError>, output: Option<Value> },
-}
-
-impl Then {
-    /// What follows a finished node.
-    pub fn after(next: Option<NodeIx>) -> Self {
-        next.map_or(Self::End { status: RunStatus::Succeeded, error: None, output: None }, Self::Go)
-    }
 }
 
 /// Takes a recorded entry of `node` into the context and says what comes next.
@@ -31,58 +32,83 @@ impl Then {
 /// The only reader of marks: whoever won the journal write, whoever lost it, and whoever replays the journal call this.
 pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> Then {
     let node = plan.node(ix);
+    if !node.kind.is_pure() {
+        context.clock = context.clock.max(entry.finished_at);
+    }
     match (&entry.mark, &node.kind) {
         (Mark::Took(arm), NodeKind::Branch { arms, otherwise }) => {
             context.set(&node.id, json!({"arm": arm}));
             let first = match arm {
-                Some(i) => arms.get(usize::from(*i)).and_then(|(_, first)| *first),
+                Some(i) => arms.get(usize::from(*i)).map_or(node.next, |(_, first)| *first),
                 None => *otherwise,
             };
-            Then::after(first)
+            enter(plan, first, context)
         }
-        (Mark::Took(_), _) => Then::after(node.next),
-        (Mark::Succeeded(output), kind) => {
+        (Mark::Took(arm), NodeKind::While { first, .. }) => {
+            if arm.is_some() {
+                return enter(plan, *first, context);
+            }
+            context.frames.remove(&node.id);
+            enter(plan, node.next, context)
+        }
+        (Mark::Took(_), _) => enter(plan, node.next, context),
+        (Mark::Filtered(passed), _) => {
+            context.set(&node.id, json!({"passed": passed}));
+            match (passed, node.skip) {
+                (true, _) => enter(plan, node.next, context),
+                (false, Next::End(scope)) => leave(plan, scope, true, context),
+                (false, next) => enter(plan, next, context),
+            }
+        }
+        (Mark::Succeeded(output), _) => {
             context.set(&node.id, output.clone());
-            if matches!(kind, NodeKind::Action(_) | NodeKind::Respond { .. }) {
-                context.clock = context.clock.max(entry.finished_at);
-            }
-            Then::after(node.next)
+            enter(plan, node.next, context)
         }
-        (Mark::Failed(error), kind) => {
-            if matches!(kind, NodeKind::Action(_)) {
-                context.clock = context.clock.max(entry.finished_at);
-            }
-            match node.on_error {
-                OnError::Continue => {
-                    context.set(&node.id, json!({"error": {"code": error.code, "message": error.message}}));
-                    Then::after(node.next)
-                }
-                OnError::Fail => {
-                    let error = RunError {
-                        code: error.code.clone(),
-                        message: error.message.clone(),
-                        step: Some(node.path.clone()),
-                    };
-                    Then::End { status: RunStatus::Failed, error: Some(error), output: None }
-                }
-            }
-        }
+        (Mark::Failed(error), _) => fail(plan, ix, error, entry, context),
         (Mark::Retrying { next_at, .. }, _) => {
             Then::Retry { node: ix, attempt: entry.attempt + 1, at: *next_at }
         }
         (Mark::Waiting { until }, _) => {
             context.set(&node.id, json!({"until": until.rfc3339()}));
             context.clock = context.clock.max(*until);
-            Then::Park { until: *until, next: node.next }
+            Then::Park { until: *until, then: Box::new(enter(plan, node.next, context)) }
+        }
+        (Mark::Awaiting { until }, _) => {
+            Then::Await { node: ix, attempt: entry.attempt + 1, until: *until }
+        }
+        (Mark::Forked { lanes, count }, _) => {
+            Then::Join { node: ix, attempt: entry.attempt + 1, lanes: *lanes, count: *count }
         }
         (Mark::Stopped { status, message, output }, _) => {
             let error = (*status == RunStatus::Failed).then(|| RunError {
                 code: "stopped".to_owned(),
                 message: message.clone().unwrap_or_else(|| "the workflow stopped here as failed".to_owned()),
-                step: Some(node.path.clone()),
+                step: Some(node.instance(context)),
             });
             let output = (!output.is_null()).then(|| output.clone());
             Then::End { status: *status, error, output }
+        }
+    }
+}
+
+fn fail(plan: &Plan, ix: NodeIx, error: &StepError, entry: &Entry, context: &mut Context) -> Then {
+    let node = plan.node(ix);
+    context.frames.retain(|id, _| node.loops.iter().any(|at| at.id == *id && at.id != node.id));
+    match node.on_error {
+        OnError::Continue => {
+            context.set(&node.id, json!({"error": {"code": error.code, "message": error.message}}));
+            enter(plan, node.next, context)
+        }
+        OnError::Fail => {
+            // The failure of a block is that of the step inside it.
+            let step = error.details.as_ref().and_then(|d| d["step"].as_str()).filter(|_| !node.kind.is_pure());
+            let step = match (&node.kind, step) {
+                (NodeKind::ForEach(_) | NodeKind::Parallel { .. }, Some(inner)) => inner.to_owned(),
+                _ => entry.path.clone(),
+            };
+            let error =
+                RunError { code: error.code.clone(), message: error.message.clone(), step: Some(step) };
+            raise(plan, node.scope, error, context)
         }
     }
 }

@@ -8,14 +8,20 @@ mod inputs;
 mod plan;
 mod retry;
 mod seed;
+mod strand;
 mod truth;
+mod walk;
 
 pub use context::Context;
 pub use decide::{Event, IllegalTransition, decide};
 pub use follow::{Then, follow};
-pub use frontier::{Frontier, frontier};
+pub use frontier::{Frontier, frontier, replay, replay_to};
 pub use inputs::inputs;
-pub use plan::{ActionNode, Live, Node, NodeIx, NodeKind, Pausing, Plan};
+pub use plan::{
+    ActionNode, ApprovalNode, ArmNode, ForEachNode, Live, Next, Node, NodeIx, NodeKind, Pausing, Plan,
+};
 pub use retry::delay;
 pub use seed::{idempotency_key, seed};
+pub use strand::{Gathered, Strand, items, lanes, outset};
 pub use truth::truthy;
+pub use walk::begin;

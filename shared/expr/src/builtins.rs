@@ -4,6 +4,10 @@ use jsonata_core::ast::AstNode;
 
 use crate::bound::{Bound, Unbounded};
 use crate::cost::{Costed, Costs, EACH, STEP, Shape};
+use crate::transforms::{self, Cost};
+
+/// Work of any call of a transform.
+const TRANSFORM: f64 = 500.0;
 
 /// Builtins that a higher-order function may be given by name: they read one argument.
 pub(crate) fn takes_one(name: &str) -> bool {
@@ -32,7 +36,7 @@ pub(crate) fn takes_one(name: &str) -> bool {
             | "base64decode"
             | "encodeUrlComponent"
             | "decodeUrlComponent"
-    )
+    ) || transforms::takes_one(name)
 }
 
 impl Costs {
@@ -160,9 +164,36 @@ impl Costs {
                 let size = first.size.add(&first.size.times(&arg(2).size, &self.caps)?);
                 (text(size), size.scale(4.0).add(&second.size))
             }
-            _ => return Err(Unbounded),
+            _ => {
+                let cost = transforms::cost(name).ok_or(Unbounded)?;
+                self.transform(cost, &shapes)?
+            }
         };
         Ok((shape, work.add(&own)))
+    }
+
+    /// A call of the library's: what it gives, and its work.
+    fn transform(&self, cost: Cost, arguments: &[Shape]) -> Result<Costed, Unbounded> {
+        let sum =
+            |shapes: &[Shape]| shapes.iter().fold(Bound::constant(8.0), |sum, shape| sum.add(&shape.size));
+        let all = sum(arguments);
+        Ok(match cost {
+            Cost::Short(work) => {
+                (Shape::scalar(Bound::constant(128.0)), all.scale(work.into()).plus(TRANSFORM))
+            }
+            Cost::Grows(times, work) => {
+                (Shape::of(all.scale(times.into()).plus(4_096.0)), all.scale(work.into()).plus(TRANSFORM))
+            }
+            Cost::Product => {
+                let size = all.times(&all, &self.caps)?;
+                (Shape::of(size), size.scale(2.0).add(&all.scale(60.0)).plus(TRANSFORM))
+            }
+            Cost::Time => (
+                Shape { size: Bound::constant(1_024.0), count: Bound::constant(16.0) },
+                all.scale(16.0).plus(6.0 * TRANSFORM),
+            ),
+            Cost::Guarded => return Err(Unbounded),
+        })
     }
 }
 

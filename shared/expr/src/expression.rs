@@ -185,7 +185,7 @@ impl Expression {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let input = scope::convert(scope, &self.need);
             let mut evaluator = Evaluator::with_options(Context::new(), options);
-            functions::register(&mut evaluator, &self.functions, seed)
+            functions::register(&mut evaluator, &self.functions, seed, limits)
                 .and_then(|()| evaluator.evaluate(&self.ast, &input))
                 .map_err(|error| EvalFailure::from_evaluator(&error, &self.source))
                 .and_then(|value| {

@@ -1,4 +1,4 @@
-//! Functions that replace the engine's own, so that a result depends on the scope and the seed only.
+//! Functions that replace the engine's own, so that a result depends on the scope and the seed only, and those of the library.
 
 use std::rc::Rc;
 
@@ -6,7 +6,9 @@ use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Evaluator, EvaluatorError, HostFnResult};
 use jsonata_core::value::JValue;
 
+use crate::limits::Limits;
 use crate::seed::{Seed, Stream};
+use crate::transforms;
 
 /// The replaced and added names.
 const NAMES: [&str; 7] = ["now", "millis", "random", "shuffle", "uuid", "toMillis", "eval"];
@@ -16,10 +18,11 @@ pub(crate) fn named_in(ast: &AstNode) -> Vec<&'static str> {
     let mut found = Vec::new();
     crate::ast::any(ast, |node| {
         if let AstNode::Function { name, .. } | AstNode::Variable(name) = node
-            && let Some(name) = NAMES.iter().find(|known| *known == name)
-            && !found.contains(name)
+            && let Some(name) =
+                NAMES.iter().find(|known| *known == name).copied().or_else(|| transforms::known(name))
+            && !found.contains(&name)
         {
-            found.push(*name);
+            found.push(name);
         }
         false
     });
@@ -31,6 +34,7 @@ pub(crate) fn register(
     evaluator: &mut Evaluator,
     names: &[&'static str],
     seed: &Seed,
+    limits: &Limits,
 ) -> Result<(), EvaluatorError> {
     let seed = *seed;
     let stream = Rc::new(Stream::new(&seed));
@@ -50,9 +54,10 @@ pub(crate) fn register(
             "toMillis" => {
                 evaluator.register_fn_override("toMillis", move |args: &[JValue]| to_millis(&seed, args))?;
             }
-            _ => evaluator.register_fn_override("eval", |_: &[JValue]| {
+            "eval" => evaluator.register_fn_override("eval", |_: &[JValue]| {
                 Err(failed("`$eval` is not available: an expression is checked when it is saved"))
             })?,
+            name => transforms::register(evaluator, name, stream, limits)?,
         }
     }
     Ok(())

@@ -22,6 +22,7 @@ mod scope;
 mod seed;
 mod template;
 mod tier;
+mod transforms;
 
 pub use expression::{Expression, evaluate_any, warm_up};
 pub use failure::{EvalFailure, TemplateFault, codes};
@@ -32,3 +33,4 @@ pub use scope::pruned;
 pub use seed::Seed;
 pub use template::Template;
 pub use tier::Tier;
+pub use transforms::{Example, Transform, transforms};

@@ -17,6 +17,10 @@ pub struct References {
     pub org: bool,
     /// `item` or `index`, the names inside loops.
     pub item: bool,
+    /// `error`, the name inside `catch` and `on_failure`.
+    pub error: bool,
+    /// `callbacks`, the addresses by which steps that wait are answered.
+    pub callbacks: bool,
     /// The ids in `steps.<id>`.
     pub steps: BTreeSet<String>,
     /// All of it may be read: `$$`, `*`, `steps` as a whole, a lookup by a computed name and the like.
@@ -33,6 +37,8 @@ impl References {
         self.run |= other.run;
         self.org |= other.org;
         self.item |= other.item;
+        self.error |= other.error;
+        self.callbacks |= other.callbacks;
         self.everything |= other.everything;
         self.steps.extend(other.steps.iter().cloned());
         self.unknown.extend(other.unknown.iter().cloned());
@@ -52,6 +58,8 @@ impl References {
                 "run" => references.run = true,
                 "org" => references.org = true,
                 "item" | "index" => references.item = true,
+                "error" => references.error = true,
+                "callbacks" => references.callbacks = true,
                 "steps" => {
                     references.everything |= field.whole;
                     references.steps.extend(field.fields.iter().map(|(id, _)| id.clone()));

@@ -48,6 +48,17 @@ pub(crate) fn optional_bytes<'a>(item: &'a Item, name: &str) -> Option<&'a [u8]>
     item.get(name)?.as_b().ok().map(Blob::as_ref)
 }
 
+/// A set of texts; empty when there is none.
+pub(crate) fn texts(item: &Item, name: &str) -> Vec<String> {
+    item.get(name).and_then(|v| v.as_ss().ok()).cloned().unwrap_or_default()
+}
+
+/// A set of numbers; those that do not fit are left out.
+pub(crate) fn numbers<T: std::str::FromStr + Ord>(item: &Item, name: &str) -> std::collections::BTreeSet<T> {
+    let numbers = item.get(name).and_then(|v| v.as_ns().ok()).into_iter().flatten();
+    numbers.filter_map(|n| n.parse().ok()).collect()
+}
+
 /// Reads a value that was parsed when it was written.
 pub(crate) fn parsed<T, E>(
     item: &Item,

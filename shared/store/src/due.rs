@@ -28,6 +28,8 @@ pub enum DueKind {
 pub struct DueEntry {
     pub org: OrgKey,
     pub run: RunId,
+    /// The strand that waits; empty for the main one, and for checks.
+    pub strand: String,
     pub kind: DueKind,
     pub at: Millis,
 }
@@ -42,7 +44,8 @@ impl DueEntry {
     }
 
     fn shard(&self) -> u8 {
-        (self.run.as_str().bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)))
+        let name = self.run.as_str().bytes().chain(self.strand.bytes());
+        (name.fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)))
             % u32::from(SHARDS)) as u8
     }
 
@@ -51,7 +54,8 @@ impl DueEntry {
     }
 
     fn sk(&self) -> String {
-        format!("{}#{}#{}", self.org.org(), self.run, self.kind.as_str())
+        let key = format!("{}#{}#{}", self.org.org(), self.run, self.kind.as_str());
+        if self.strand.is_empty() { key } else { format!("{key}#{}", self.strand) }
     }
 }
 
@@ -205,7 +209,7 @@ impl DueEntry {
     pub fn first_check(org: &OrgKey, run: &RunId, started_at: Millis, deadline: Millis) -> Self {
         // Not within the next minute: by the time this is written, the timer may have looked at that one.
         let at = started_at.plus(limits::FIRST_CHECK).min(deadline).max(started_at.plus(Self::SOONEST));
-        Self { org: org.clone(), run: run.clone(), kind: DueKind::Check, at }
+        Self { org: org.clone(), run: run.clone(), strand: String::new(), kind: DueKind::Check, at }
     }
 }
 
@@ -220,7 +224,7 @@ fn readable(item: &Item) -> Option<DueEntry> {
 
 fn read(item: &Item) -> Result<DueEntry, StoreError> {
     let corrupt = || StoreError::Corrupt("sk");
-    let mut parts = attr::text(item, "sk")?.splitn(3, '#');
+    let mut parts = attr::text(item, "sk")?.splitn(4, '#');
     let org = OrgId::parse(parts.next().unwrap_or_default()).map_err(|_| corrupt())?;
     let run = RunId::parse(parts.next().unwrap_or_default()).map_err(|_| corrupt())?;
     let kind = match parts.next() {
@@ -228,7 +232,9 @@ fn read(item: &Item) -> Result<DueEntry, StoreError> {
         Some("wake") => DueKind::Wake,
         _ => return Err(corrupt()),
     };
+    let strand = parts.next().unwrap_or_default().to_owned();
     Ok(DueEntry {
+        strand,
         org: OrgKey::verified(org, Provenance::Due),
         run,
         kind,

@@ -5,9 +5,25 @@ use crate::control::WorkflowVersion;
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal};
 use async_trait::async_trait;
-use domain::run::{Answer, End, Head, NewRun, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+/// One attempt of a step, where its strand runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt<'a> {
+    pub strand: &'a str,
+    pub path: &'a str,
+    pub attempt: u16,
+}
+
+impl<'a> Attempt<'a> {
+    /// An attempt of a step of the main strand.
+    pub fn main(path: &'a str, attempt: u16) -> Self {
+        Self { strand: "", path, attempt }
+    }
+}
 
 /// Runs and their journals.
 #[async_trait]
@@ -18,11 +34,14 @@ pub trait RunStore: Send + Sync {
     async fn head(&self, org: &OrgKey, run: &RunId, with_input: bool) -> Result<Option<Head>, StoreError>;
     /// The whole journal, read strongly.
     async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError>;
-    /// Records a segment once; `held` is the claim under which its effect took place.
+    /// What is recorded of one strand, read strongly.
+    async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError>;
+    /// Records a segment of a strand once; `held` is the claim under which its effect took place.
     async fn append(
         &self,
         org: &OrgKey,
         head: &Head,
+        strand: &str,
         segment: &Segment,
         held: Option<Held>,
     ) -> Result<Appended, StoreError>;
@@ -31,11 +50,25 @@ pub trait RunStore: Send + Sync {
         &self,
         org: &OrgKey,
         head: &Head,
-        path: &str,
-        attempt: u16,
+        of: &Attempt<'_>,
         now: Millis,
         lease: Duration,
     ) -> Result<Claim, StoreError>;
+    /// Adds `lane` to the strands of a block that have ended, and gives all of them; adding twice changes nothing. Without a
+    /// lane, only reads, strongly.
+    async fn join(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        block: &str,
+        lane: Option<u16>,
+    ) -> Result<BTreeSet<u16>, StoreError>;
+    /// Says in the head that a strand of this block failed, unless the run has ended.
+    async fn abort(&self, org: &OrgKey, run: &RunId, block: &str) -> Result<(), StoreError>;
+    /// Answers a step that waits, or will; gives the answer that counts, which is the first.
+    async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError>;
+    /// The answer to a step, if there is one, read strongly.
+    async fn mail(&self, org: &OrgKey, run: &RunId, path: &str) -> Result<Option<Mail>, StoreError>;
     /// Says that a queued run is running; changes nothing else.
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError>;
     /// Says until when a run waits; changes nothing when it has ended.
@@ -63,6 +96,8 @@ pub trait WorkflowStore: Send + Sync {
         workflow: &WorkflowId,
         version: u32,
     ) -> Result<Option<WorkflowVersion>, StoreError>;
+    /// The version that new runs of a workflow take, and whether it is enabled; `None` if there is no such workflow.
+    async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError>;
 }
 
 /// What must be looked at, and when.
@@ -76,4 +111,11 @@ pub trait DueStore: Send + Sync {
     async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError>;
     async fn low_water(&self) -> Result<LowWater, StoreError>;
     async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError>;
+}
+
+/// What a workflow runs now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Current {
+    pub version: u32,
+    pub enabled: bool,
 }

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
-use domain::run::{Answer, End, Head, NewRun, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore, StoreError,
+    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore, StoreError,
 };
 
 /// What goes wrong with one call.
@@ -192,21 +192,42 @@ impl RunStore for FaultyRuns {
         &self,
         org: &OrgKey,
         head: &Head,
+        strand: &str,
         segment: &Segment,
         held: Option<Held>,
     ) -> Result<Appended, StoreError> {
-        self.faults.around("append", self.inner.append(org, head, segment, held), unreachable).await
+        self.faults.around("append", self.inner.append(org, head, strand, segment, held), unreachable).await
+    }
+    async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError> {
+        self.faults.around("strand_journal", self.inner.strand_journal(org, run, strand), unreachable).await
+    }
+    async fn join(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        block: &str,
+        lane: Option<u16>,
+    ) -> Result<BTreeSet<u16>, StoreError> {
+        self.faults.around("join", self.inner.join(org, head, block, lane), unreachable).await
+    }
+    async fn abort(&self, org: &OrgKey, run: &RunId, block: &str) -> Result<(), StoreError> {
+        self.faults.around("abort", self.inner.abort(org, run, block), unreachable).await
+    }
+    async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
+        self.faults.around("put_mail", self.inner.put_mail(org, head, path, mail), unreachable).await
+    }
+    async fn mail(&self, org: &OrgKey, run: &RunId, path: &str) -> Result<Option<Mail>, StoreError> {
+        self.faults.around("mail", self.inner.mail(org, run, path), unreachable).await
     }
     async fn claim(
         &self,
         org: &OrgKey,
         head: &Head,
-        path: &str,
-        attempt: u16,
+        of: &Attempt<'_>,
         now: Millis,
         lease: Duration,
     ) -> Result<Claim, StoreError> {
-        self.faults.around("claim", self.inner.claim(org, head, path, attempt, now, lease), unreachable).await
+        self.faults.around("claim", self.inner.claim(org, head, of, now, lease), unreachable).await
     }
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
         self.faults.around("mark_running", self.inner.mark_running(org, run), unreachable).await

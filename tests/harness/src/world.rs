@@ -50,7 +50,7 @@ impl RunView {
     /// The final mark of a step, if it has one.
     pub fn outcome(&self, path: &str) -> Option<&Mark> {
         let mut entries = self.journal.entries.iter();
-        entries.find(|e| e.path == path && !matches!(e.mark, Mark::Retrying { .. })).map(|e| &e.mark)
+        entries.find(|e| e.path == path && kind(&e.mark).is_some()).map(|e| &e.mark)
     }
 
     /// What a step gave; null if it gave nothing.
@@ -79,7 +79,8 @@ fn kind(mark: &Mark) -> Option<&'static str> {
         Mark::Failed(_) => Some("failed"),
         Mark::Waiting { .. } => Some("waited"),
         Mark::Stopped { .. } => Some("stopped"),
-        Mark::Retrying { .. } => None,
+        Mark::Filtered(_) => Some("filtered"),
+        Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Forked { .. } => None,
     }
 }
 
@@ -143,6 +144,7 @@ impl World {
             clock: clock.clone(),
             draw: Arc::new(SeededDraw::new(7)),
             budget,
+            public_url: "http://patchbay.test".into(),
         });
         let timer = timer::App {
             runs: runs.clone(),

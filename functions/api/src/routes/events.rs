@@ -65,6 +65,7 @@ pub(crate) async fn put(
         return refuse("`detail` is too large: an event may have 256 KB in all");
     }
     let event = BusEvent {
+        chain: None,
         org: caller.org().clone(),
         source: request.source,
         detail_type: request.detail_type,

@@ -12,7 +12,7 @@ use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
 use expr::Template;
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{Claim, Held};
+use store::{Attempt, Claim, Held};
 use tracing::warn;
 
 /// The largest input that the history shows whole.
@@ -38,7 +38,7 @@ impl Drive<'_> {
         }
         let rendered = self.render(ix, &action.input).await;
         let prepared = rendered.and_then(|input| {
-            let key = idempotency_key(self.head, &self.plan.node(ix).path);
+            let key = idempotency_key(self.head, &self.path(ix));
             Ok((http_request::prepare(&input, &key, action.timeout)?, shown(http_request::redacted(input))))
         });
         let (Prepared { mut request, any_status }, input) = match prepared {
@@ -109,6 +109,7 @@ impl Drive<'_> {
             return self.yield_until(started_at).await;
         }
         let event = match self.wake_time(ix, pause, started_at).await {
+            Ok(until) if matches!(pause, Pausing::Callback { .. }) => Event::Awaiting(until),
             Ok(until) => Event::Until(until),
             Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => Event::Failed(error),
@@ -117,7 +118,7 @@ impl Drive<'_> {
     }
 
     /// Records what an attempt came to, and says what follows.
-    async fn settle(
+    pub(super) async fn settle(
         &mut self,
         ix: NodeIx,
         attempt: u16,
@@ -133,6 +134,7 @@ impl Drive<'_> {
 
     async fn wake_time(&self, ix: NodeIx, pause: &Pausing, now: Millis) -> Result<Millis, StepError> {
         match pause {
+            Pausing::Callback { timeout } => Ok(now.plus(*timeout)),
             Pausing::For(template) => {
                 let value = self.render(ix, template).await?;
                 let length = value.as_str().and_then(|text| duration::parse(text).ok());
@@ -163,10 +165,11 @@ impl Drive<'_> {
         attempt: u16,
         action: &ActionNode,
     ) -> Result<Result<Held, Refused>, ExecutorError> {
-        let path = &self.plan.node(ix).path;
+        let path = self.path(ix);
+        let of = Attempt { strand: &self.strand_name, path: &path, attempt };
         let now = self.app.clock.now();
         let lease = action.timeout + limits::STEP_START_MARGIN;
-        let claim = self.app.runs.claim(self.org, self.head, path, attempt, now, lease).await?;
+        let claim = self.app.runs.claim(self.org, self.head, &of, now, lease).await?;
         Ok(match claim {
             Claim::Ours { held, taken_over: true } if action.at_most_once => {
                 Err(Refused::OutcomeUnknown(held))
@@ -201,7 +204,7 @@ enum Refused {
 }
 
 /// The input as the history keeps it: beside an output of the largest size it must still fit into an item.
-fn shown(input: Value) -> Value {
+pub(super) fn shown(input: Value) -> Value {
     let bytes = weight(&input);
     if bytes <= SHOWN_INPUT && !nests_too_deep(&input) {
         return input;

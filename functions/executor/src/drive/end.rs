@@ -3,7 +3,7 @@
 use super::{Drive, Flushed};
 use crate::ExecutorError;
 use dispatch::settle_outbox;
-use domain::run::{Consequence, End, Head, RunError, RunStatus, SettledBy};
+use domain::run::{End, Head, RunError, RunStatus, SettledBy};
 use serde_json::Value;
 use tracing::info;
 
@@ -19,14 +19,7 @@ impl Drive<'_> {
             self.yield_until(self.app.clock.now()).await?;
             return Ok(());
         }
-        let outbox = match status {
-            RunStatus::Failed | RunStatus::TimedOut => vec![Consequence::FailureEvent],
-            RunStatus::Succeeded
-            | RunStatus::Cancelled
-            | RunStatus::Queued
-            | RunStatus::Running
-            | RunStatus::Waiting => Vec::new(),
-        };
+        let outbox = self.head.consequences(status);
         let end = End { status, at: self.app.clock.now(), error, output, outbox };
         let ended = match self.app.runs.finish(self.org, &self.head.id, &end).await? {
             SettledBy::Us => {
@@ -35,6 +28,7 @@ impl Drive<'_> {
                 Head {
                     status,
                     error: end.error,
+                    output: end.output,
                     finished_at: Some(end.at),
                     outbox: end.outbox,
                     input: None,
@@ -43,7 +37,7 @@ impl Drive<'_> {
             }
             SettledBy::Another(head) => *head,
         };
-        settle_outbox(&*self.app.runs, &*self.app.bus, self.org, &ended).await?;
+        settle_outbox(&*self.app.runs, Some(&*self.app.queue), &*self.app.bus, self.org, &ended).await?;
         Ok(())
     }
 

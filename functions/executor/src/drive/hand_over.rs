@@ -3,7 +3,6 @@
 use super::{Drive, Flow, Flushed};
 use crate::ExecutorError;
 use dispatch::{At, StepMessage};
-use domain::run::FORMAT;
 use domain::{Millis, limits};
 use engine::{NodeIx, Then};
 use std::time::Duration;
@@ -33,30 +32,56 @@ impl Drive<'_> {
         self.send(ix, attempt, delay).await
     }
 
-    /// Leaves the run until a wait is over.
-    pub(super) async fn park(&mut self, until: Millis, next: Option<NodeIx>) -> Result<Flow, ExecutorError> {
+    /// Leaves the strand until a wait is over.
+    pub(super) async fn park(&mut self, until: Millis, then: Then) -> Result<Flow, ExecutorError> {
         let now = self.app.clock.now();
         if until <= now {
-            return Ok(Flow::Then(Then::after(next)));
+            return Ok(Flow::Then(then));
         }
-        self.app.runs.mark_waiting(self.org, &self.head.id, until).await?;
+        self.show_waiting(until).await?;
         let delay = now.until(until);
-        match next {
-            Some(ix) if delay <= limits::MAX_QUEUE_DELAY && self.first_hand => self.send(ix, 1, delay).await,
-            _ if delay <= limits::MAX_QUEUE_DELAY => self.yield_until(until).await,
-            _ => self.wake_at(until).await,
+        match then {
+            Then::Go(ix) if delay <= limits::MAX_QUEUE_DELAY && self.first_hand => self.send(ix, 1, delay).await,
+            _ => self.come_back_at(until).await,
+        }
+    }
+
+    /// Shows the run as waiting; only its main strand tells, as another may go on.
+    pub(super) async fn show_waiting(&self, until: Millis) -> Result<(), ExecutorError> {
+        if self.strand.is_none() {
+            self.app.runs.mark_waiting(self.org, &self.head.id, until).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the strand again at a time, however far that is.
+    pub(super) async fn come_back_at(&mut self, at: Millis) -> Result<Flow, ExecutorError> {
+        if self.app.clock.now().until(at) <= limits::MAX_QUEUE_DELAY {
+            self.yield_until(at).await
+        } else {
+            self.wake_at(at).await
         }
     }
 
     /// Leaves the run to whoever is at it, and comes back at `at` to see whether it went on.
     pub(super) async fn yield_until(&mut self, at: Millis) -> Result<Flow, ExecutorError> {
         let delay = self.app.clock.now().until(at);
-        self.app.queue.send(&StepMessage::again(self.org.org(), &self.head.id), delay).await?;
+        self.app.queue.send(&self.again(), delay).await?;
         Ok(Flow::Handed)
     }
 
+    fn again(&self) -> StepMessage {
+        StepMessage::again_in(self.org.org(), &self.head.id, &self.strand_name)
+    }
+
     async fn wake_at(&mut self, at: Millis) -> Result<Flow, ExecutorError> {
-        let entry = DueEntry { org: self.org.clone(), run: self.head.id.clone(), kind: DueKind::Wake, at };
+        let entry = DueEntry {
+            org: self.org.clone(),
+            run: self.head.id.clone(),
+            strand: self.strand_name.clone(),
+            kind: DueKind::Wake,
+            at,
+        };
         self.app.due.put_due(&entry).await?;
         Ok(Flow::Handed)
     }
@@ -65,12 +90,11 @@ impl Drive<'_> {
         let node = self.plan.node(ix);
         self.context.prune(&node.live);
         let mut message = StepMessage {
-            format: FORMAT,
             at: Some(At { path: node.path.clone(), attempt }),
             context: Some(self.context.clone()),
             pending: self.pending.clone(),
             again: false,
-            ..StepMessage::again(self.org.org(), &self.head.id)
+            ..self.again()
         };
         if !message.pending.is_empty() && !message.fits() {
             if self.flush().await? == Flushed::Overruled {

@@ -1,15 +1,18 @@
 //! The carrying-on of one run by one message.
 
+mod answer;
+mod block;
 mod effect;
 mod end;
 mod hand_over;
 mod pure;
 
+use crate::place::Place;
 use crate::weight::entry_weight;
 use crate::{App, ExecutorError};
-use domain::run::{Entry, Head, Mark, Segment, StepError};
+use domain::run::{Entry, Head, Mark, RunError, Segment, StepError};
 use domain::{Millis, OrgKey};
-use engine::{Context, Event, NodeIx, NodeKind, Plan, Then, decide, follow};
+use engine::{Context, Event, NodeIx, NodeKind, Plan, Strand, Then, decide, follow};
 use expr::EvalFailure;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,12 +21,22 @@ use store::{Appended, Held};
 /// Past this, outcomes of pure steps are journalled before the next effect, so that no item outgrows its limit.
 const FLUSH_AT: usize = 64 * 1024;
 
-/// One run in the hands of one worker.
+/// One strand of a run in the hands of one worker.
 pub(crate) struct Drive<'a> {
     app: &'a App,
     org: &'a OrgKey,
     head: &'a Head,
     plan: &'a Plan,
+    place: Place<'a>,
+    /// Which strand; `None` is the main one.
+    strand: Option<Strand>,
+    strand_name: String,
+    /// The paths of the blocks that the strand is part of.
+    blocks: Vec<String>,
+    /// The blocks one of whose strands has failed, as the head tells.
+    aborted: Vec<String>,
+    /// The contexts in which the strands around this one forked it, as far as that took place here; innermost last.
+    forks: Vec<(Strand, Context)>,
     context: Context,
     /// Outcomes of pure steps, to be journalled with the next effectful one (protocol rule 7).
     pending: Vec<Entry>,
@@ -41,6 +54,7 @@ pub(crate) struct Drive<'a> {
 
 /// What a worker begins with.
 pub(crate) struct Outset {
+    pub(crate) strand: Option<Strand>,
     pub(crate) context: Context,
     pub(crate) pending: Vec<Entry>,
     pub(crate) first_hand: bool,
@@ -54,21 +68,20 @@ enum Flow {
 }
 
 impl<'a> Drive<'a> {
-    pub(crate) fn new(
-        app: &'a App,
-        org: &'a OrgKey,
-        head: &'a Head,
-        plan: &'a Plan,
-        outset: Outset,
-        deadline: Millis,
-    ) -> Self {
-        let Outset { context, pending, first_hand } = outset;
-        let now = app.clock.now();
-        Self {
-            app,
-            org,
-            head,
-            plan,
+    pub(crate) fn new(place: Place<'a>, outset: Outset, deadline: Millis) -> Self {
+        let Outset { strand, context, pending, first_hand } = outset;
+        let now = place.now();
+        let mut drive = Self {
+            app: place.app,
+            org: place.org,
+            head: place.head,
+            plan: place.plan,
+            place,
+            strand: None,
+            strand_name: String::new(),
+            blocks: Vec::new(),
+            aborted: place.head.aborted.clone(),
+            forks: Vec::new(),
             context,
             pending,
             deadline,
@@ -77,19 +90,34 @@ impl<'a> Drive<'a> {
             head_read_at: now,
             done: 0,
             effects: 0,
-        }
+        };
+        drive.enter(strand);
+        drive
+    }
+
+    /// Goes over to another strand, whose context the caller sets.
+    fn enter(&mut self, strand: Option<Strand>) {
+        self.strand_name = strand.as_ref().map(|s| s.name(self.plan)).unwrap_or_default();
+        self.blocks = strand.as_ref().map(|s| s.blocks(self.plan)).unwrap_or_default();
+        self.strand = strand;
     }
 
     /// Carries the run on from `then` until it ends, parks or is handed over.
     pub(crate) async fn go(&mut self, mut then: Then) -> Result<(), ExecutorError> {
         loop {
+            if self.is_aborted() && !matches!(then, Then::StrandEnd(_)) {
+                then = Then::StrandEnd(Err(abandoned()));
+            }
             let flow = match then {
                 Then::Go(node) => self.step(node, 1).await?,
                 Then::Retry { node, attempt, at } if at <= self.app.clock.now() => {
                     self.step(node, attempt).await?
                 }
                 Then::Retry { node, attempt, at } => self.retry_at(node, attempt, at).await?,
-                Then::Park { until, next } => self.park(until, next).await?,
+                Then::Park { until, then } => self.park(until, *then).await?,
+                Then::Await { node, attempt, until } => self.await_answer(node, attempt, until).await?,
+                Then::Join { node, attempt, lanes, count } => self.rejoin(node, attempt, lanes, count).await?,
+                Then::StrandEnd(result) => self.strand_end(result).await?,
                 Then::End { status, error, output } => return self.end(status, error, output).await,
             };
             then = match flow {
@@ -109,13 +137,23 @@ impl<'a> Drive<'a> {
         if self.ended_meanwhile().await? {
             return Ok(Flow::Handed);
         }
-        let pure =
-            matches!(node.kind, NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. });
-        self.effects += u32::from(!pure);
+        if self.is_aborted() {
+            return Ok(Flow::Then(Then::StrandEnd(Err(abandoned()))));
+        }
+        self.effects += u32::from(!node.kind.is_pure());
         match &node.kind {
-            NodeKind::Map { .. } | NodeKind::Branch { .. } | NodeKind::Stop { .. } => {
-                self.pure(ix, attempt).await
+            NodeKind::Map { .. }
+            | NodeKind::Branch { .. }
+            | NodeKind::Filter { .. }
+            | NodeKind::While { .. }
+            | NodeKind::Try { .. }
+            | NodeKind::Stop { .. } => self.pure(ix, attempt).await,
+            NodeKind::ForEach(_) | NodeKind::Parallel { .. } => self.fork(ix, attempt).await,
+            NodeKind::Approval(approval) => self.approval(ix, attempt, approval).await,
+            NodeKind::Workflow { workflow, input, wait } => {
+                self.workflow(ix, attempt, workflow, input, *wait).await
             }
+            NodeKind::Emit { event } => self.emit(ix, attempt, event).await,
             NodeKind::Wait { pause } => self.wait(ix, attempt, pause).await,
             NodeKind::Respond { answer } => self.respond(ix, attempt, answer).await,
             NodeKind::Action(action) => self.action(ix, attempt, action).await,
@@ -135,13 +173,26 @@ impl<'a> Drive<'a> {
             return Ok(true);
         }
         match self.app.runs.head(self.org, &self.head.id, false).await? {
-            Some(head) if !head.status.is_terminal() => Ok(false),
+            Some(head) if !head.status.is_terminal() => {
+                self.aborted = head.aborted;
+                Ok(false)
+            }
             _ => {
                 // What was computed belongs to the history, whoever ended the run.
                 self.flush().await?;
                 Ok(true)
             }
         }
+    }
+
+    /// Whether a strand beside this one failed, or one beside a strand around it: then what this one does is of no use.
+    fn is_aborted(&self) -> bool {
+        self.blocks.iter().any(|block| self.aborted.contains(block))
+    }
+
+    /// The path of a step in the present iteration.
+    fn path(&self, ix: NodeIx) -> String {
+        self.plan.node(ix).instance(&self.context)
     }
 
     fn budget_used(&self) -> bool {
@@ -158,7 +209,7 @@ impl<'a> Drive<'a> {
 
     fn entry(&self, ix: NodeIx, attempt: u16, started_at: Millis, input: Option<Value>, mark: Mark) -> Entry {
         let finished_at = self.app.clock.now().max(started_at);
-        Entry { path: self.plan.node(ix).path.clone(), attempt, started_at, finished_at, input, mark }
+        Entry { path: self.path(ix), attempt, started_at, finished_at, input, mark }
     }
 
     fn decide(&self, ix: NodeIx, attempt: u16, event: Event) -> Result<Mark, ExecutorError> {
@@ -171,7 +222,7 @@ impl<'a> Drive<'a> {
         let mut entries = std::mem::take(&mut self.pending);
         entries.push(entry);
         let segment = Segment { entries };
-        match self.app.runs.append(self.org, self.head, &segment, held).await? {
+        match self.app.runs.append(self.org, self.head, &self.strand_name, &segment, held).await? {
             Appended::Won => {
                 self.first_hand = true;
                 let entry = segment.entries.last().expect("it was just pushed");
@@ -202,7 +253,7 @@ impl<'a> Drive<'a> {
             return Ok(Flushed::Kept);
         }
         let segment = Segment { entries: std::mem::take(&mut self.pending) };
-        Ok(match self.app.runs.append(self.org, self.head, &segment, None).await? {
+        Ok(match self.app.runs.append(self.org, self.head, &self.strand_name, &segment, None).await? {
             Appended::Lost(stored) if !same_outcomes(&stored, &segment) => Flushed::Overruled,
             Appended::Won | Appended::Lost(_) | Appended::Superseded { .. } => Flushed::Kept,
         })
@@ -230,8 +281,13 @@ const HEAD_COUNTS_FOR: Duration = Duration::from_secs(1);
 /// How long a worker that lost a race waits before it looks whether the winner went on.
 const YIELD: Duration = Duration::from_secs(15);
 
+/// How a strand ends that is of no use any more; not recorded.
+fn abandoned() -> RunError {
+    RunError::new("abandoned", "another strand of the same step failed")
+}
+
 /// An expression's failure as a step's. One that is not the expression's fault may pass.
-fn evaluation_error(failure: &EvalFailure) -> StepError {
+pub(crate) fn evaluation_error(failure: &EvalFailure) -> StepError {
     let message = format!("`{}` at `{}`: {}", failure.expression, failure.pointer, failure.message);
     if failure.code == expr::codes::GUARD_UNAVAILABLE {
         return StepError::passing(failure.code, message);

@@ -1,9 +1,9 @@
 //! Steps without effects: the same inputs give the same bytes, so they need no journal write of their own.
 
-use super::{Drive, Flow, Flushed, check_size, evaluation_error};
+use super::{Drive, Flow, Flushed, check_size};
 use crate::ExecutorError;
 use domain::run::StepError;
-use engine::{Event, NodeIx, NodeKind, follow, seed, truthy};
+use engine::{Event, NodeIx, NodeKind, follow, truthy};
 use expr::Template;
 use serde_json::Value;
 use std::time::Duration;
@@ -53,20 +53,33 @@ impl Drive<'_> {
                 let output = report.get_mut("output").map_or(Value::Null, Value::take);
                 Ok(Event::Stopping { message, output })
             }
-            NodeKind::Action(_) | NodeKind::Wait { .. } | NodeKind::Respond { .. } => {
+            NodeKind::Filter { when } => Ok(Event::Passed(truthy(&self.render(ix, when).await?))),
+            NodeKind::While { when, max_iterations, .. } => {
+                if !truthy(&self.render(ix, when).await?) {
+                    return Ok(Event::Chosen(None));
+                }
+                if self.context.iteration(&node.id) < *max_iterations {
+                    return Ok(Event::Chosen(Some(0)));
+                }
+                let message = format!("the loop was not over after {max_iterations} iterations; mend `when` or raise `max_iterations`");
+                Err(StepError::fatal("too_many_iterations", message))
+            }
+            NodeKind::Try { .. }
+            | NodeKind::ForEach(_)
+            | NodeKind::Parallel { .. }
+            | NodeKind::Approval(_)
+            | NodeKind::Workflow { .. }
+            | NodeKind::Emit { .. }
+            | NodeKind::Action(_)
+            | NodeKind::Wait { .. }
+            | NodeKind::Respond { .. } => {
                 Err(StepError::fatal("internal", "a step with an effect was taken for a pure one"))
             }
         }
     }
 
     pub(super) async fn render(&self, ix: NodeIx, template: &Template) -> Result<Value, StepError> {
-        let seed = seed(self.head, &self.plan.node(ix).path, &self.context);
-        self.app
-            .guard
-            .lane(self.org.org().as_str())
-            .render(template, self.context.scope(), &seed)
-            .await
-            .map_err(|e| evaluation_error(&e))
+        self.place.render(ix, template, &self.context).await
     }
 }
 

@@ -16,7 +16,7 @@ async fn claimed_by_another(world: &World, step: serde_json::Value) -> (domain::
     let id = world.start_run(&workflow(json!([step])), json!({})).await;
     let head = world.run(&id).await.head;
     let lease = Duration::from_secs(35);
-    let claim = world.store.claim(&world.org, &head, "a", 1, world.clock.now(), lease).await.unwrap();
+    let claim = world.store.claim(&world.org, &head, &store::Attempt::main("a", 1), world.clock.now(), lease).await.unwrap();
     let Claim::Ours { held, taken_over: false } = claim else { panic!("{claim:?}") };
     (id, held)
 }
@@ -42,7 +42,7 @@ async fn a_claim_that_ran_out_is_taken_over_and_its_old_holder_records_nothing()
     assert_eq!(world.http.sent().len(), 1);
     assert_eq!(world.http.sent()[0].at, START.plus(Duration::from_secs(35)));
     let late = domain::run::Segment { entries: view.journal.entries.clone() };
-    let appended = world.store.append(&world.org, &head, &late, Some(old)).await.unwrap();
+    let appended = world.store.append(&world.org, &head, "", &late, Some(old)).await.unwrap();
     assert!(matches!(appended, store::Appended::Lost(_)));
 }
 

@@ -1,6 +1,7 @@
 //! The executor over a whole deployment: what a run comes to whatever is delivered twice, fails, or dies on the way.
 
 mod batches;
+mod blocks;
 mod claims;
 mod endings;
 mod faults;

@@ -11,7 +11,8 @@ pub(crate) const GONE: &str = "https://example.com/gone";
 
 /// A definition of `steps` that is started by hand.
 pub(crate) fn workflow(steps: Value) -> Value {
-    json!({"name": "test", "triggers": [{"id": "manual", "type": "manual"}], "steps": steps})
+    let on_failure = json!([map("told", json!("{{ error.code }}"))]);
+    json!({"name": "test", "triggers": [{"id": "manual", "type": "manual"}], "steps": steps, "on_failure": on_failure})
 }
 
 pub(crate) fn map(id: &str, output: Value) -> Value {
@@ -214,5 +215,170 @@ pub(crate) fn cases() -> Vec<Case> {
                 {"id": "done", "type": "stop", "output": {"r": "{{ steps.a.r }}"}},
             ]),
         ),
+        case(
+            "a loop",
+            "succeeded",
+            &[POST],
+            None,
+            json!([
+                each("each", json!([1, 2, 3, 4, 5]), 2, json!([
+                    map("twice", json!("{{ item * 2 }}")),
+                    post("send", POST, json!({"n": "{{ steps.twice }}", "i": "{{ index }}", "r": "{{ $random() }}"})),
+                    map("gives", json!("{{ steps.twice + index }}")),
+                ])),
+                map("after", json!("{{ $sum(steps.each) }}")),
+            ]),
+        ),
+        case(
+            "a loop of pure steps",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                each("each", json!("{{ [1, 2, 3, 4, 5, 6, 7] }}"), 3, json!([
+                    {"id": "odd", "type": "filter", "when": "{{ item % 2 = 1 }}"},
+                    map("gives", json!("{{ item }}")),
+                ])),
+                map("after", json!("{{ steps.each }}")),
+            ]),
+        ),
+        case(
+            "nothing to loop over",
+            "succeeded",
+            &[],
+            None,
+            json!([each("each", json!([]), 2, json!([get("never", GET)])), map("after", json!("{{ steps.each }}"))]),
+        ),
+        case(
+            "parallel arms",
+            "succeeded",
+            &[POST],
+            None,
+            json!([
+                map("a", json!(1)),
+                {"id": "both", "type": "parallel", "arms": [
+                    {"id": "left", "steps": [post("one", POST, json!({"a": "{{ steps.a }}"})), map("l", json!("left"))]},
+                    {"id": "right", "steps": [wait("nap", "PT1M"), get("two", GET), map("r", json!("{{ steps.two.body.n }}"))]},
+                ]},
+                map("after", json!("{{ steps.both.left & steps.both.right }}")),
+            ]),
+        ),
+        case(
+            "an arm fails while another waits",
+            "failed",
+            &[],
+            None,
+            json!([
+                {"id": "both", "type": "parallel", "arms": [
+                    {"id": "left", "steps": [wait("nap", "PT3H"), get("never", GET)]},
+                    {"id": "right", "steps": [get("gone", GONE)]},
+                ]},
+                map("never_either", json!(1)),
+            ]),
+        ),
+        case(
+            "loops in loops",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                each("outer", json!([[1, 2], [3]]), 2, json!([
+                    each("inner", json!("{{ item }}"), 2, json!([get("fetch", GET), map("gives", json!("{{ item * 10 }}"))])),
+                    map("sum", json!("{{ $sum(steps.inner) }}")),
+                ])),
+                map("after", json!("{{ steps.outer }}")),
+            ]),
+        ),
+        case(
+            "while",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                {"id": "loop", "type": "while", "when": "{{ steps.loop.iterations < 3 }}", "steps": [
+                    get("fetch", GET), map("n", json!("{{ steps.loop.iterations + steps.fetch.body.n }}"))]},
+                map("after", json!("{{ steps.n }}")),
+            ]),
+        ),
+        case(
+            "try, catch, finally",
+            "succeeded",
+            &[GONE, POST],
+            None,
+            json!([
+                {"id": "careful", "type": "try", "steps": [post("gone", GONE, json!({})), map("never", json!(1))],
+                    "catch": [map("caught", json!("{{ error.code & steps.careful.error.step }}"))],
+                    "finally": [post("tidy", POST, json!({"c": "{{ steps.caught }}"}))]},
+                map("after", json!("{{ steps.caught }}")),
+            ]),
+        ),
+        case(
+            "finally, and the failure goes on to on_failure",
+            "failed",
+            &[POST],
+            None,
+            json!([
+                {"id": "careful", "type": "try", "steps": [get("gone", GONE)], "finally": [post("tidy", POST, json!({}))]},
+                map("never", json!(1)),
+            ]),
+        ),
+        case(
+            "failures of items are results",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                with(each("each", json!([GET, GONE, GET]), 2, json!([
+                    get("fetch", "{{ item }}"), map("n", json!("{{ steps.fetch.body.n }}"))])),
+                    json!({"on_item_error": "continue"})),
+                map("after", json!("{{ [steps.each[0], steps.each[1].error.code, steps.each[2]] }}")),
+            ]),
+        ),
+        case(
+            "an item fails, and so does the loop",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                with(each("each", json!([GET, GONE, GET, GET]), 2, json!([get("fetch", "{{ item }}")])),
+                    json!({"on_error": "continue"})),
+                map("after", json!("{{ steps.each.error.code }}")),
+            ]),
+        ),
+        case(
+            "an event and its own loop",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                each("each", json!(["a", "b"]), 1, json!([
+                    {"id": "tell", "type": "emit", "source": "shop", "detail_type": "Said", "detail": {"what": "{{ item }}"}}])),
+            ]),
+        ),
+        case(
+            "an approval that nobody gives",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                {"id": "ok", "type": "approval", "to": ["boss@example.com"], "title": "May I?", "timeout": "PT20M", "remind_every": "PT15M"},
+                map("after", json!("{{ steps.ok.decision }}")),
+            ]),
+        ),
+        case(
+            "a callback that does not come",
+            "failed",
+            &[],
+            None,
+            json!([
+                post("ask", POST, json!({"url": "{{ callbacks.answer }}"})),
+                {"id": "answer", "type": "wait", "callback": true, "timeout": "PT2M"},
+                map("never", json!(1)),
+            ]),
+        ),
     ]
+}
+
+fn each(id: &str, items: Value, concurrency: u32, steps: Value) -> Value {
+    json!({"id": id, "type": "for_each", "items": items, "concurrency": concurrency, "steps": steps})
 }

@@ -41,6 +41,15 @@ pub enum Mark {
     Retrying { error: StepError, next_at: Millis },
     #[serde(rename = "w")]
     Waiting { until: Millis },
+    /// A call, a decision or another run's end is awaited until then at most; the next attempt records it.
+    #[serde(rename = "c")]
+    Awaiting { until: Millis },
+    /// The step's strands began: `lanes` of them, over `count` items or arms. The next attempt records what they came to.
+    #[serde(rename = "k")]
+    Forked { lanes: u16, count: u32 },
+    /// A filter let the run pass, or not.
+    #[serde(rename = "y")]
+    Filtered(bool),
     /// The run ends here, by a `stop` step.
     #[serde(rename = "s")]
     Stopped { status: RunStatus, message: Option<String>, output: Value },
@@ -49,9 +58,13 @@ pub enum Mark {
 impl Entry {
     pub fn status(&self, now: Millis) -> StepStatus {
         match &self.mark {
-            Mark::Succeeded(_) | Mark::Took(_) | Mark::Stopped { .. } => StepStatus::Succeeded,
+            Mark::Succeeded(_) | Mark::Took(_) | Mark::Stopped { .. } | Mark::Filtered(_) => {
+                StepStatus::Succeeded
+            }
             Mark::Failed(_) => StepStatus::Failed,
             Mark::Retrying { .. } => StepStatus::Retrying,
+            Mark::Awaiting { .. } => StepStatus::Waiting,
+            Mark::Forked { .. } => StepStatus::Running,
             Mark::Waiting { until } if *until > now => StepStatus::Waiting,
             Mark::Waiting { .. } => StepStatus::Succeeded,
         }
@@ -60,7 +73,13 @@ impl Entry {
     pub fn error(&self) -> Option<&StepError> {
         match &self.mark {
             Mark::Failed(error) | Mark::Retrying { error, .. } => Some(error),
-            Mark::Succeeded(_) | Mark::Took(_) | Mark::Waiting { .. } | Mark::Stopped { .. } => None,
+            Mark::Succeeded(_)
+            | Mark::Took(_)
+            | Mark::Waiting { .. }
+            | Mark::Awaiting { .. }
+            | Mark::Forked { .. }
+            | Mark::Filtered(_)
+            | Mark::Stopped { .. } => None,
         }
     }
 }
@@ -117,6 +136,9 @@ mod tests {
             Mark::Succeeded(Value::Null),
             Mark::Failed(StepError::fatal("c", "m")),
             Mark::Waiting { until: Millis(9) },
+            Mark::Awaiting { until: Millis(9) },
+            Mark::Forked { lanes: 3, count: 9 },
+            Mark::Filtered(false),
             Mark::Retrying { error: StepError::passing("c", "m"), next_at: Millis(5) },
         ] {
             let entry = Entry { mark, attempt: 2, ..entry.clone() };

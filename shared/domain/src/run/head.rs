@@ -18,6 +18,46 @@ pub struct NewRun {
     pub deadline: Millis,
     /// How many runs led to this one.
     pub depth: u16,
+    /// The run that waits for this one's end.
+    pub parent: Option<Parent>,
+    /// The run that this one repeats.
+    pub origin: Option<Origin>,
+    /// 0 for a run that repeats none.
+    pub epoch: u32,
+    /// What the addresses that resume this run are signed with; drawn at random. Only for runs that have such addresses.
+    pub secret: Option<[u8; 16]>,
+}
+
+/// The step of another run that waits for this run's end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    #[serde(rename = "r")]
+    pub run: RunId,
+    /// The strand that goes on then.
+    #[serde(rename = "s", default, skip_serializing_if = "String::is_empty")]
+    pub strand: String,
+    /// The path of the step.
+    #[serde(rename = "p")]
+    pub path: String,
+}
+
+/// The run that a run repeats, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    #[serde(rename = "r")]
+    pub run: RunId,
+    #[serde(rename = "k")]
+    pub kind: Repeat,
+}
+
+/// How a run repeats another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeat {
+    /// From the steps that failed.
+    Redrive,
+    /// From a step of the caller's choice.
+    Replay,
 }
 
 /// A run as its head item has it.
@@ -41,6 +81,14 @@ pub struct Head {
     pub depth: u16,
     /// What the end of the run must still bring about.
     pub outbox: Vec<Consequence>,
+    /// The run that waits for this one's end.
+    pub parent: Option<Parent>,
+    /// The run that this one repeats.
+    pub origin: Option<Origin>,
+    /// What the addresses that resume this run are signed with.
+    pub secret: Option<[u8; 16]>,
+    /// Blocks one of whose strands failed: the others stop when they see it.
+    pub aborted: Vec<String>,
     /// The scope's `trigger`; `None` when it is kept in an item of its own and was not asked for.
     pub input: Option<Value>,
 }
@@ -55,7 +103,7 @@ impl Head {
             version: run.version,
             trigger: run.trigger.clone(),
             status: RunStatus::Queued,
-            epoch: 0,
+            epoch: run.epoch,
             started_at: run.started_at,
             deadline: run.deadline,
             finished_at: None,
@@ -64,8 +112,24 @@ impl Head {
             output: None,
             depth: run.depth,
             outbox: Vec::new(),
+            parent: run.parent.clone(),
+            origin: run.origin.clone(),
+            secret: run.secret,
+            aborted: Vec::new(),
             input: Some(run.input.clone()),
         }
+    }
+
+    /// What must be brought about when the run ends so.
+    pub fn consequences(&self, status: RunStatus) -> Vec<Consequence> {
+        let mut outbox = Vec::new();
+        if matches!(status, RunStatus::Failed | RunStatus::TimedOut) {
+            outbox.push(Consequence::FailureEvent);
+        }
+        if self.parent.is_some() {
+            outbox.push(Consequence::ResumeParent);
+        }
+        outbox
     }
 
     /// The status to show at `now`: a wait that is over runs again, though nobody has written so.
@@ -93,6 +157,37 @@ pub struct End {
 pub enum Consequence {
     /// An event on the bus that says the run failed.
     FailureEvent,
+    /// The run that waits for this one's end goes on.
+    ResumeParent,
+}
+
+/// The answer to a step that waits for one: the first stays (protocol rule 15).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mail {
+    #[serde(rename = "k")]
+    pub kind: MailKind,
+    /// What the caller sent, the decision's comment, or how the other run ended.
+    #[serde(rename = "b", default, skip_serializing_if = "Value::is_null")]
+    pub payload: Value,
+    #[serde(rename = "t")]
+    pub at: Millis,
+    /// Who decided, where that is known.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// What answered a step that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailKind {
+    /// The resume address was called.
+    Resumed,
+    Approved,
+    Rejected,
+    /// Nobody answered in time.
+    TimedOut,
+    /// The run that was waited for has ended.
+    RunEnded,
 }
 
 /// Who settled a race for the end of a run.

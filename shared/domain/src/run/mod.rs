@@ -7,8 +7,12 @@ mod status;
 
 pub use entry::{Entry, Mark, Segment};
 pub use error::{RunError, StepError};
-pub use head::{Answer, Consequence, End, Head, NewRun, SettledBy};
+pub use head::{
+    Answer, Consequence, End, Head, Mail, MailKind, NewRun, Origin, Parent, Repeat, SettledBy,
+};
 pub use status::{RunStatus, StepStatus};
 
 /// The version of messages and journal items that this code writes. It reads this one and the one before (protocol rule 2).
-pub const FORMAT: u8 = 1;
+///
+/// 2 names a strand; a message of the main strand is still written as 1.
+pub const FORMAT: u8 = 2;

@@ -6,7 +6,10 @@ mod step;
 mod trigger;
 
 pub use parse::parse;
-pub use step::{Action, Arm, HTTP_REQUEST, OnError, Pause, Retry, Step, StepKind, StopAs};
+pub use step::{
+    Action, Approval, Arm, ForEach, HTTP_REQUEST, OnError, OnTimeout, ParallelArm, Pause, Retry, Step, StepKind, StopAs,
+    TYPES,
+};
 pub use trigger::{Trigger, TriggerKind};
 
 use serde_json::Value;
@@ -22,6 +25,8 @@ pub struct Definition {
     pub description: Option<String>,
     pub triggers: Vec<Trigger>,
     pub steps: Vec<Step>,
+    /// What runs when a step has failed and nothing else dealt with it, before the run ends as failed.
+    pub on_failure: Vec<Step>,
     /// The time limit of a run.
     pub timeout: Duration,
     /// The document as it was sent, which is what is stored and shown.
@@ -36,15 +41,10 @@ impl Definition {
     /// Whether some step answers the webhook's caller itself.
     pub fn responds(&self) -> bool {
         fn any(steps: &[Step]) -> bool {
-            steps.iter().any(|s| match &s.kind {
-                StepKind::Respond { .. } => true,
-                StepKind::Branch { arms, otherwise } => arms.iter().any(|a| any(&a.steps)) || any(otherwise),
-                StepKind::Map { .. }
-                | StepKind::Action(_)
-                | StepKind::Wait { .. }
-                | StepKind::Stop { .. } => false,
-            })
+            steps
+                .iter()
+                .any(|s| matches!(s.kind, StepKind::Respond { .. }) || s.blocks().into_iter().any(any))
         }
-        any(&self.steps)
+        any(&self.steps) || any(&self.on_failure)
     }
 }

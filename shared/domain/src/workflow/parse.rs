@@ -33,15 +33,18 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
     let timeout = r.duration("timeout", Duration::from_secs(1), limits::MAX_RUN_TIMEOUT);
     let triggers = r.required("triggers").cloned();
     let steps = r.required("steps").cloned();
+    let on_failure = r.take("on_failure").cloned();
     r.close();
 
     let triggers = triggers.map(|t| read_triggers(walk, &t)).unwrap_or_default();
     let steps = steps.map(|s| step::read_all(walk, &s, "/steps", 1)).unwrap_or_default();
+    let on_failure = on_failure.map(|s| step::read_all(walk, &s, "/on_failure", 1)).unwrap_or_default();
     Some(Definition {
         name: name.unwrap_or_default(),
         description,
         triggers,
         steps,
+        on_failure,
         timeout: timeout.unwrap_or(limits::DEFAULT_RUN_TIMEOUT),
         document: document.clone(),
     })

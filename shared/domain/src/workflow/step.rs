@@ -5,6 +5,12 @@ use crate::limits;
 use serde_json::Value;
 use std::time::Duration;
 
+/// Every type of step.
+pub const TYPES: [&str; 14] = [
+    "action", "map", "filter", "branch", "parallel", "for_each", "while", "wait", "approval", "workflow", "try",
+    "emit", "respond", "stop",
+];
+
 /// The built-in HTTP action.
 pub const HTTP_REQUEST: &str = "http.request";
 
@@ -36,8 +42,24 @@ pub enum StepKind {
     Branch { arms: Vec<Arm>, otherwise: Vec<Step> },
     /// Calls an app.
     Action(Action),
-    /// Waits for a length of time, or until a point in time.
+    /// Goes on only if `when` is true; otherwise the steps that stand after it in the same list are left out.
+    Filter { when: Value },
+    /// Runs its arms at the same time and waits for all of them.
+    Parallel { arms: Vec<ParallelArm> },
+    /// Runs its steps once for each item.
+    ForEach(ForEach),
+    /// Runs its steps again and again while `when` is true.
+    While { when: Value, max_iterations: u32, steps: Vec<Step> },
+    /// Runs steps; should one fail, `catch`; and `finally` in any case.
+    Try { steps: Vec<Step>, catch: Vec<Step>, finally: Vec<Step> },
+    /// Waits for a length of time, until a point in time, or for a call.
     Wait { pause: Pause },
+    /// Waits for a person's decision.
+    Approval(Approval),
+    /// Runs another workflow.
+    Workflow { workflow: String, input: Value, wait: bool },
+    /// Puts an event on the bus.
+    Emit { source: Option<Value>, detail_type: Value, detail: Value },
     /// Answers the webhook's caller.
     Respond { status: Value, headers: Value, body: Value },
     /// Ends the run here.
@@ -50,9 +72,41 @@ impl StepKind {
             Self::Map { .. } => "map",
             Self::Branch { .. } => "branch",
             Self::Action(_) => "action",
+            Self::Filter { .. } => "filter",
+            Self::Parallel { .. } => "parallel",
+            Self::ForEach(_) => "for_each",
+            Self::While { .. } => "while",
+            Self::Try { .. } => "try",
             Self::Wait { .. } => "wait",
+            Self::Approval(_) => "approval",
+            Self::Workflow { .. } => "workflow",
+            Self::Emit { .. } => "emit",
             Self::Respond { .. } => "respond",
             Self::Stop { .. } => "stop",
+        }
+    }
+}
+
+impl Step {
+    /// The lists of steps inside this one, in the order in which they are written.
+    pub fn blocks(&self) -> Vec<&[Step]> {
+        match &self.kind {
+            StepKind::Branch { arms, otherwise } => {
+                arms.iter().map(|a| a.steps.as_slice()).chain([otherwise.as_slice()]).collect()
+            }
+            StepKind::Parallel { arms } => arms.iter().map(|a| a.steps.as_slice()).collect(),
+            StepKind::ForEach(each) => vec![&each.steps],
+            StepKind::While { steps, .. } => vec![steps],
+            StepKind::Try { steps, catch, finally } => vec![steps, catch, finally],
+            StepKind::Map { .. }
+            | StepKind::Action(_)
+            | StepKind::Filter { .. }
+            | StepKind::Wait { .. }
+            | StepKind::Approval(_)
+            | StepKind::Workflow { .. }
+            | StepKind::Emit { .. }
+            | StepKind::Respond { .. }
+            | StepKind::Stop { .. } => Vec::new(),
         }
     }
 }
@@ -63,12 +117,54 @@ pub struct Arm {
     pub steps: Vec<Step>,
 }
 
+/// One of the arms that run at the same time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParallelArm {
+    pub id: String,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForEach {
+    /// A list, or an expression that gives one.
+    pub items: Value,
+    /// How many items are under way at the same time, at most.
+    pub concurrency: u16,
+    /// What becomes of the loop when an item's steps fail.
+    pub on_item_error: OnError,
+    pub steps: Vec<Step>,
+}
+
+/// A question to a person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Approval {
+    /// Who is asked: a list of addresses, or an expression that gives one.
+    pub to: Value,
+    pub title: Value,
+    pub message: Value,
+    /// How long the answer is waited for.
+    pub timeout: Duration,
+    pub on_timeout: OnTimeout,
+    /// How often those who were asked are reminded.
+    pub remind_every: Option<Duration>,
+}
+
+/// What an approval that nobody decided comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTimeout {
+    Reject,
+    Approve,
+    Fail,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum Pause {
     /// An ISO 8601 duration, or an expression that gives one.
     For(Value),
     /// An RFC 3339 time, or an expression that gives one.
     Until(Value),
+    /// A call of the step's resume address, for this long at most.
+    Callback { timeout: Duration },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,10 +267,16 @@ fn read(r: &mut Reader<'_>, depth: usize) -> Option<Step> {
                 output: r.take("output").cloned(),
             })
         }
+        "filter" => r.required("when").cloned().map(|when| StepKind::Filter { when }),
+        "parallel" => Some(read_parallel(r, depth)),
+        "for_each" => read_for_each(r, depth),
+        "while" => read_while(r, depth),
+        "try" => Some(read_try(r, depth)),
+        "approval" => read_approval(r),
+        "workflow" => read_workflow(r),
+        "emit" => read_emit(r),
         other => {
-            let message = format!(
-                "no step is of type `{other}`; use `map`, `branch`, `action`, `wait`, `respond` or `stop`"
-            );
+            let message = format!("no step is of type `{other}`; the types are {}", TYPES.join(", "));
             r.fault_at("type", "step_type_unknown", message);
             r.ignore_rest();
             None
@@ -250,16 +352,122 @@ fn read_retry(r: &mut Reader<'_>) -> Retry {
     }
 }
 
-fn read_wait(r: &mut Reader<'_>) -> Option<StepKind> {
-    match (r.take("for").cloned(), r.take("until").cloned()) {
-        (Some(length), None) => Some(StepKind::Wait { pause: Pause::For(length) }),
-        (None, Some(time)) => Some(StepKind::Wait { pause: Pause::Until(time) }),
-        _ => {
-            r.fault(
-                "wait_needs_one",
-                "a wait has either `for` (a duration such as `PT6H`) or `until` (a time)",
-            );
-            None
-        }
+/// The lists inside a step must hold something: a loop or an arm without steps is a mistake.
+fn read_inner(r: &mut Reader<'_>, field: &'static str, depth: usize) -> Vec<Step> {
+    let Some(value) = r.required(field).cloned() else { return Vec::new() };
+    let at = format!("{}/{field}", r.pointer());
+    if value.as_array().is_some_and(Vec::is_empty) {
+        r.fault_at(field, "block_empty", format!("`{field}` needs at least one step"));
     }
+    read_all(r.walk(), &value, &at, depth + 1)
+}
+
+fn read_parallel(r: &mut Reader<'_>, depth: usize) -> StepKind {
+    let base = r.pointer().to_owned();
+    let mut arms: Vec<ParallelArm> = Vec::new();
+    let items = match r.required("arms").cloned() {
+        Some(Value::Array(items)) if (1..=limits::MAX_PARALLEL_ARMS).contains(&items.len()) => items,
+        Some(_) => {
+            let most = limits::MAX_PARALLEL_ARMS;
+            let message = format!("`arms` is a list of 1 to {most}: `[{{\"id\": …, \"steps\": […]}}]`");
+            r.fault_at("arms", "type_mismatch", message);
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    for (i, item) in items.iter().enumerate() {
+        let Some(mut arm) = Reader::open(r.walk(), item, format!("{base}/arms/{i}")) else { continue };
+        let id = arm.id("id");
+        if id.as_ref().is_some_and(|id| arms.iter().any(|a| a.id == *id)) {
+            arm.fault_at("id", "duplicate_id", "another arm has this id already");
+        }
+        let steps = read_inner(&mut arm, "steps", depth);
+        arm.close();
+        arms.extend(id.map(|id| ParallelArm { id, steps }));
+    }
+    StepKind::Parallel { arms }
+}
+
+fn read_for_each(r: &mut Reader<'_>, depth: usize) -> Option<StepKind> {
+    let items = r.required("items").cloned();
+    if items.as_ref().is_some_and(|v| !v.is_array() && !v.is_string()) {
+        r.fault_at("items", "type_mismatch", "`items` must be a list or an expression that gives one");
+    }
+    let concurrency = r.integer("concurrency", 1, u64::from(limits::MAX_CONCURRENCY)).unwrap_or(1) as u16;
+    let on_item_error = match r.choice("on_item_error", &["fail", "continue"]) {
+        Some(1) => OnError::Continue,
+        _ => OnError::Fail,
+    };
+    let steps = read_inner(r, "steps", depth);
+    Some(StepKind::ForEach(ForEach { items: items?, concurrency, on_item_error, steps }))
+}
+
+fn read_while(r: &mut Reader<'_>, depth: usize) -> Option<StepKind> {
+    let when = r.required("when").cloned();
+    let max_iterations =
+        r.integer("max_iterations", 1, u64::from(limits::MAX_ITERATIONS)).unwrap_or(100) as u32;
+    let steps = read_inner(r, "steps", depth);
+    Some(StepKind::While { when: when?, max_iterations, steps })
+}
+
+fn read_try(r: &mut Reader<'_>, depth: usize) -> StepKind {
+    let steps = read_inner(r, "steps", depth);
+    let mut optional = |field: &'static str| {
+        if r.take(field).is_some() { read_inner(r, field, depth) } else { Vec::new() }
+    };
+    let (catch, finally) = (optional("catch"), optional("finally"));
+    if r.take("catch").is_none() && r.take("finally").is_none() {
+        r.fault("try_needs_one", "a try has `catch`, `finally` or both");
+    }
+    StepKind::Try { steps, catch, finally }
+}
+
+fn read_approval(r: &mut Reader<'_>) -> Option<StepKind> {
+    let to = r.required("to").cloned();
+    let title = r.required("title").cloned();
+    let message = r.take("message").cloned().unwrap_or(Value::Null);
+    let shortest = Duration::from_mins(1);
+    let timeout = r.duration("timeout", shortest, limits::MAX_RUN_TIMEOUT).unwrap_or(limits::CALLBACK_TIMEOUT);
+    let on_timeout = match r.choice("on_timeout", &["reject", "approve", "fail"]) {
+        Some(1) => OnTimeout::Approve,
+        Some(2) => OnTimeout::Fail,
+        _ => OnTimeout::Reject,
+    };
+    let remind_every = r.duration("remind_every", Duration::from_mins(15), limits::MAX_RUN_TIMEOUT);
+    Some(StepKind::Approval(Approval { to: to?, title: title?, message, timeout, on_timeout, remind_every }))
+}
+
+fn read_workflow(r: &mut Reader<'_>) -> Option<StepKind> {
+    let workflow = r.text("workflow");
+    if workflow.as_ref().is_some_and(|id| crate::WorkflowId::parse(id).is_err()) {
+        r.fault_at("workflow", "invalid_id", "`workflow` must be a workflow's id, such as `wf_…`");
+    }
+    let input = r.take("input").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    let wait = r.boolean("wait").unwrap_or(true);
+    Some(StepKind::Workflow { workflow: workflow?, input, wait })
+}
+
+fn read_emit(r: &mut Reader<'_>) -> Option<StepKind> {
+    let source = r.take("source").cloned();
+    let detail_type = r.required("detail_type").cloned();
+    let detail = r.take("detail").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    Some(StepKind::Emit { source, detail_type: detail_type?, detail })
+}
+
+fn read_wait(r: &mut Reader<'_>) -> Option<StepKind> {
+    let pause = match (r.take("for").cloned(), r.take("until").cloned(), r.take("callback").cloned()) {
+        (Some(length), None, None) => Pause::For(length),
+        (None, Some(time), None) => Pause::Until(time),
+        (None, None, Some(Value::Bool(true))) => {
+            let shortest = Duration::from_secs(1);
+            let timeout = r.duration("timeout", shortest, limits::MAX_RUN_TIMEOUT);
+            Pause::Callback { timeout: timeout.unwrap_or(limits::CALLBACK_TIMEOUT) }
+        }
+        _ => {
+            let message = "a wait has one of `for` (a duration such as `PT6H`), `until` (a time) and `callback` (`true`)";
+            r.fault("wait_needs_one", message);
+            return None;
+        }
+    };
+    Some(StepKind::Wait { pause })
 }

@@ -1,7 +1,7 @@
 //! Faults that only show once a definition is compiled.
 
-use super::{NodeIx, NodeKind, Pausing, Plan};
-use domain::workflow::{Step, StepKind};
+use super::{NodeIx, Plan};
+use domain::workflow::{Pause, Step, StepKind};
 use domain::{Fault, Millis, duration};
 use expr::Template;
 use serde_json::Value;
@@ -13,8 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) fn references(plan: &Plan, nodes: &BTreeMap<String, NodeIx>, faults: &mut Vec<Fault>) {
     let mut known = BTreeSet::new();
     all_ids(&plan.definition.steps, &mut known);
-    let mut walk = Walk { plan, nodes, known, faults };
-    walk.block(&plan.definition.steps, &mut BTreeSet::new());
+    all_ids(&plan.definition.on_failure, &mut known);
+    let mut walk = Walk { plan, nodes, known, faults, in_loop: false };
+    let mut before = BTreeSet::new();
+    walk.block(&plan.definition.steps, &mut before);
+    walk.block(&plan.definition.on_failure, &mut before);
 }
 
 /// A dedupe expression is evaluated before any step runs.
@@ -54,12 +57,7 @@ pub(super) fn constant_time(value: &Value, at: &str) -> Option<Fault> {
 fn all_ids<'a>(steps: &'a [Step], into: &mut BTreeSet<&'a str>) {
     for step in steps {
         into.insert(&step.id);
-        if let StepKind::Branch { arms, otherwise } = &step.kind {
-            for arm in arms {
-                all_ids(&arm.steps, into);
-            }
-            all_ids(otherwise, into);
-        }
+        step.blocks().into_iter().for_each(|block| all_ids(block, into));
     }
 }
 
@@ -68,41 +66,71 @@ struct Walk<'a> {
     nodes: &'a BTreeMap<String, NodeIx>,
     known: BTreeSet<&'a str>,
     faults: &'a mut Vec<Fault>,
+    /// Whether `item` and `index` have a meaning.
+    in_loop: bool,
 }
 
 impl<'a> Walk<'a> {
-    /// Checks steps in order; `before` gathers what can have run.
+    /// Checks steps in order; `before` gathers what can have run, as far as it can be read later in the same strand.
     fn block(&mut self, steps: &'a [Step], before: &mut BTreeSet<&'a str>) {
         for step in steps {
-            if let Some(ix) = self.nodes.get(&step.pointer) {
-                self.step(step, *ix, before);
-            }
-            if let StepKind::Branch { arms, otherwise } = &step.kind {
-                let outset = before.clone();
-                for block in arms.iter().map(|a| &a.steps).chain([otherwise]) {
-                    let mut within = outset.clone();
-                    self.block(block, &mut within);
-                    before.extend(within);
+            match &step.kind {
+                // A loop's condition may read what its steps gave the last time.
+                StepKind::While { steps, .. } => {
+                    before.insert(&step.id);
+                    let mut within = before.clone();
+                    all_of_strand(steps, &mut within);
+                    self.step(step, &within);
+                    self.block(steps, before);
+                }
+                StepKind::Try { steps, catch, finally } => {
+                    self.block(steps, before);
+                    before.insert(&step.id);
+                    self.block(catch, before);
+                    self.block(finally, before);
+                }
+                StepKind::Parallel { .. } | StepKind::ForEach(_) => {
+                    self.step(step, before);
+                    let outside = self.in_loop;
+                    self.in_loop |= matches!(step.kind, StepKind::ForEach(_));
+                    for block in step.blocks() {
+                        self.block(block, &mut before.clone());
+                    }
+                    self.in_loop = outside;
+                }
+                _ => {
+                    self.step(step, before);
+                    let outset = before.clone();
+                    for block in step.blocks() {
+                        let mut within = outset.clone();
+                        self.block(block, &mut within);
+                        before.extend(within);
+                    }
                 }
             }
             before.insert(&step.id);
         }
     }
 
-    fn step(&mut self, step: &Step, ix: NodeIx, before: &BTreeSet<&'a str>) {
+    fn step(&mut self, step: &Step, before: &BTreeSet<&'a str>) {
         let at = &step.pointer;
-        match &self.plan.node(ix).kind {
-            NodeKind::Map { output } => self.template(output, &format!("{at}/output"), before),
-            NodeKind::Branch { arms, .. } => {
-                for (i, (when, _)) in arms.iter().enumerate() {
-                    self.template(when, &format!("{at}/arms/{i}/when"), before);
-                }
-            }
-            NodeKind::Action(action) => self.template(&action.input, &format!("{at}/input"), before),
-            NodeKind::Wait { pause: Pausing::For(t) } => self.template(t, &format!("{at}/for"), before),
-            NodeKind::Wait { pause: Pausing::Until(t) } => self.template(t, &format!("{at}/until"), before),
-            NodeKind::Respond { answer } => self.template(answer, at, before),
-            NodeKind::Stop { report, .. } => self.template(report, at, before),
+        let Some(ix) = self.nodes.get(at) else { return };
+        let kind = &self.plan.node(*ix).kind;
+        let field = match &step.kind {
+            StepKind::Map { .. } => "/output",
+            StepKind::Filter { .. } | StepKind::While { .. } => "/when",
+            StepKind::ForEach(_) => "/items",
+            StepKind::Action(_) | StepKind::Workflow { .. } => "/input",
+            StepKind::Wait { pause: Pause::For(_) } => "/for",
+            StepKind::Wait { pause: Pause::Until(_) } => "/until",
+            _ => "",
+        };
+        for (i, template) in kind.templates().into_iter().enumerate() {
+            let at = match &step.kind {
+                StepKind::Branch { .. } => format!("{at}/arms/{i}/when"),
+                _ => format!("{at}{field}"),
+            };
+            self.template(template, &at, before);
         }
     }
 
@@ -110,9 +138,13 @@ impl<'a> Walk<'a> {
         for (pointer, expression) in template.expressions() {
             for name in &expression.references().unknown {
                 let message = format!(
-                    "nothing here is called `{name}`; expressions read `trigger`, `steps.<id>`, `run` and `org`"
+                    "nothing here is called `{name}`; expressions read `trigger`, `steps.<id>`, `item`, `index`, `error`, `callbacks`, `run` and `org`"
                 );
                 self.faults.push(Fault::new(format!("{at}{pointer}"), "unknown_name", message));
+            }
+            if expression.references().item && !self.in_loop {
+                let message = "`item` and `index` have a meaning inside a `for_each` step only";
+                self.faults.push(Fault::new(format!("{at}{pointer}"), "reference_not_ready", message));
             }
             for id in &expression.references().steps {
                 let pointer = format!("{at}{pointer}");
@@ -121,10 +153,20 @@ impl<'a> Walk<'a> {
                     self.faults.push(Fault::new(pointer, "unknown_reference", message));
                 } else if !before.contains(id.as_str()) {
                     let message =
-                        format!("step `{id}` cannot have run before this one; read it from a later step");
+                        format!("step `{id}` cannot have run before this one, or is inside a loop or an arm: its steps are read there only, and from outside by the loop's own id");
                     self.faults.push(Fault::new(pointer, "reference_not_ready", message));
                 }
             }
+        }
+    }
+}
+
+/// The steps of a list whose outputs can be read after it: not those inside strands of their own.
+fn all_of_strand<'a>(steps: &'a [Step], into: &mut BTreeSet<&'a str>) {
+    for step in steps {
+        into.insert(&step.id);
+        if !matches!(step.kind, StepKind::Parallel { .. } | StepKind::ForEach(_)) {
+            step.blocks().into_iter().for_each(|block| all_of_strand(block, into));
         }
     }
 }

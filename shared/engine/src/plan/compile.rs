@@ -1,8 +1,11 @@
 //! From a definition to a plan, with every fault.
 
-use super::{ActionNode, Live, Node, NodeIx, NodeKind, Pausing, Plan, action, check};
-use domain::Fault;
+use super::{
+    ActionNode, ApprovalNode, ArmNode, ForEachNode, Live, LoopAt, Next, Node, NodeIx, NodeKind, Pausing, Plan, Scope,
+    ScopeIx, action, check, live,
+};
 use domain::workflow::{Definition, Pause, Step, StepKind, TriggerKind};
+use domain::{Fault, WorkflowId};
 use expr::Template;
 use expr::pattern::Pattern;
 use serde_json::{Value, json};
@@ -10,7 +13,12 @@ use std::collections::BTreeMap;
 
 pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
     let mut compiler = Compiler::default();
-    let first = compiler.block(&definition.steps, "", None);
+    let run = compiler.scope(Scope::Run);
+    let failure = compiler.scope(Scope::OnFailure);
+    let place = |scope| Place { prefix: String::new(), loops: Vec::new(), scope };
+    let on_failure = (!definition.on_failure.is_empty())
+        .then(|| compiler.block(&definition.on_failure, &place(failure), Next::End(failure)));
+    let first = compiler.block(&definition.steps, &place(run), Next::End(run));
     let mut dedupe = BTreeMap::new();
     let mut patterns = BTreeMap::new();
     for trigger in &definition.triggers {
@@ -34,59 +42,137 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
             TriggerKind::Webhook { dedupe: None } | TriggerKind::Manual => {}
         }
     }
-    let by_path =
-        compiler.nodes.iter().enumerate().map(|(i, n)| (n.path.clone(), NodeIx(i as u32))).collect();
-    let plan = Plan { definition, nodes: compiler.nodes, first, by_path, dedupe, patterns };
+    let mut nodes: Vec<Node> = compiler.nodes.into_iter().flatten().collect();
+    live::fill(&mut nodes, &compiler.scopes, on_failure);
+    let by_path = nodes.iter().enumerate().map(|(i, n)| (n.path.clone(), NodeIx(i as u32))).collect();
+    let scopes = compiler.scopes;
+    let plan = Plan { definition, nodes, scopes, first, on_failure, by_path, dedupe, patterns };
     check::references(&plan, &compiler.by_pointer, &mut compiler.faults);
     (plan, compiler.faults)
 }
 
 #[derive(Default)]
 struct Compiler {
-    nodes: Vec<Node>,
+    /// Every place is filled in the end: a block's own is kept while its steps are compiled.
+    nodes: Vec<Option<Node>>,
+    scopes: Vec<Scope>,
     by_pointer: BTreeMap<String, NodeIx>,
     faults: Vec<Fault>,
 }
 
+/// Where a list of steps stands.
+#[derive(Clone)]
+struct Place {
+    /// What its steps' paths begin with.
+    prefix: String,
+    loops: Vec<LoopAt>,
+    scope: ScopeIx,
+}
+
 impl Compiler {
-    /// Compiles steps that are followed by `after`, last first, so that every successor is known; gives the first.
-    fn block(&mut self, steps: &[Step], prefix: &str, after: Option<NodeIx>) -> Option<NodeIx> {
-        let mut next = after;
-        for step in steps.iter().rev() {
-            next = Some(self.step(step, prefix, next));
-        }
-        next
+    fn scope(&mut self, scope: Scope) -> ScopeIx {
+        self.scopes.push(scope);
+        ScopeIx(self.scopes.len() as u32 - 1)
     }
 
-    fn step(&mut self, step: &Step, prefix: &str, next: Option<NodeIx>) -> NodeIx {
-        let path = format!("{prefix}{}", step.id);
+    /// Compiles steps that are followed by `after`, last first, so that every successor is known; gives the first.
+    fn block(&mut self, steps: &[Step], place: &Place, after: Next) -> Next {
+        steps.iter().rev().fold(after, |next, step| Next::Node(self.step(step, place, next, after)))
+    }
+
+    /// Compiles the steps of a scope of their own.
+    fn inner(&mut self, steps: &[Step], place: &Place, scope: Scope) -> Next {
+        let scope = self.scope(scope);
+        self.block(steps, &Place { scope, ..place.clone() }, Next::End(scope))
+    }
+
+    fn step(&mut self, step: &Step, place: &Place, next: Next, skip: Next) -> NodeIx {
+        let ix = NodeIx(self.nodes.len() as u32);
+        self.nodes.push(None);
+        let path = format!("{}{}", place.prefix, step.id);
+        let mut loops = place.loops.clone();
+        if matches!(step.kind, StepKind::While { .. }) {
+            loops.push(LoopAt { id: step.id.clone(), end: path.len() });
+        }
+        let kind = self.kind(step, ix, &path, &loops, place, next);
+        self.by_pointer.insert(step.pointer.clone(), ix);
+        self.nodes[ix.0 as usize] = Some(Node {
+            id: step.id.clone(),
+            path,
+            on_error: step.on_error,
+            kind,
+            next,
+            skip,
+            scope: place.scope,
+            loops,
+            live: Live::default(),
+        });
+        ix
+    }
+
+    fn kind(
+        &mut self,
+        step: &Step,
+        ix: NodeIx,
+        path: &str,
+        loops: &[LoopAt],
+        place: &Place,
+        next: Next,
+    ) -> NodeKind {
         let at = &step.pointer;
-        let mut live = Live::default();
-        let kind = match &step.kind {
-            StepKind::Map { output } => {
-                NodeKind::Map { output: self.read(output, &format!("{at}/output"), &mut live) }
-            }
+        let within = Place { prefix: format!("{path}."), loops: loops.to_vec(), scope: place.scope };
+        match &step.kind {
+            StepKind::Map { output } => NodeKind::Map { output: self.template(output, &format!("{at}/output")) },
             StepKind::Branch { arms, otherwise } => {
-                let inner = format!("{path}.");
-                let arms = arms
-                    .iter()
-                    .enumerate()
-                    .map(|(i, arm)| {
-                        let when = self.read(&arm.when, &format!("{at}/arms/{i}/when"), &mut live);
-                        (when, self.block(&arm.steps, &inner, next))
-                    })
-                    .collect::<Vec<_>>();
-                let otherwise = self.block(otherwise, &inner, next);
-                for first in arms.iter().map(|(_, first)| *first).chain([otherwise]).flatten() {
-                    live.join(&self.nodes[first.0 as usize].live);
+                let mut compiled = Vec::with_capacity(arms.len());
+                for (i, arm) in arms.iter().enumerate() {
+                    let when = self.template(&arm.when, &format!("{at}/arms/{i}/when"));
+                    compiled.push((when, self.block(&arm.steps, &within, next)));
                 }
-                NodeKind::Branch { arms, otherwise }
+                NodeKind::Branch { arms: compiled, otherwise: self.block(otherwise, &within, next) }
             }
+            StepKind::Filter { when } => NodeKind::Filter { when: self.template(when, &format!("{at}/when")) },
+            StepKind::Parallel { arms } => {
+                let mut compiled = Vec::with_capacity(arms.len());
+                for (i, arm) in arms.iter().enumerate() {
+                    let inside = Place { prefix: format!("{path}.{}.", arm.id), ..within.clone() };
+                    compiled.push(ArmNode {
+                        id: arm.id.clone(),
+                        first: self.inner(&arm.steps, &inside, Scope::Arm(ix, i as u16)),
+                        last: arm.steps.last().map(|s| s.id.clone()).unwrap_or_default(),
+                    });
+                }
+                NodeKind::Parallel { arms: compiled }
+            }
+            StepKind::ForEach(each) => {
+                let mut inside = within;
+                inside.loops.push(LoopAt { id: step.id.clone(), end: path.len() });
+                let mut inner = Vec::new();
+                ids(&each.steps, &mut inner);
+                NodeKind::ForEach(ForEachNode {
+                    items: self.template(&each.items, &format!("{at}/items")),
+                    concurrency: each.concurrency,
+                    on_item_error: each.on_item_error,
+                    first: self.inner(&each.steps, &inside, Scope::Item(ix)),
+                    last: each.steps.last().map(|s| s.id.clone()).unwrap_or_default(),
+                    inner,
+                })
+            }
+            StepKind::While { when, max_iterations, steps } => NodeKind::While {
+                when: self.template(when, &format!("{at}/when")),
+                max_iterations: *max_iterations,
+                first: self.inner(steps, &within, Scope::Iteration(ix)),
+            },
+            StepKind::Try { steps, catch, finally } => NodeKind::Try {
+                first: self.inner(steps, &within, Scope::Try(ix)),
+                catch: (!catch.is_empty()).then(|| self.inner(catch, &within, Scope::Catch(ix))),
+                finally: (!finally.is_empty()).then(|| self.inner(finally, &within, Scope::Finally(ix))),
+            },
             StepKind::Action(action) => {
                 self.faults.extend(action::check_input(&action.input, &format!("{at}/input")));
                 NodeKind::Action(ActionNode {
                     uses: action.uses.clone(),
-                    input: self.read(&action.input, &format!("{at}/input"), &mut live),
+                    input: self.template(&action.input, &format!("{at}/input")),
                     retry: action.retry.clone(),
                     timeout: action.timeout,
                     at_most_once: action.at_most_once,
@@ -97,42 +183,50 @@ impl Compiler {
                 pause: match pause {
                     Pause::For(v) => {
                         self.faults.extend(check::constant_duration(v, &format!("{at}/for")));
-                        Pausing::For(self.read(v, &format!("{at}/for"), &mut live))
+                        Pausing::For(self.template(v, &format!("{at}/for")))
                     }
                     Pause::Until(v) => {
                         self.faults.extend(check::constant_time(v, &format!("{at}/until")));
-                        Pausing::Until(self.read(v, &format!("{at}/until"), &mut live))
+                        Pausing::Until(self.template(v, &format!("{at}/until")))
                     }
+                    Pause::Callback { timeout } => Pausing::Callback { timeout: *timeout },
                 },
             },
+            StepKind::Approval(approval) => {
+                let question =
+                    json!({"to": approval.to, "title": approval.title, "message": approval.message});
+                NodeKind::Approval(ApprovalNode {
+                    question: self.template(&question, at),
+                    timeout: approval.timeout,
+                    on_timeout: approval.on_timeout,
+                    remind_every: approval.remind_every,
+                })
+            }
+            StepKind::Workflow { workflow, input, wait } => NodeKind::Workflow {
+                // Its form was checked when it was read; a definition with faults is not run.
+                workflow: WorkflowId::parse(workflow).unwrap_or_else(|_| WorkflowId::from_bytes([0; 16])),
+                input: self.template(input, &format!("{at}/input")),
+                wait: *wait,
+            },
+            StepKind::Emit { source, detail_type, detail } => {
+                let event = json!({"source": source, "detail_type": detail_type, "detail": detail});
+                NodeKind::Emit { event: self.template(&event, at) }
+            }
             StepKind::Respond { status, headers, body } => {
                 if !headers.is_object() && !headers.as_str().is_some_and(|s| s.contains("{{")) {
                     let message = "`headers` must be an object of texts";
                     self.faults.push(Fault::new(format!("{at}/headers"), "type_mismatch", message));
                 }
                 let answer = json!({"status": status, "headers": headers, "body": body});
-                NodeKind::Respond { answer: self.read(&answer, at, &mut live) }
+                NodeKind::Respond { answer: self.template(&answer, at) }
             }
             StepKind::Stop { status, message, output } => {
                 let mut report = serde_json::Map::new();
                 report.extend(message.clone().map(|m| ("message".to_owned(), m)));
                 report.extend(output.clone().map(|o| ("output".to_owned(), o)));
-                NodeKind::Stop { status: *status, report: self.read(&Value::Object(report), at, &mut live) }
+                NodeKind::Stop { status: *status, report: self.template(&Value::Object(report), at) }
             }
-        };
-        if let Some(next) = next {
-            live.join(&self.nodes[next.0 as usize].live);
         }
-        let ix = NodeIx(self.nodes.len() as u32);
-        self.by_pointer.insert(at.clone(), ix);
-        self.nodes.push(Node { id: step.id.clone(), path, on_error: step.on_error, kind, next, live });
-        ix
-    }
-
-    fn read(&mut self, value: &Value, at: &str, live: &mut Live) -> Template {
-        let template = self.template(value, at);
-        live.add(template.references());
-        template
     }
 
     /// A template, or, with the faults noted, an empty one in its place.
@@ -143,5 +237,12 @@ impl Compiler {
             );
             Template::parse(&Value::Null).expect("null holds no expression")
         })
+    }
+}
+
+fn ids(steps: &[Step], into: &mut Vec<String>) {
+    for step in steps {
+        into.push(step.id.clone());
+        step.blocks().into_iter().for_each(|block| ids(block, into));
     }
 }

@@ -1,26 +1,35 @@
-//! A definition made ready to run: nodes, their successors, and what each still needs.
+//! A definition made ready to run: nodes, what follows each, and what each still needs.
 
 mod action;
 mod check;
 mod compile;
+mod live;
 
-use domain::Fault;
-use domain::workflow::{Definition, OnError, Retry, StopAs};
+pub use live::Live;
+
+use domain::workflow::{Definition, OnError, OnTimeout, Retry, StopAs};
+use domain::{Fault, WorkflowId};
+use expr::Template;
 use expr::pattern::Pattern;
-use expr::{References, Template};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The index of a node in its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeIx(u32);
 
+/// The index of a scope in its plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeIx(u32);
+
 /// A compiled definition: immutable, shared, cached by version.
 #[derive(Debug)]
 pub struct Plan {
     definition: Definition,
     nodes: Vec<Node>,
-    first: Option<NodeIx>,
+    scopes: Vec<Scope>,
+    first: Next,
+    on_failure: Option<Next>,
     by_path: BTreeMap<String, NodeIx>,
     dedupe: BTreeMap<String, Template>,
     patterns: BTreeMap<String, Pattern>,
@@ -35,19 +44,115 @@ pub struct Node {
     pub on_error: OnError,
     pub kind: NodeKind,
     /// What runs after this step (for a branch: after its arms).
-    pub next: Option<NodeIx>,
-    /// What this step and all that can follow it may read.
+    pub next: Next,
+    /// What runs after the list of steps in which this one stands.
+    pub(crate) skip: Next,
+    pub(crate) scope: ScopeIx,
+    /// The loops around this step, outermost first; a `while` is one of its own.
+    pub(crate) loops: Vec<LoopAt>,
+    /// What this step and all that can follow it in its strand may read.
     pub live: Live,
+}
+
+/// Where the iteration of a loop is written in a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LoopAt {
+    pub(crate) id: String,
+    /// The end of the loop's own name in the path.
+    pub(crate) end: usize,
+}
+
+/// What follows a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Node(NodeIx),
+    /// The list of steps is over.
+    End(ScopeIx),
+}
+
+/// Whose steps a list of steps is: what its end and its failures mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Run,
+    OnFailure,
+    Try(NodeIx),
+    Catch(NodeIx),
+    Finally(NodeIx),
+    /// One iteration of a `while`.
+    Iteration(NodeIx),
+    /// One item of a `for_each`.
+    Item(NodeIx),
+    /// One arm of a `parallel`.
+    Arm(NodeIx, u16),
 }
 
 #[derive(Debug)]
 pub enum NodeKind {
-    Map { output: Template },
-    Branch { arms: Vec<(Template, Option<NodeIx>)>, otherwise: Option<NodeIx> },
+    Map {
+        output: Template,
+    },
+    Branch {
+        arms: Vec<(Template, Next)>,
+        otherwise: Next,
+    },
+    Filter {
+        when: Template,
+    },
+    Parallel {
+        arms: Vec<ArmNode>,
+    },
+    ForEach(ForEachNode),
+    While {
+        when: Template,
+        max_iterations: u32,
+        first: Next,
+    },
+    /// Has no outcome of its own: its steps do.
+    Try {
+        first: Next,
+        catch: Option<Next>,
+        finally: Option<Next>,
+    },
     Action(ActionNode),
-    Wait { pause: Pausing },
-    Respond { answer: Template },
-    Stop { status: StopAs, report: Template },
+    Wait {
+        pause: Pausing,
+    },
+    Approval(ApprovalNode),
+    Workflow {
+        workflow: WorkflowId,
+        input: Template,
+        wait: bool,
+    },
+    Emit {
+        event: Template,
+    },
+    Respond {
+        answer: Template,
+    },
+    Stop {
+        status: StopAs,
+        report: Template,
+    },
+}
+
+#[derive(Debug)]
+pub struct ArmNode {
+    pub id: String,
+    pub(crate) first: Next,
+    /// The step whose output is the arm's.
+    pub(crate) last: String,
+}
+
+#[derive(Debug)]
+pub struct ForEachNode {
+    pub items: Template,
+    pub concurrency: u16,
+    pub(crate) on_item_error: OnError,
+    pub(crate) first: Next,
+    /// The step whose output is the item's result.
+    pub(crate) last: String,
+    /// Every step inside.
+    pub(crate) inner: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -61,30 +166,85 @@ pub struct ActionNode {
 }
 
 #[derive(Debug)]
+pub struct ApprovalNode {
+    /// `to`, `title` and `message`.
+    pub question: Template,
+    pub timeout: Duration,
+    pub on_timeout: OnTimeout,
+    pub remind_every: Option<Duration>,
+}
+
+#[derive(Debug)]
 pub enum Pausing {
     For(Template),
     Until(Template),
+    Callback { timeout: Duration },
 }
 
-/// Which parts of the scope can still be read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Live {
-    pub everything: bool,
-    pub trigger: bool,
-    pub steps: BTreeSet<String>,
-}
-
-impl Live {
-    fn add(&mut self, references: &References) {
-        self.everything |= references.everything;
-        self.trigger |= references.trigger;
-        self.steps.extend(references.steps.iter().cloned());
+impl NodeKind {
+    /// The step type as definitions name it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Map { .. } => "map",
+            Self::Branch { .. } => "branch",
+            Self::Filter { .. } => "filter",
+            Self::Parallel { .. } => "parallel",
+            Self::ForEach(_) => "for_each",
+            Self::While { .. } => "while",
+            Self::Try { .. } => "try",
+            Self::Action(_) => "action",
+            Self::Wait { .. } => "wait",
+            Self::Approval(_) => "approval",
+            Self::Workflow { .. } => "workflow",
+            Self::Emit { .. } => "emit",
+            Self::Respond { .. } => "respond",
+            Self::Stop { .. } => "stop",
+        }
     }
 
-    fn join(&mut self, other: &Live) {
-        self.everything |= other.everything;
-        self.trigger |= other.trigger;
-        self.steps.extend(other.steps.iter().cloned());
+    /// Whether a repetition gives the same without a trace elsewhere, so that the step needs no journal write of its own.
+    pub fn is_pure(&self) -> bool {
+        match self {
+            Self::Map { .. }
+            | Self::Branch { .. }
+            | Self::Filter { .. }
+            | Self::While { .. }
+            | Self::Try { .. }
+            | Self::Stop { .. } => true,
+            Self::Parallel { .. }
+            | Self::ForEach(_)
+            | Self::Action(_)
+            | Self::Wait { .. }
+            | Self::Approval(_)
+            | Self::Workflow { .. }
+            | Self::Emit { .. }
+            | Self::Respond { .. } => false,
+        }
+    }
+
+    /// Whether the step waits for a call or a decision, which comes by a signed address.
+    pub fn is_answered_by_address(&self) -> bool {
+        matches!(self, Self::Approval(_) | Self::Wait { pause: Pausing::Callback { .. } })
+    }
+
+    /// Everything that the step evaluates.
+    pub fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Map { output } => vec![output],
+            Self::Branch { arms, .. } => arms.iter().map(|(when, _)| when).collect(),
+            Self::Filter { when } | Self::While { when, .. } => vec![when],
+            Self::Parallel { .. } | Self::Try { .. } | Self::Wait { pause: Pausing::Callback { .. } } => {
+                Vec::new()
+            }
+            Self::ForEach(each) => vec![&each.items],
+            Self::Action(action) => vec![&action.input],
+            Self::Wait { pause: Pausing::For(template) | Pausing::Until(template) } => vec![template],
+            Self::Approval(approval) => vec![&approval.question],
+            Self::Workflow { input, .. } => vec![input],
+            Self::Emit { event } => vec![event],
+            Self::Respond { answer } => vec![answer],
+            Self::Stop { report, .. } => vec![report],
+        }
     }
 }
 
@@ -102,8 +262,12 @@ impl Plan {
         &self.definition
     }
 
-    pub fn first(&self) -> Option<NodeIx> {
+    pub(crate) fn first(&self) -> Next {
         self.first
+    }
+
+    pub(crate) fn on_failure(&self) -> Option<Next> {
+        self.on_failure
     }
 
     pub fn node(&self, ix: NodeIx) -> &Node {
@@ -114,8 +278,17 @@ impl Plan {
         &self.nodes
     }
 
+    pub(crate) fn scope(&self, ix: ScopeIx) -> Scope {
+        self.scopes[ix.0 as usize]
+    }
+
     pub fn by_path(&self, path: &str) -> Option<NodeIx> {
         self.by_path.get(path).copied()
+    }
+
+    /// Whether some step waits for a call or a decision, which comes by a signed address.
+    pub fn has_callbacks(&self) -> bool {
+        self.nodes.iter().any(|n| n.kind.is_answered_by_address())
     }
 
     /// The expression that gives a webhook's idempotency key, where the trigger has one.

@@ -2,7 +2,7 @@
 
 use domain::run::{Entry, Head, NewRun, StepError};
 use domain::{Millis, OrgId, RunId, WorkflowId};
-use engine::{Context, Event, NodeIx, NodeKind, Plan, Then, decide, follow, frontier, seed, truthy};
+use engine::{Context, Event, Next, NodeIx, NodeKind, Plan, Then, decide, follow, frontier, seed, truthy};
 use expr::{Limits, Template};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -15,7 +15,10 @@ enum Shape {
     Wait(u8),
     Respond(u8),
     Stop(u8),
+    Filter(u8),
     Branch(u8, Vec<Vec<Shape>>, Vec<Shape>),
+    While(u8, Vec<Shape>),
+    Try(Vec<Shape>, Vec<Shape>, Vec<Shape>),
 }
 
 fn shapes() -> impl Strategy<Value = Vec<Shape>> {
@@ -25,11 +28,15 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
         2 => any::<u8>().prop_map(Shape::Wait),
         1 => any::<u8>().prop_map(Shape::Respond),
         1 => any::<u8>().prop_map(Shape::Stop),
+        1 => any::<u8>().prop_map(Shape::Filter),
     ];
     let step = leaf.prop_recursive(3, 24, 4, |inner| {
         let block = prop::collection::vec(inner, 0..4);
-        (any::<u8>(), prop::collection::vec(block.clone(), 1..3), block)
-            .prop_map(|(n, arms, other)| Shape::Branch(n, arms, other))
+        let branch = (any::<u8>(), prop::collection::vec(block.clone(), 1..3), block.clone())
+            .prop_map(|(n, arms, other)| Shape::Branch(n, arms, other));
+        let again = (any::<u8>(), block.clone()).prop_map(|(n, steps)| Shape::While(n, steps));
+        let attempt = (block.clone(), block.clone(), block).prop_map(|(a, b, c)| Shape::Try(a, b, c));
+        prop_oneof![2 => branch, 1 => again, 1 => attempt]
     });
     prop::collection::vec(step, 0..7)
 }
@@ -41,6 +48,11 @@ struct Writer {
 }
 
 impl Writer {
+    /// A list with at least one step.
+    fn some(&mut self, shapes: &[Shape], before: &mut Vec<String>) -> Value {
+        if shapes.is_empty() { self.block(&[Shape::Map(1)], before) } else { self.block(shapes, before) }
+    }
+
     fn block(&mut self, shapes: &[Shape], before: &mut Vec<String>) -> Value {
         let mut steps = Vec::new();
         for shape in shapes {
@@ -53,6 +65,19 @@ impl Writer {
                     "input": {"url": "https://x", "body": read(*n, before)}}),
                 Shape::Wait(n) => json!({"id": id, "type": "wait", "for": format!("PT{n}S")}),
                 Shape::Respond(n) => json!({"id": id, "type": "respond", "body": read(*n, before)}),
+                Shape::Filter(n) => json!({"id": id, "type": "filter", "when": if n % 2 == 0 { json!(true) } else { read(*n, before) }}),
+                Shape::While(n, shapes) => {
+                    before.push(id.clone());
+                    let steps = self.some(shapes, before);
+                    json!({"id": id, "type": "while", "when": format!("{{{{ steps.{id}.iterations < {} }}}}", n % 3), "steps": steps,
+                        "on_error": on_error(n)})
+                }
+                Shape::Try(steps, catch, finally) => {
+                    let steps = self.some(steps, before);
+                    before.push(id.clone());
+                    let catch = self.some(catch, before);
+                    json!({"id": id, "type": "try", "steps": steps, "catch": catch, "finally": self.some(finally, before)})
+                }
                 Shape::Stop(n) => json!({"id": id, "type": "stop", "output": read(*n, before)}),
                 Shape::Branch(n, arms, other) => {
                     let outset = before.clone();
@@ -101,7 +126,7 @@ fn head() -> Head {
         input: json!({"n": 7}),
         started_at: Millis(1_700_000_000_000),
         deadline: Millis(1_800_000_000_000),
-        depth: 0,
+        depth: 0, parent: None, origin: None, epoch: 0, secret: None,
     };
     Head::begin(&OrgId::from_bytes([3; 16]), &run)
 }
@@ -117,7 +142,7 @@ fn straight(plan: &Plan, prune: bool) -> Straight {
     let head = head();
     let mut context = Context::begin(&head, head.input.clone().unwrap());
     let mut now = head.started_at;
-    let mut then = Then::after(plan.first());
+    let mut then = engine::begin(plan, &mut context);
     let mut out = Straight { entries: Vec::new(), stands: vec![(then.clone(), context.clone(), now)] };
     for _ in 0..500 {
         let (node, attempt) = match then {
@@ -126,12 +151,13 @@ fn straight(plan: &Plan, prune: bool) -> Straight {
                 now = now.max(at);
                 (node, attempt)
             }
-            Then::Park { until, next } => {
+            Then::Park { until, then: after } => {
                 now = now.max(until);
-                then = Then::after(next);
+                then = *after;
                 continue;
             }
             Then::End { .. } => return out,
+            Then::Await { .. } | Then::Join { .. } | Then::StrandEnd(_) => panic!("{then:?} in one strand"),
         };
         if prune {
             context.prune(&plan.node(node).live);
@@ -140,7 +166,7 @@ fn straight(plan: &Plan, prune: bool) -> Straight {
         now = Millis(now.0 + 10);
         let event = happen(plan, node, attempt, &context, &head, now);
         let mark = decide(&plan.node(node).kind, attempt, event, now, 0).unwrap();
-        let path = plan.node(node).path.clone();
+        let path = plan.node(node).instance(&context);
         let entry = Entry { path, attempt, started_at, finished_at: now, input: None, mark };
         then = follow(plan, node, &entry, &mut context);
         out.entries.push(entry);
@@ -166,11 +192,14 @@ fn happen(plan: &Plan, ix: NodeIx, attempt: u16, context: &Context, head: &Head,
             1 if attempt < 3 => Event::Failed(StepError::passing("busy", "later")),
             _ => Event::Effect(json!({"sent": render(&action.input), "by": node.path})),
         },
+        NodeKind::Filter { when } => Event::Passed(truthy(&render(when))),
+        NodeKind::While { when, .. } => Event::Chosen(truthy(&render(when)).then_some(0)),
         NodeKind::Wait { .. } => Event::Until(Millis(now.0 + 60_000)),
         NodeKind::Respond { answer } => Event::Answered(render(answer)),
         NodeKind::Stop { report, .. } => {
             Event::Stopping { message: None, output: render(report)["output"].clone() }
         }
+        kind => panic!("no `{}` is written here", kind.name()),
     }
 }
 
@@ -190,9 +219,9 @@ proptest! {
             let found = frontier(&plan, begin(), &run.entries[..n], *at);
             prop_assert_eq!(&found.then, then);
             prop_assert_eq!(&found.context, context);
-            if let Then::Park { until, next } = then {
+            if let Then::Park { until, then } = then {
                 let found = frontier(&plan, begin(), &run.entries[..n], *until);
-                prop_assert_eq!(found.then, Then::after(*next), "a wait that is over is passed");
+                prop_assert_eq!(&found.then, &**then, "a wait that is over is passed");
             }
         }
     }
@@ -225,7 +254,7 @@ proptest! {
     fn a_step_may_read_no_more_than_what_is_live(shapes in shapes()) {
         let plan = plan(&shapes);
         for node in plan.nodes() {
-            let Some(next) = node.next else { continue };
+            let Next::Node(next) = node.next else { continue };
             let next = &plan.node(next).live;
             prop_assert!(next.steps.is_subset(&node.live.steps), "what is read further on is live now");
             prop_assert!(node.live.trigger || !next.trigger);

@@ -123,7 +123,7 @@ impl Dice {
 }
 
 /// An input that is bad for somebody: many items, many keys, one huge text, equal prefixes, control characters.
-fn input(scale: usize) -> Value {
+pub(crate) fn input(scale: usize) -> Value {
     let rows: Vec<Value> = (0..scale)
         .map(|n| json!({"a": n % 7, "b": format!("x{n}"), "t": ["x", "xx"], format!("key{n}"): "x"}))
         .collect();

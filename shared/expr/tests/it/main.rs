@@ -10,6 +10,7 @@ mod rendering;
 mod seeds;
 mod speed;
 mod tiers;
+mod transforms;
 
 use expr::{EvalFailure, Expression, Limits, Seed};
 use jsonata_core::evaluator::Evaluator;

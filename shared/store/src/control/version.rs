@@ -1,7 +1,7 @@
 //! The versions of a workflow. They never change.
 
 use crate::attr::{self, Item, b, n, s};
-use crate::{Store, StoreError, WorkflowStore, codec};
+use crate::{Current, Store, StoreError, WorkflowStore, codec};
 use async_trait::async_trait;
 use domain::{HookId, Millis, OrgKey, WorkflowId};
 use serde_json::Value;
@@ -42,6 +42,11 @@ impl WorkflowStore for Store {
             created_at: Millis(attr::number(&item, "ca")?),
             hooks: hooks.unwrap_or_default(),
         }))
+    }
+
+    async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
+        let meta = self.workflow(org, workflow).await?;
+        Ok(meta.map(|meta| Current { version: meta.live, enabled: meta.enabled }))
     }
 }
 

@@ -1,16 +1,17 @@
 //! The head of a run, its input and its answer.
 
-use super::{ANSWER, Created, HEAD, INPUT, list, partition};
+use super::{ANSWER, Created, HEAD, INPUT, list, mail, partition};
 use crate::attr::{self, Item, b, n, s};
-use crate::{Appended, Claim, Held, Journal, RunStore, Store, StoreError, codec};
+use crate::{Appended, Attempt, Claim, Held, Journal, RunStore, Store, StoreError, codec};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure};
-use domain::run::{Answer, End, FORMAT, Head, NewRun, RunStatus, Segment, SettledBy};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure};
+use domain::run::{Answer, End, Head, Mail, NewRun, RunStatus, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId, WorkflowId, limits};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A packed input up to this size rides in the head: the head then still fits the kilobyte that DynamoDB bills.
@@ -25,7 +26,7 @@ impl RunStore for Store {
         let mut item = Item::from([
             ("pk".into(), s(&pk)),
             ("sk".into(), s(HEAD)),
-            ("f".into(), n(FORMAT)),
+            ("f".into(), n(1)),
             ("st".into(), s(RunStatus::Queued.as_str())),
             ("wf".into(), s(run.workflow.as_str())),
             ("v".into(), n(run.version)),
@@ -38,6 +39,18 @@ impl RunStore for Store {
         ]);
         if run.depth > 0 {
             item.insert("dp".into(), n(run.depth));
+        }
+        if run.epoch > 0 {
+            item.insert("ep".into(), n(run.epoch));
+        }
+        if let Some(parent) = &run.parent {
+            item.insert("pa".into(), b(codec::pack(parent)?));
+        }
+        if let Some(origin) = &run.origin {
+            item.insert("og".into(), b(codec::pack(origin)?));
+        }
+        if let Some(secret) = run.secret {
+            item.insert("se".into(), b(secret.to_vec()));
         }
         let mut input_is_ours = true;
         if packed.len() <= INLINE_INPUT {
@@ -102,29 +115,67 @@ impl RunStore for Store {
     }
 
     async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError> {
-        self.read_journal(org, run).await
+        self.read_journal(org, run, None).await
+    }
+
+    async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError> {
+        self.read_journal(org, run, Some(strand)).await
     }
 
     async fn append(
         &self,
         org: &OrgKey,
         head: &Head,
+        strand: &str,
         segment: &Segment,
         held: Option<Held>,
     ) -> Result<Appended, StoreError> {
-        self.append_segment(org, head, segment, held).await
+        self.append_segment(org, head, strand, segment, held).await
+    }
+
+    async fn join(
+        &self,
+        org: &OrgKey,
+        head: &Head,
+        block: &str,
+        lane: Option<u16>,
+    ) -> Result<BTreeSet<u16>, StoreError> {
+        self.join_strands(org, head, block, lane).await
+    }
+
+    async fn abort(&self, org: &OrgKey, run: &RunId, block: &str) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.runs)
+            .key("pk", s(partition(org, run)))
+            .key("sk", s(HEAD))
+            .update_expression("ADD ab :block")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(fin)")
+            .expression_attribute_values(":block", AttributeValue::Ss(vec![block.to_owned()]))
+            .send()
+            .await;
+        unless_condition_failed("abort", update)
+    }
+
+    async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
+        self.deliver_mail(org, head, path, mail).await
+    }
+
+    async fn mail(&self, org: &OrgKey, run: &RunId, path: &str) -> Result<Option<Mail>, StoreError> {
+        let item = self.get_run_item(org, run, &mail::sort(path)).await?;
+        item.map(|item| codec::unpack(attr::bytes(&item, "m")?)).transpose()
     }
 
     async fn claim(
         &self,
         org: &OrgKey,
         head: &Head,
-        path: &str,
-        attempt: u16,
+        of: &Attempt<'_>,
         now: Millis,
         lease: Duration,
     ) -> Result<Claim, StoreError> {
-        self.take_claim(org, head, path, attempt, now, lease).await
+        self.take_claim(org, head, of, now, lease).await
     }
 
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
@@ -264,7 +315,7 @@ impl RunStore for Store {
 }
 
 impl Store {
-    async fn get_run_item(&self, org: &OrgKey, run: &RunId, sk: &str) -> Result<Option<Item>, StoreError> {
+    pub(super) async fn get_run_item(&self, org: &OrgKey, run: &RunId, sk: &str) -> Result<Option<Item>, StoreError> {
         self.client
             .get_item()
             .table_name(&self.tables.runs)
@@ -302,6 +353,10 @@ pub(super) fn read_head(org: &OrgKey, item: &Item) -> Result<Head, StoreError> {
         error: attr::optional_bytes(item, "er").map(codec::unpack).transpose()?,
         output: attr::optional_bytes(item, "ou").map(codec::unpack::<Value>).transpose()?,
         depth: attr::optional_number(item, "dp").unwrap_or(0),
+        parent: attr::optional_bytes(item, "pa").map(codec::unpack).transpose()?,
+        origin: attr::optional_bytes(item, "og").map(codec::unpack).transpose()?,
+        secret: attr::optional_bytes(item, "se").and_then(|bytes| bytes.try_into().ok()),
+        aborted: attr::texts(item, "ab"),
         outbox: attr::optional_bytes(item, "ob").map(codec::unpack).transpose()?.unwrap_or_default(),
         input: attr::optional_bytes(item, "in").map(codec::unpack::<Value>).transpose()?,
     })

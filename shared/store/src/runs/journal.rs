@@ -2,7 +2,7 @@
 
 use super::{head, partition};
 use crate::attr::{self, Item, b, n, s};
-use crate::{Store, StoreError, codec};
+use crate::{Attempt, Store, StoreError, codec};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -43,6 +43,7 @@ pub enum Appended {
 /// A claim without an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimView {
+    pub strand: String,
     pub path: String,
     pub attempt: u16,
     pub since: Millis,
@@ -64,10 +65,27 @@ impl Journal {
     }
 }
 
-const PREFIX: &str = "j#";
+/// The main strand's items begin so.
+const MAIN: &str = "j#";
+/// Those of the others; then come the strand's name and a bar.
+const OTHER: &str = "l#";
 
-fn sort(path: &str, attempt: u16) -> String {
-    format!("{PREFIX}{path}#{attempt}")
+fn prefix(strand: &str) -> String {
+    if strand.is_empty() { MAIN.to_owned() } else { format!("{OTHER}{strand}|") }
+}
+
+fn sort(strand: &str, path: &str, attempt: u16) -> String {
+    format!("{}{path}#{attempt}", prefix(strand))
+}
+
+/// The strand, the path and the attempt that a sort key names.
+fn unsort(sk: &str) -> Option<(&str, &str, u16)> {
+    let (strand, rest) = match sk.strip_prefix(MAIN) {
+        Some(rest) => ("", rest),
+        None => sk.strip_prefix(OTHER)?.split_once('|')?,
+    };
+    let (path, attempt) = rest.rsplit_once('#')?;
+    Some((strand, path, attempt.parse().ok()?))
 }
 
 impl Store {
@@ -75,13 +93,14 @@ impl Store {
         &self,
         org: &OrgKey,
         head: &Head,
+        strand: &str,
         segment: &Segment,
         held: Option<Held>,
     ) -> Result<Appended, StoreError> {
         let (path, attempt) = segment.key().ok_or(StoreError::Corrupt("segment"))?;
         let item = Item::from([
             ("pk".into(), s(partition(org, &head.id))),
-            ("sk".into(), s(sort(path, attempt))),
+            ("sk".into(), s(sort(strand, path, attempt))),
             ("e".into(), b(codec::pack(&segment.entries)?)),
             ("ttl".into(), n(head::ttl(head.deadline))),
         ]);
@@ -116,15 +135,15 @@ impl Store {
         &self,
         org: &OrgKey,
         head: &Head,
-        path: &str,
-        attempt: u16,
+        of: &Attempt<'_>,
         now: Millis,
         lease: Duration,
     ) -> Result<Claim, StoreError> {
         let until = now.plus(lease);
+        let sk = sort(of.strand, of.path, of.attempt);
         let item = Item::from([
             ("pk".into(), s(partition(org, &head.id))),
-            ("sk".into(), s(sort(path, attempt))),
+            ("sk".into(), s(&sk)),
             ("fe".into(), n(1)),
             ("lu".into(), n(until.0)),
             ("cs".into(), n(now.0)),
@@ -163,7 +182,7 @@ impl Store {
                 .update_item()
                 .table_name(&self.tables.runs)
                 .key("pk", s(partition(org, &head.id)))
-                .key("sk", s(sort(path, attempt)))
+                .key("sk", s(&sk))
                 .update_expression("SET fe = :next, lu = :until, cs = :now")
                 .condition_expression("fe = :fe")
                 .expression_attribute_values(":next", n(fence + 1))
@@ -188,18 +207,29 @@ impl Store {
         }
     }
 
-    pub(super) async fn read_journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError> {
-        let mut pages = self
+    /// All of it, or what is recorded of one strand.
+    pub(super) async fn read_journal(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+        strand: Option<&str>,
+    ) -> Result<Journal, StoreError> {
+        let query = self
             .client
             .query()
             .table_name(&self.tables.runs)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
             .expression_attribute_values(":pk", s(partition(org, run)))
-            .expression_attribute_values(":prefix", s(PREFIX))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
+            .consistent_read(true);
+        let query = match strand {
+            Some(strand) => query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", s(prefix(strand))),
+            None => query
+                .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+                .expression_attribute_values(":first", s(MAIN))
+                .expression_attribute_values(":last", s(format!("{OTHER}~"))),
+        };
+        let mut pages = query.into_paginator().items().send();
         let mut journal = Journal::default();
         while let Some(item) = pages.next().await {
             match read(&item.map_err(|e| StoreError::of("journal", &e))?)? {
@@ -221,12 +251,11 @@ fn read(item: &Item) -> Result<Stored, StoreError> {
     if let Some(bytes) = attr::optional_bytes(item, "e") {
         return Ok(Stored::Segment(Segment { entries: codec::unpack(bytes)? }));
     }
-    let sk = attr::text(item, "sk")?;
-    let (path, attempt) =
-        sk.strip_prefix(PREFIX).and_then(|rest| rest.rsplit_once('#')).ok_or(StoreError::Corrupt("sk"))?;
+    let (strand, path, attempt) = unsort(attr::text(item, "sk")?).ok_or(StoreError::Corrupt("sk"))?;
     let claim = ClaimView {
+        strand: strand.to_owned(),
         path: path.to_owned(),
-        attempt: attempt.parse().map_err(|_| StoreError::Corrupt("sk"))?,
+        attempt,
         since: Millis(attr::number(item, "cs")?),
         until: Millis(attr::number(item, "lu")?),
     };

@@ -3,6 +3,7 @@
 mod head;
 mod journal;
 mod list;
+mod mail;
 
 pub use journal::{Appended, Claim, ClaimView, Held, Journal};
 pub use list::{RunFilter, RunPage};

@@ -42,10 +42,10 @@ async fn a_journal_that_is_not_readable_is_corrupt() {
     for (attribute, value) in [("e", blob(&[1, 7, 7])), ("e", blob(b"\0[{\"p\":1}]")), ("e", blob(b"\0{}"))] {
         let t = Tables::new().await;
         let head = t.start(1).await;
-        t.store.append(&t.org, &head, &segment("a", 1, json!(1)), None).await.unwrap();
+        t.store.append(&t.org, &head, "", &segment("a", 1, json!(1)), None).await.unwrap();
         t.spoil(&head.id, "j#a#1", attribute, value).await;
         assert!(matches!(t.store.journal(&t.org, &head.id).await, Err(StoreError::Corrupt(_))));
-        let lost = t.store.append(&t.org, &head, &segment("a", 1, json!(2)), None).await;
+        let lost = t.store.append(&t.org, &head, "", &segment("a", 1, json!(2)), None).await;
         assert!(matches!(lost, Err(StoreError::Corrupt(_))));
     }
 }
@@ -97,7 +97,7 @@ proptest! {
         runtime.block_on(async {
             let t = Tables::new().await;
             let head = t.start(1).await;
-            t.store.append(&t.org, &head, &segment("a", 1, value.clone()), None).await.unwrap();
+            t.store.append(&t.org, &head, "", &segment("a", 1, value.clone()), None).await.unwrap();
             let journal = t.store.journal(&t.org, &head.id).await.unwrap();
             assert_eq!(journal.entries, segment("a", 1, value).entries);
         });

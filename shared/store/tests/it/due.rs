@@ -12,6 +12,7 @@ fn due(t: &Tables, n: u128, kind: DueKind, at: Millis) -> DueEntry {
         run: RunId::from_bytes(
             n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes(),
         ),
+        strand: String::new(),
         kind,
         at,
     }

@@ -77,6 +77,10 @@ pub(crate) fn new_run(n: u128) -> NewRun {
         started_at: NOW,
         deadline: Millis(NOW.0 + 3_600_000),
         depth: 2,
+        parent: None,
+        origin: None,
+        epoch: 0,
+        secret: None,
     }
 }
 

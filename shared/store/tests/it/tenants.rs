@@ -11,8 +11,8 @@ use store::{RunFilter, RunStore, WorkflowStore};
 async fn another_organisation_reads_nothing() {
     let t = Tables::new().await;
     let head = t.start(1).await;
-    t.store.append(&t.org, &head, &segment("a", 1, json!(1)), None).await.unwrap();
-    t.store.claim(&t.org, &head, "b", 1, NOW, Duration::from_secs(9)).await.unwrap();
+    t.store.append(&t.org, &head, "", &segment("a", 1, json!(1)), None).await.unwrap();
+    t.store.claim(&t.org, &head, &store::Attempt::main("b", 1), NOW, Duration::from_secs(9)).await.unwrap();
     let answer = Answer { status: 200, headers: Vec::new(), body: json!(1) };
     t.store.answer(&t.org, &head, &answer).await.unwrap();
     let meta = meta(1);

@@ -24,20 +24,28 @@ pub(crate) async fn cancel(
     IdOf(id): IdOf<RunId>,
 ) -> ApiResult<Json<RunView>> {
     let org = caller.org_key();
-    if app.runs.head(org, &id, false).await?.is_none() {
+    let Some(head) = app.runs.head(org, &id, false).await? else {
         return Err(IdOf::<RunId>::not_found());
-    }
+    };
     let end = End {
         status: RunStatus::Cancelled,
         at: app.now(),
         error: Some(RunError::new("cancelled", format!("cancelled by `{}`", caller.user()))),
         output: None,
-        outbox: Vec::new(),
+        outbox: head.consequences(RunStatus::Cancelled),
     };
     match app.runs.finish(org, &id, &end).await? {
         SettledBy::Another(head) if head.status != RunStatus::Cancelled => {
             Err(ApiError::new(409, "run_ended", format!("the run had ended as `{}` before", head.status)))
         }
-        SettledBy::Us | SettledBy::Another(_) => whole(&app, org, &id).await.map(Json),
+        SettledBy::Us | SettledBy::Another(_) => {
+            // Should it fail, the sweeper sends what is due to others.
+            if let Some(head) = app.runs.head(org, &id, false).await?
+                && let Err(error) = app.starter.settle(&*app.bus, org, &head).await
+            {
+                tracing::warn!(run.id = %id, %error, "the run that waits for this one is told later");
+            }
+            whole(&app, org, &id).await.map(Json)
+        }
     }
 }

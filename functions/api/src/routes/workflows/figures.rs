@@ -150,6 +150,10 @@ mod tests {
             started_at: Millis(1_772_366_430_000 - i64::from(n)),
             deadline: Millis(1_772_366_930_000),
             depth: 0,
+            parent: None,
+            origin: None,
+            epoch: 0,
+            secret: None,
         };
         Head { status, ..Head::begin(&OrgId::from_bytes([1; 16]), &run) }
     }

@@ -1,0 +1,135 @@
+//! Where a strand of a run stands, by what is recorded.
+
+use crate::drive::evaluation_error;
+use crate::{App, ExecutorError};
+use domain::run::{Head, StepError};
+use domain::{Millis, OrgKey};
+use engine::{Context, NodeIx, NodeKind, Plan, Strand, Then, begin, items, outset, replay, replay_to, seed};
+use expr::Template;
+use serde_json::{Map, Value};
+use std::pin::Pin;
+
+/// One run, and what it takes to look at it.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) org: &'a OrgKey,
+    pub(crate) head: &'a Head,
+    pub(crate) plan: &'a Plan,
+}
+
+/// Where a strand stands.
+pub(crate) enum Standing {
+    At(Context, Then),
+    /// The guard has no room to compute it: to be looked at again soon.
+    Busy,
+}
+
+impl<'a> Place<'a> {
+    /// Where a strand stands now: its beginning, and its journal replayed.
+    pub(crate) async fn standing(self, strand: Option<&Strand>) -> Result<Standing, ExecutorError> {
+        let Standing::At(context, then) = self.beginning(strand).await? else { return Ok(Standing::Busy) };
+        let journal = self.journal(strand).await?;
+        let found = replay(self.plan, context, then, &journal, self.app.clock.now());
+        Ok(Standing::At(found.context, found.then))
+    }
+
+    /// How a strand began.
+    pub(crate) async fn beginning(self, strand: Option<&Strand>) -> Result<Standing, ExecutorError> {
+        let Some(strand) = strand else {
+            let input = match &self.head.input {
+                Some(input) => input.clone(),
+                None => {
+                    let head = self.app.runs.head(self.org, &self.head.id, true).await?;
+                    head.and_then(|head| head.input).unwrap_or_default()
+                }
+            };
+            let mut context = Context::begin(self.head, input);
+            let then = begin(self.plan, &mut context);
+            return Ok(Standing::At(context, then));
+        };
+        let context = self.fork_point(strand).await?;
+        Ok(match self.fork_items(strand.block, &context).await {
+            Ok(items) => {
+                let (context, then) = outset(self.plan, strand.block, strand.lane, &items, &context);
+                Standing::At(context, then)
+            }
+            Err(error) if error.retryable => Standing::Busy,
+            // It could be evaluated when the strand was begun, and evaluates to the same.
+            Err(error) => return Err(ExecutorError::NoSuchStrand(error.message)),
+        })
+    }
+
+    /// The context in which the step that forked a strand was reached.
+    pub(crate) fn fork_point(
+        self,
+        strand: &Strand,
+    ) -> Pin<Box<dyn Future<Output = Result<Context, ExecutorError>> + Send + 'a>> {
+        let strand = strand.clone();
+        Box::pin(async move {
+            let lost = || ExecutorError::NoSuchStrand(strand.name(self.plan));
+            let parent = strand.parent(self.plan);
+            let Standing::At(context, then) = self.beginning(parent.as_ref()).await? else {
+                return Err(lost());
+            };
+            let journal = self.journal(parent.as_ref()).await?;
+            replay_to(self.plan, context, then, &journal, &strand.block_path(self.plan)).ok_or_else(lost)
+        })
+    }
+
+    /// The items of a `for_each` step, or one for each arm of a `parallel` step.
+    pub(crate) async fn fork_items(self, block: NodeIx, context: &Context) -> Result<Vec<Value>, StepError> {
+        match &self.plan.node(block).kind {
+            NodeKind::ForEach(each) => Ok(items(self.render(block, &each.items, context).await?)),
+            NodeKind::Parallel { arms } => Ok(vec![Value::Null; arms.len()]),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    pub(crate) async fn journal(
+        self,
+        strand: Option<&Strand>,
+    ) -> Result<Vec<domain::run::Entry>, ExecutorError> {
+        let name = strand.map(|s| s.name(self.plan)).unwrap_or_default();
+        Ok(self.app.runs.strand_journal(self.org, &self.head.id, &name).await?.entries)
+    }
+
+    /// Evaluates what a step is given, as often as one likes to the same.
+    pub(crate) async fn render(
+        self,
+        ix: NodeIx,
+        template: &Template,
+        context: &Context,
+    ) -> Result<Value, StepError> {
+        let seed = seed(self.head, &self.plan.node(ix).instance(context), context);
+        let lane = self.app.guard.lane(self.org.org().as_str());
+        let rendered = if template.references().callbacks {
+            let mut scope = context.scope().clone();
+            scope["callbacks"] = self.callbacks(context);
+            lane.render(template, &scope, &seed).await
+        } else {
+            lane.render(template, context.scope(), &seed).await
+        };
+        rendered.map_err(|e| evaluation_error(&e))
+    }
+
+    /// The address of each step that waits for a call or a decision, in the iteration where the strand is.
+    fn callbacks(self, context: &Context) -> Value {
+        let waiting = self.plan.nodes().iter().filter(|node| node.kind.is_answered_by_address());
+        let addresses = waiting.filter_map(|node| {
+            let address = self.address(&node.instance(context))?;
+            Some((node.id.clone(), Value::String(address)))
+        });
+        Value::Object(addresses.collect::<Map<_, _>>())
+    }
+
+    /// The address by which the step of this path is answered.
+    pub(crate) fn address(self, path: &str) -> Option<String> {
+        let token = domain::callback::Token::of(self.head, path)?;
+        Some(format!("{}/callbacks/{token}", self.app.public_url))
+    }
+
+    pub(crate) fn now(self) -> Millis {
+        self.app.clock.now()
+    }
+}
