@@ -50,6 +50,8 @@ async fn a_draft_and_splits_are_kept_and_lead_from_hook_and_rule() {
     let two = split_workflow(&t).await;
     assert_eq!(t.store.workflow(&t.org, &two.id).await.unwrap(), Some(two.clone()));
     assert_eq!(t.store.version(&t.org, &two.id, 2).await.unwrap(), Some(version(2)));
+    let current = t.store.current(&t.org, &two.id).await.unwrap().unwrap();
+    assert_eq!((current.version, current.enabled), (1, true), "who calls it gets the live version");
     let hook = t.store.hook(&two.hooks["form"]).await.unwrap().unwrap();
     assert_eq!((hook.version, &hook.split), (1, &split()));
     let rules = t.store.event_rules(&t.org).await.unwrap();
