@@ -50,6 +50,8 @@ async fn a_draft_and_splits_are_kept_and_lead_from_hook_and_rule() {
     let two = split_workflow(&t).await;
     assert_eq!(t.store.workflow(&t.org, &two.id).await.unwrap(), Some(two.clone()));
     assert_eq!(t.store.version(&t.org, &two.id, 2).await.unwrap(), Some(version(2)));
+    let current = t.store.current(&t.org, &two.id).await.unwrap().unwrap();
+    assert_eq!((current.version, current.enabled), (1, true), "who calls it gets the live version");
     let hook = t.store.hook(&two.hooks["form"]).await.unwrap().unwrap();
     assert_eq!((hook.version, &hook.split), (1, &split()));
     let rules = t.store.event_rules(&t.org).await.unwrap();
@@ -120,15 +122,23 @@ async fn versions_are_listed_newest_first_in_pages() {
     let t = Tables::new().await;
     let one = meta(1);
     t.store.save_workflow(&t.org, &one, &first(&t, &one)).await.unwrap();
-    // Together more than DynamoDB reads for one page.
-    let text: String =
-        (0..60_000_u32).map(|n| char::from(b'!' + (n.wrapping_mul(n) / 7 % 90) as u8)).collect();
+    // Together more than DynamoDB reads for one page, and hardly to be packed.
+    let mut state = 1_u64;
+    let text: String = (0..100_000)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b'a' + (state >> 33) as u8 % 26)
+        })
+        .collect();
     for n in 2..=25 {
         let new = WorkflowVersion { document: json!([text, n]), ..version(n) };
         let change = WorkflowChange { new_version: Some(new), ..WorkflowChange::default() };
         let meta = WorkflowMeta { revision: n, version: n, ..one.clone() };
         t.store.save_workflow(&t.org, &meta, &change).await.unwrap();
     }
+    let stored = t.scan(&t.names.control).await;
+    let bytes: usize = stored.iter().filter_map(|i| Some(i.get("d")?.as_b().ok()?.as_ref().len())).sum();
+    assert!(bytes > 1_200_000, "{bytes}");
     for limit in [1, 7, 25, 100] {
         let (mut seen, mut before) = (Vec::new(), None);
         loop {
