@@ -57,7 +57,6 @@ struct State {
     struck: u64,
     by_fault: [u64; 6],
     died: bool,
-    parked_until: Option<Millis>,
     sleepers: Vec<(Millis, Waker)>,
 }
 
@@ -66,6 +65,7 @@ struct State {
 pub struct Gate {
     clock: Arc<SimClock>,
     draw: SeededDraw,
+    traced: bool,
     state: Mutex<State>,
 }
 
@@ -84,20 +84,22 @@ impl Gate {
             struck: 0,
             by_fault: [0; 6],
             died: false,
-            parked_until: None,
             sleepers: Vec::new(),
         };
-        Self { clock, draw: SeededDraw::new(seed ^ 0xA5A5), state: Mutex::new(state) }
+        let traced = std::env::var_os("PATCHBAY_TRACE").is_some();
+        Self { clock, draw: SeededDraw::new(seed ^ 0xA5A5), traced, state: Mutex::new(state) }
     }
 
     /// Makes one call. `errors`: whether an error is an answer that the protocol must bear; with HTTP it is an outcome instead.
     pub(crate) async fn call<T, E>(
         &self,
+        name: &'static str,
         errors: bool,
         apply: impl FnOnce() -> Result<T, E>,
         failed: impl Fn(Failure) -> E,
     ) -> Result<T, E> {
         let fault = self.strike(errors);
+        self.trace(|| format!("  {name} {}", fault.map(|f| format!("{f:?}")).unwrap_or_default()));
         self.clock.advance(Duration::from_millis(1));
         others_first().await;
         match fault {
@@ -117,6 +119,14 @@ impl Gate {
             _ => {}
         }
         done
+    }
+
+    /// With `PATCHBAY_TRACE`, tells what happens, for whoever looks into a seed.
+    pub(crate) fn trace(&self, what: impl FnOnce() -> String) {
+        if self.traced {
+            let seconds = (self.clock.now().0 - harness::START.0) as f64 / 1000.0;
+            println!("{seconds:>10.3} {}", what());
+        }
     }
 
     fn strike(&self, errors: bool) -> Option<Fault> {
@@ -158,7 +168,6 @@ impl Gate {
                 return Poll::Ready(());
             }
             let mut state = self.state();
-            state.parked_until = Some(state.parked_until.map_or(at, |until| until.min(at)));
             state.sleepers.push((at, context.waker().clone()));
             Poll::Pending
         })
@@ -176,10 +185,14 @@ impl Gate {
         over.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
-    /// Whether the task that was just polled died, and until when it is parked; forgets both.
-    pub(crate) fn after_poll(&self) -> (bool, Option<Millis>) {
-        let mut state = self.state();
-        (std::mem::take(&mut state.died), state.parked_until.take())
+    /// Whether the task that was just polled died; forgets it.
+    pub(crate) fn has_died(&self) -> bool {
+        std::mem::take(&mut self.state().died)
+    }
+
+    /// When the next sleeper wakes.
+    pub(crate) fn next_wake(&self) -> Option<Millis> {
+        self.state().sleepers.iter().map(|(at, _)| *at).min()
     }
 
     pub(crate) fn calls(&self) -> u64 {

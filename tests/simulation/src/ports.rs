@@ -74,25 +74,26 @@ fn unreachable(failure: Failure) -> StoreError {
 impl SimStore {
     async fn call<T>(
         &self,
+        name: &'static str,
         apply: impl FnOnce(&mut MemoryStore) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.gate.call(true, || apply(&mut lock(&self.model)), unreachable).await
+        self.gate.call(name, true, || apply(&mut lock(&self.model)), unreachable).await
     }
 }
 
 #[async_trait]
 impl RunStore for SimStore {
     async fn create_run(&self, org: &OrgKey, run: &NewRun) -> Result<Created, StoreError> {
-        self.call(|m| Ok(m.create_run(org, run))).await
+        self.call("create_run", |m| Ok(m.create_run(org, run))).await
     }
     async fn head(&self, org: &OrgKey, run: &RunId, _: bool) -> Result<Option<Head>, StoreError> {
-        self.call(|m| Ok(m.head(org, run))).await
+        self.call("head", |m| Ok(m.head(org, run))).await
     }
     async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError> {
-        self.call(|m| Ok(m.journal(org, run, None))).await
+        self.call("journal", |m| Ok(m.journal(org, run, None))).await
     }
     async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError> {
-        self.call(|m| Ok(m.journal(org, run, Some(strand)))).await
+        self.call("strand_journal", |m| Ok(m.journal(org, run, Some(strand)))).await
     }
     async fn append(
         &self,
@@ -102,7 +103,7 @@ impl RunStore for SimStore {
         segment: &Segment,
         held: Option<Held>,
     ) -> Result<Appended, StoreError> {
-        self.call(|m| m.append(org, head, strand, segment, held)).await
+        self.call("append", |m| m.append(org, head, strand, segment, held)).await
     }
     async fn claim(
         &self,
@@ -112,7 +113,7 @@ impl RunStore for SimStore {
         now: Millis,
         lease: Duration,
     ) -> Result<Claim, StoreError> {
-        self.call(|m| Ok(m.claim(org, head, of, now, lease))).await
+        self.call("claim", |m| Ok(m.claim(org, head, of, now, lease))).await
     }
     async fn join(
         &self,
@@ -121,48 +122,48 @@ impl RunStore for SimStore {
         block: &str,
         lane: Option<u16>,
     ) -> Result<BTreeSet<u16>, StoreError> {
-        self.call(|m| Ok(m.join(org, head, block, lane))).await
+        self.call("join", |m| Ok(m.join(org, head, block, lane))).await
     }
     async fn abort(&self, org: &OrgKey, run: &RunId, block: &str) -> Result<(), StoreError> {
-        self.call(|m| Ok(m.abort(org, run, block))).await
+        self.call("abort", |m| Ok(m.abort(org, run, block))).await
     }
     async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
-        self.call(|m| Ok(m.put_mail(org, head, path, mail))).await
+        self.call("put_mail", |m| Ok(m.put_mail(org, head, path, mail))).await
     }
     async fn mail(&self, org: &OrgKey, run: &RunId, path: &str) -> Result<Option<Mail>, StoreError> {
-        self.call(|m| Ok(m.mail(org, run, path))).await
+        self.call("mail", |m| Ok(m.mail(org, run, path))).await
     }
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
-        self.call(|m| Ok(m.mark_running(org, run))).await
+        self.call("mark_running", |m| Ok(m.mark_running(org, run))).await
     }
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
-        self.call(|m| Ok(m.mark_waiting(org, run, until))).await
+        self.call("mark_waiting", |m| Ok(m.mark_waiting(org, run, until))).await
     }
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
-        self.call(|m| m.finish(org, run, end)).await
+        self.call("finish", |m| m.finish(org, run, end)).await
     }
     async fn clear_outbox(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
-        self.call(|m| Ok(m.clear_outbox(org, run))).await
+        self.call("clear_outbox", |m| Ok(m.clear_outbox(org, run))).await
     }
     async fn answer(&self, org: &OrgKey, head: &Head, answer: &Answer) -> Result<(), StoreError> {
-        self.call(|m| Ok(m.answer(org, head, answer))).await
+        self.call("answer", |m| Ok(m.answer(org, head, answer))).await
     }
     async fn peek_answer(
         &self,
         org: &OrgKey,
         run: &RunId,
     ) -> Result<(Option<Answer>, Option<Head>), StoreError> {
-        self.call(|m| Ok(m.peek_answer(org, run))).await
+        self.call("peek_answer", |m| Ok(m.peek_answer(org, run))).await
     }
 }
 
 #[async_trait]
 impl DueStore for SimStore {
     async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
-        self.call(|m| Ok(m.put_due(entry, self.clock.now()))).await
+        self.call("put_due", |m| Ok(m.put_due(entry, self.clock.now()))).await
     }
     async fn delete_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
-        self.call(|m| Ok(m.delete_due(entry))).await
+        self.call("delete_due", |m| Ok(m.delete_due(entry))).await
     }
     /// A tick makes hundreds of these, all alike: they go through the gate only where there is something.
     async fn due_in(&self, minute: i64, shard: u8, reading: Reading) -> Result<Vec<DueEntry>, StoreError> {
@@ -170,16 +171,16 @@ impl DueStore for SimStore {
         if found.is_empty() {
             return Ok(found);
         }
-        self.call(|m| Ok(m.due_in(minute, shard, reading, self.clock.now()))).await
+        self.call("due_in", |m| Ok(m.due_in(minute, shard, reading, self.clock.now()))).await
     }
     async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError> {
-        self.call(|m| Ok(m.all_due())).await
+        self.call("all_due", |m| Ok(m.all_due())).await
     }
     async fn low_water(&self) -> Result<LowWater, StoreError> {
-        self.call(|m| Ok(m.low_water())).await
+        self.call("low_water", |m| Ok(m.low_water())).await
     }
     async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError> {
-        self.call(|m| Ok(m.set_low_water(low))).await
+        self.call("set_low_water", |m| Ok(m.set_low_water(low))).await
     }
 }
 
@@ -285,7 +286,7 @@ impl SimQueue {
 impl StepQueue for SimQueue {
     async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
         let failed = |_| QueueError::new("simulated", "a fault of the simulation");
-        self.gate.call(true, || Ok(self.put(message, delay)), failed).await
+        self.gate.call("send", true, || Ok(self.put(message, delay)), failed).await
     }
 
     async fn backlog(&self) -> Result<u64, QueueError> {
@@ -308,7 +309,7 @@ impl EventBus for SimBus {
             lock(&self.events).extend_from_slice(events);
             Ok(events.iter().map(|_| "event".to_owned()).collect())
         };
-        self.gate.call(true, apply, failed).await
+        self.gate.call("bus", true, apply, failed).await
     }
 }
 
@@ -354,7 +355,7 @@ impl HttpPort for SimHttp {
         let url = request.url.clone();
         let lost =
             |_| EgressError::ConnectionLost { host: "example.com".into(), reason: "simulated".into() };
-        let (status, body) = self.gate.call(false, || Ok(self.answer(&request)), lost).await?;
+        let (status, body) = self.gate.call("http", false, || Ok(self.answer(&request)), lost).await?;
         let json = HeaderValue::from_static("application/json");
         Ok(HttpResponse {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),

@@ -26,7 +26,7 @@ fn a_hundred_thousand_runs_in_storms_keep_every_promise() {
                 if (seed - first) * TOGETHER as u64 >= wanted {
                     return total;
                 }
-                let scenario = Scenario::stormy(seed, library.cases.len(), TOGETHER);
+                let scenario = Scenario::stormy(seed, &library, TOGETHER);
                 add(&mut total, simulate(&library, &plans, &scenario));
             }
         };
