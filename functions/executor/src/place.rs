@@ -126,7 +126,7 @@ impl<'a> Place<'a> {
     /// The address by which the step of this path is answered.
     pub(crate) fn address(self, path: &str) -> Option<String> {
         let token = domain::callback::Token::of(self.head, path)?;
-        Some(format!("{}/callbacks/{token}", self.app.public_url))
+        Some(format!("{}/hooks/callbacks/{token}", self.app.public_url))
     }
 
     pub(crate) fn now(self) -> Millis {

@@ -16,6 +16,25 @@ pub(crate) fn accepted(run: &RunId) -> Response<Body> {
     json(202, "application/json", &run_body(run))
 }
 
+pub(crate) fn ok(body: &Value) -> Response<Body> {
+    json(200, "application/json", body)
+}
+
+/// A page that loads nothing, is framed by nobody and tells nobody where it was.
+pub(crate) fn html(status: u16, document: &str) -> Response<Body> {
+    Response::builder()
+        .status(status)
+        .header("content-type", "text/html; charset=utf-8")
+        .header(
+            "content-security-policy",
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        )
+        .header("referrer-policy", "no-referrer")
+        .header("cache-control", "no-store")
+        .body(Body::Text(document.to_owned()))
+        .expect("status and headers are valid")
+}
+
 pub(crate) fn problem(problem: &Problem) -> Response<Body> {
     let body = serde_json::to_value(problem).unwrap_or_default();
     json(problem.status, "application/problem+json", &body)

@@ -2,6 +2,7 @@
 
 use crate::App;
 use crate::answer;
+use crate::callback;
 use crate::request::{self, Incoming};
 use dispatch::{StartError, StartRequest, Started};
 use domain::{HookId, Problem, RunId, limits};
@@ -22,6 +23,9 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> {
+    if let Some(token) = request.uri().path().strip_prefix(callback::PREFIX) {
+        return callback::handle(app, &request, token).await;
+    }
     let id = request::hook_id(request.uri().path()).ok_or_else(no_such_hook)?;
     let id = HookId::parse(id).map_err(|_| no_such_hook())?;
     if request.method() != lambda_http::http::Method::POST {

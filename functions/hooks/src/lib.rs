@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod callback;
 mod config;
 mod handle;
 mod request;

@@ -1,10 +1,11 @@
 //! The start of a run.
 
+use crate::answer::{Answered, answer_step};
 use crate::bus::{BusError, EventBus};
 use crate::outbox::settle_outbox;
 use crate::queue::{QueueError, StepQueue};
-use crate::{At, PlanError, StepMessage};
-use domain::run::{End, Head, NewRun, Parent, RunStatus};
+use crate::{At, PlanError, Plans, StepMessage};
+use domain::run::{End, Head, Mail, NewRun, Parent, RunStatus};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
 use engine::{Context, Plan, Then, begin};
 use serde_json::Value;
@@ -122,6 +123,18 @@ impl Starter {
             Created::New => Started::New(run.id),
             Created::Existing(head) => Started::Existing(run.id, head.status),
         })
+    }
+
+    /// Answers a step that waits for it.
+    pub async fn answer(
+        &self,
+        plans: &Plans,
+        org: &OrgKey,
+        run: &RunId,
+        path: &str,
+        mail: &Mail,
+    ) -> Result<Answered, StartError> {
+        answer_step(&*self.runs, &*self.queue, plans, org, run, path, mail).await
     }
 
     /// Sends what the end of a run must bring about.

@@ -16,6 +16,8 @@ pub enum Provenance {
     Token,
     /// A webhook's unguessable id, resolved by the store.
     Hook,
+    /// The address of a step that waits: good only for what the run's own head then vouches for.
+    Callback,
     /// A message of our own queue, which only our functions may send to.
     Message,
     /// A due entry of our own table.

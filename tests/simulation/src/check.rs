@@ -24,11 +24,28 @@ pub(crate) fn all(world: &World, expected: &[Arc<Outcome>]) {
         // 5. A run is its organisation's.
         assert!(run.journal.entries.iter().all(|e| e.started_at >= run.head.started_at), "seed {seed}");
     }
+    assert_eq!(world.ended_again(), [], "seed {seed}: an end is an end");
+    answers(world, &runs);
     effects(world, &runs);
     events(world, &runs);
     // No key is written by everybody at the rate of their runs.
     for (key, writes) in world.shared_writes() {
         assert!(writes <= 2 * world.ticks(), "seed {seed}: `{key}` was written {writes} times");
+    }
+}
+
+/// Whoever answered a step was told which answer counts, and that is the one that the run went on with.
+fn answers(world: &World, runs: &[Ended]) {
+    let seed = world.seed();
+    for (run, path, told) in world.taken() {
+        let Some(run) = runs.iter().find(|r| r.head.id == run) else { continue };
+        let outcome = run.journal.entries.iter().find_map(|e| match &e.mark {
+            Mark::Succeeded(output) if e.path == path => Some(output),
+            _ => None,
+        });
+        let Some(output) = outcome else { continue };
+        let counted = output.get("body").or(output.get("comment")).cloned().unwrap_or_default();
+        assert_eq!(counted, told, "seed {seed}: the answer to `{path}` that counts is not the one that was told");
     }
 }
 

@@ -27,10 +27,10 @@ pub enum Bug {
     StartsOverwrite,
     /// A due entry that is put is not there.
     DueEntriesGetLost,
-    /// A strand's journal holds the whole run's.
+    /// A run's end leaves nothing to send.
     OutboxIsForgotten,
-    /// The low-water mark moves on whatever was looked at.
-    JournalReadsAreStale,
+    /// The low-water mark runs ahead of what was looked at.
+    LowWaterRunsAhead,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +40,8 @@ struct Partition {
     joins: BTreeMap<String, (BTreeSet<u16>, u16)>,
     mail: BTreeMap<String, Mail>,
     answer: Option<Answer>,
+    /// How the run ended first, whatever the bug.
+    first_end: Option<(RunStatus, Millis)>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +96,6 @@ impl MemoryStore {
     }
 
     pub fn journal(&mut self, org: &OrgKey, run: &RunId, strand: Option<&str>) -> Journal {
-        let stale = self.has(Bug::JournalReadsAreStale);
         let prefix = match strand {
             None => String::new(),
             Some("") => "j#".to_owned(),
@@ -102,10 +103,8 @@ impl MemoryStore {
         };
         let mut journal = Journal::default();
         let items = &self.of(org, run).journal;
-        let newest = items.values().filter_map(Item::finished_at).max();
         for (_, item) in items.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix)) {
             match item {
-                Item::Segment(_) if stale && item.finished_at() == newest => {}
                 Item::Segment(entries) => journal.entries.extend(entries.iter().cloned()),
                 Item::Claim { view, .. } => journal.claims.push(view.clone()),
             }
@@ -220,7 +219,9 @@ impl MemoryStore {
 
     pub fn finish(&mut self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
         let (overwrites, forgets) = (self.has(Bug::EndsAreOverwritten), self.has(Bug::OutboxIsForgotten));
-        let head = self.of(org, run).head.as_mut().ok_or(StoreError::Corrupt("head"))?;
+        let partition = self.of(org, run);
+        let head = partition.head.as_mut().ok_or(StoreError::Corrupt("head"))?;
+        partition.first_end.get_or_insert((end.status, end.at));
         if head.finished_at.is_some() && !overwrites {
             return Ok(SettledBy::Another(Box::new(head.clone())));
         }
@@ -283,23 +284,27 @@ impl MemoryStore {
     pub fn set_low_water(&mut self, low: &LowWater) {
         *self.shared_writes.entry("low".to_owned()).or_default() += 1;
         self.low = low.clone();
+        if self.has(Bug::LowWaterRunsAhead) {
+            self.low.over.iter_mut().for_each(|minute| *minute = minute.map(|m| m + 15));
+        }
     }
 
     fn due_key(entry: &DueEntry) -> String {
         format!("{}#{}#{:?}#{}", entry.org.org(), entry.run, entry.kind, entry.strand)
     }
 
+    /// The runs whose end did not stay what it was.
+    pub(crate) fn ended_again(&self) -> Vec<RunId> {
+        let changed = self.runs.values().filter_map(|p| {
+            let head = p.head.as_ref()?;
+            let (status, at) = p.first_end?;
+            (head.status != status || head.finished_at != Some(at)).then(|| head.id.clone())
+        });
+        changed.collect()
+    }
+
     /// Every run, whole.
     pub(crate) fn heads(&self) -> impl Iterator<Item = &Head> {
         self.runs.values().filter_map(|p| p.head.as_ref())
-    }
-}
-
-impl Item {
-    fn finished_at(&self) -> Option<Millis> {
-        match self {
-            Self::Segment(entries) => entries.last().map(|e| e.finished_at),
-            Self::Claim { .. } => None,
-        }
     }
 }

@@ -5,7 +5,7 @@ use crate::gate::{Fault, Gate, Weather};
 use crate::ports::{Message, SimBus, SimClock, SimHttp, SimQueue, SimStore, lock};
 use crate::store::{Bug, MemoryStore};
 use async_trait::async_trait;
-use dispatch::{Plans, StartRequest, Starter};
+use dispatch::{Answered, Plans, StartRequest, Starter};
 use domain::id::digest16;
 use domain::run::{Head, Mail, MailKind, Mark};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
@@ -97,7 +97,7 @@ impl Library {
             "a callback that comes",
             json!([
                 {"id": "answer", "type": "wait", "callback": true, "timeout": "PT6H"},
-                map("after", json!("{{ steps.answer.body }}")),
+                map("after", json!("{{ $exists(steps.answer.body) }}")),
             ]),
         ));
         cases.push(case(
@@ -276,6 +276,7 @@ pub(crate) struct World {
     started: BTreeMap<usize, RunId>,
     next_tick: Millis,
     pub(crate) dead_letters: u64,
+    taken: Arc<Mutex<Vec<(RunId, String, Value)>>>,
 }
 
 /// Simulates one world and checks it. Panics, naming the seed, when a promise is broken.
@@ -348,6 +349,7 @@ impl World {
             tasks: Vec::new(),
             next_tick: Millis((START.0.div_euclid(MINUTE) + 1) * MINUTE),
             dead_letters: 0,
+            taken: Arc::default(),
             clock,
             gate,
             model,
@@ -449,6 +451,10 @@ impl World {
             || self.library.cases[case].name.ends_with("that are given");
         if answers {
             self.answer(n);
+            // Somebody else may be as quick.
+            if self.draw.draw().is_multiple_of(3) {
+                self.answer(n);
+            }
         }
     }
 
@@ -464,15 +470,19 @@ impl World {
             let (app, org, run, path) = (self.executor.clone(), org.clone(), run.clone(), (*path).to_owned());
             let (gate, clock) = (self.gate.clone(), self.clock.clone());
             let kind = if each { MailKind::Approved } else { MailKind::Resumed };
+            let taken = self.taken.clone();
+            let says = json!(["yes", "well", "fine"][(self.draw.draw() % 3) as usize]);
             self.spawn(Work::Answer, async move {
                 gate.sleep_until(at).await;
                 // Until it is told that it worked; the run may not have been started yet.
                 for _ in 0..100 {
-                    let mail = Mail { kind, payload: json!("yes"), at: clock.now(), by: None };
-                    let taken =
-                        dispatch::answer_step(&*app.runs, &*app.queue, &app.plans, &org, &run, &path, &mail).await;
-                    if taken.is_ok_and(|taken| taken != dispatch::Answered::Gone) {
-                        return true;
+                    let mail = Mail { kind, payload: says.clone(), at: clock.now(), by: None };
+                    match dispatch::answer_step(&*app.runs, &*app.queue, &app.plans, &org, &run, &path, &mail).await {
+                        Ok(Answered::Taken(mail) | Answered::TooLate(mail)) => {
+                            lock(&taken).push((run, path, mail.payload));
+                            return true;
+                        }
+                        Ok(Answered::Gone) | Err(_) => {}
                     }
                     gate.sleep_until(clock.now().plus(Duration::from_secs(60))).await;
                 }
@@ -594,6 +604,15 @@ impl World {
 
     pub(crate) fn wanted(&self) -> usize {
         self.wanted.len()
+    }
+
+    pub(crate) fn ended_again(&self) -> Vec<RunId> {
+        lock(&self.model).ended_again()
+    }
+
+    /// What was told to those who answered a step: run, path, and the answer that they were told counts.
+    pub(crate) fn taken(&self) -> Vec<(RunId, String, Value)> {
+        lock(&self.taken).clone()
     }
 
     pub(crate) fn shared_writes(&self) -> HashMap<String, u64> {

@@ -1,5 +1,6 @@
 //! The guarantees under faults.
 
+mod bugs;
 mod storms;
 
 use dispatch::Plans;
