@@ -3,13 +3,14 @@
 mod check;
 mod config;
 mod resend;
+mod schedules;
 mod tick;
 
 pub use config::Config;
 pub use resend::resend_unfinished;
 pub use tick::{TickError, Ticked, tick};
 
-use dispatch::{EventBus, StepQueue};
+use dispatch::{EventBus, Plans, StepQueue};
 use runtime::Clock;
 use std::sync::Arc;
 use store::{DueStore, RunStore};
@@ -22,6 +23,7 @@ pub struct App {
     pub queue: Arc<dyn StepQueue>,
     pub bus: Arc<dyn EventBus>,
     pub clock: Arc<dyn Clock>,
+    pub plans: Plans,
 }
 
 impl std::fmt::Debug for App {

@@ -1,6 +1,6 @@
 //! The timer's Lambda function.
 
-use dispatch::{EventBridge, SqsQueue};
+use dispatch::{EventBridge, Plans, SqsQueue};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use runtime::{SystemClock, Vars};
 use serde_json::Value;
@@ -17,6 +17,7 @@ async fn main() -> Result<(), Error> {
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
     let app = Arc::new(App {
         runs: store.clone(),
+        plans: Plans::new(store.clone()),
         due: store,
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url)),
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),

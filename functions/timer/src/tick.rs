@@ -1,6 +1,6 @@
 //! One minute's look.
 
-use crate::{App, check};
+use crate::{App, check, schedules};
 use dispatch::{StartError, StepMessage};
 use domain::Millis;
 use futures::stream::{self, StreamExt};
@@ -36,6 +36,8 @@ pub enum TickError {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ticked {
     pub woken: usize,
+    /// Runs that schedules started.
+    pub started: usize,
     pub checked: usize,
     /// Looks that failed and were put off by a minute.
     pub postponed: usize,
@@ -104,6 +106,7 @@ async fn minute_of(
         match looked {
             Ok(count) => {
                 done.woken += count.woken;
+                done.started += count.started;
                 done.checked += count.checked;
                 done.postponed += count.postponed;
             }
@@ -140,5 +143,18 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
             }
         }
         DueKind::Check => Ok(Ticked::default()),
+        DueKind::Schedule => {
+            let horizon = Millis((now.plus(AHEAD).0.div_euclid(MINUTE) + 1) * MINUTE);
+            match schedules::fire(app, entry, now, horizon).await {
+                Ok(started) => Ok(Ticked { started, ..Ticked::default() }),
+                Err(error @ TickError::Store(StoreError::Corrupt(_))) => Err(error),
+                Err(cause) if minute_is_over => Err(cause),
+                // The look when the minute is over sees it again.
+                Err(cause) => {
+                    warn!(schedule = entry.strand, error = %cause, "a schedule could not start its run ahead of time");
+                    Ok(Ticked::default())
+                }
+            }
+        }
     }
 }

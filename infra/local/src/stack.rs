@@ -132,9 +132,9 @@ impl Stack {
             guard,
             clock: clock.clone(),
         };
-        let ingest = ingest::App { store: store.clone(), starter, plans, clock: clock.clone() };
+        let ingest = ingest::App { store: store.clone(), starter, plans: plans.clone(), clock: clock.clone() };
         let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
-        let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock };
+        let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock, plans };
         let meter = settings.meter.then(|| cloud.clone());
         Ok(Self {
             addr,

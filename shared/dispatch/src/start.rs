@@ -96,10 +96,25 @@ impl Starter {
         parent: Option<Parent>,
     ) -> Result<Started, StartError> {
         let run = NewRun { parent, ..self.enter(&request).await? };
+        self.begin(&request, run, Duration::ZERO).await
+    }
+
+    /// Starts a run that begins at `request.now`, which is this far away; at most what the queue can delay.
+    pub async fn start_in(&self, request: StartRequest<'_>, delay: Duration) -> Result<Started, StartError> {
+        let run = self.enter(&request).await?;
+        self.begin(&request, run, delay).await
+    }
+
+    async fn begin(
+        &self,
+        request: &StartRequest<'_>,
+        run: NewRun,
+        delay: Duration,
+    ) -> Result<Started, StartError> {
         match self.runs.create_run(request.org, &run).await? {
             Created::New => {
                 let message = first_message(request.org, &run, request.plan);
-                self.queue.send(&message, Duration::ZERO).await?;
+                self.queue.send(&message, delay).await?;
                 Ok(Started::New(run.id))
             }
             Created::Existing(head) => {
@@ -107,7 +122,7 @@ impl Starter {
                 if head.status == RunStatus::Queued
                     && self.runs.journal(request.org, &run.id).await?.newest().is_none()
                 {
-                    self.queue.send(&StepMessage::again(request.org.org(), &run.id), Duration::ZERO).await?;
+                    self.queue.send(&StepMessage::again(request.org.org(), &run.id), delay).await?;
                 }
                 Ok(Started::Existing(run.id, head.status_at(request.now)))
             }

@@ -3,7 +3,7 @@
 use crate::attr::{self, Item, n, s};
 use crate::{DueStore, Store, StoreError};
 use async_trait::async_trait;
-use domain::{Millis, OrgId, OrgKey, Provenance, RunId, limits};
+use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
 use std::time::Duration;
 use tracing::warn;
 
@@ -21,6 +21,8 @@ pub enum DueKind {
     Check,
     /// A wait or a planned attempt is over.
     Wake,
+    /// A schedule's time has come.
+    Schedule,
 }
 
 /// One thing to look at.
@@ -28,7 +30,7 @@ pub enum DueKind {
 pub struct DueEntry {
     pub org: OrgKey,
     pub run: RunId,
-    /// The strand that waits; empty for the main one, and for checks.
+    /// The strand that waits; empty for the main one, and for checks. For a schedule, its workflow and trigger.
     pub strand: String,
     pub kind: DueKind,
     pub at: Millis,
@@ -65,6 +67,7 @@ impl DueKind {
         match self {
             Self::Check => "check",
             Self::Wake => "wake",
+            Self::Schedule => "schedule",
         }
     }
 }
@@ -206,6 +209,20 @@ impl LowWater {
 }
 
 impl DueEntry {
+    /// A time of a schedule trigger.
+    pub fn schedule(org: &OrgKey, workflow: &WorkflowId, trigger: &str, at: Millis) -> Self {
+        let strand = format!("{workflow}/{trigger}");
+        // No run has this id: a run's trigger has no slash.
+        let run = RunId::derive(org.org(), &format!("schedule/{strand}"), "");
+        Self { org: org.clone(), run, strand, kind: DueKind::Schedule, at }
+    }
+
+    /// The workflow and the trigger of a schedule's entry.
+    pub fn scheduled(&self) -> Option<(WorkflowId, &str)> {
+        let (workflow, trigger) = self.strand.split_once('/')?;
+        (self.kind == DueKind::Schedule).then_some((WorkflowId::parse(workflow).ok()?, trigger))
+    }
+
     /// The check that a run gets when it starts.
     pub fn first_check(org: &OrgKey, run: &RunId, started_at: Millis, deadline: Millis) -> Self {
         // Not within the next minute: by the time this is written, the timer may have looked at that one.
@@ -231,6 +248,7 @@ fn read(item: &Item) -> Result<DueEntry, StoreError> {
     let kind = match parts.next() {
         Some("check") => DueKind::Check,
         Some("wake") => DueKind::Wake,
+        Some("schedule") => DueKind::Schedule,
         _ => return Err(corrupt()),
     };
     let strand = parts.next().unwrap_or_default().to_owned();

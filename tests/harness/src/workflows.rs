@@ -223,7 +223,7 @@ pub fn cases() -> Vec<Case> {
         case(
             "a loop",
             "succeeded",
-            &[POST],
+            &[],
             None,
             json!([
                 each("each", json!([1, 2, 3, 4, 5]), 2, json!([

@@ -152,6 +152,7 @@ impl World {
             queue: step_queue.clone(),
             bus: event_bus,
             clock: clock.clone(),
+            plans: plans.clone(),
         };
         Self {
             org: OrgKey::verified(OrgId::from_bytes([7; 16]), Provenance::Token),

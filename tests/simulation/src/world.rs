@@ -327,6 +327,7 @@ impl World {
             queue: queue.clone(),
             bus: bus.clone(),
             clock: clock.clone(),
+            plans: plans.clone(),
         };
         let deadletter =
             deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };

@@ -65,8 +65,8 @@ async fn the_failure_event_outlives_a_crash_between_its_sending_and_its_clearing
     prepare(&world.http);
     let steps = json!([with(get("a", DOWN), json!({"retry": {"max_attempts": 1}}))]);
     let id = world.start_run(&workflow(steps), json!({})).await;
-    // head, http, append, finish, bus, clear_outbox
-    world.faults.plan_next(5, Fault::CrashBefore);
+    // head, http, append, append (of `on_failure`), finish, bus, clear_outbox
+    world.faults.plan_next(6, Fault::CrashBefore);
     world.deliver(&world.queue.receive()[0]).await;
     assert_eq!(world.faults.struck(), [("clear_outbox", Fault::CrashBefore)]);
     assert_eq!(world.run(&id).await.head.outbox.len(), 1);

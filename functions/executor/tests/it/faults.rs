@@ -14,6 +14,12 @@ fn step_by_step() -> ChainBudget {
     ChainBudget { steps: 1, ..ChainBudget::default() }
 }
 
+/// The workflows that are struck here, on the real tables; `tests/simulation` strikes all of them on a model.
+fn a_few() -> Vec<Case> {
+    const NAMES: [&str; 6] = ["two posts", "a long wait", "at most once", "a loop", "parallel arms", "everything"];
+    cases().into_iter().filter(|case| NAMES.contains(&case.name)).collect()
+}
+
 /// Runs a case to its end with the faults that are planned.
 async fn finish(world: &World, case: &Case, delivery: Delivery) -> (RunId, RunView) {
     prepare(&world.http);
@@ -62,7 +68,10 @@ fn check(world: &World, case: &Case, view: &RunView, expected: &RunView, about: 
     let mut bodies: BTreeMap<String, BTreeSet<Vec<u8>>> = BTreeMap::new();
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for request in world.http.sent() {
-        keys.entry((request.url.clone(), request.body.to_vec())).or_default().insert(request.key.clone());
+        // Steps of a loop may ask the same without a body.
+        if !request.body.is_empty() {
+            keys.entry((request.url.clone(), request.body.to_vec())).or_default().insert(request.key.clone());
+        }
         bodies.entry(request.key.clone()).or_default().insert(request.body.to_vec());
         *times.entry(request.url).or_default() += 1;
     }
@@ -82,7 +91,7 @@ fn check(world: &World, case: &Case, view: &RunView, expected: &RunView, about: 
     if let Some(url) = case.at_most_once {
         assert!(times.get(url).copied().unwrap_or_default() <= 1, "{name}: {about}: attempted twice");
     }
-    let failures = world.bus.events().len();
+    let failures = world.bus.events().iter().filter(|e| e.detail_type == "Run failed").count();
     match view.head.status.as_str() {
         // Told at least once; receivers know it by its run.
         "failed" => assert!(failures >= 1, "{name}: {about}"),
@@ -120,7 +129,7 @@ async fn every_call_may_fail_or_kill_its_worker_with_a_message_for_each_effect()
 
 async fn strike_each_call(budget: ChainBudget) {
     let (mut points, mut workflows) = (0, 0);
-    for case in cases() {
+    for case in a_few() {
         workflows += 1;
         let world = World::with_budget(budget).await;
         let (_, expected) = finish(&world, &case, Delivery::Once).await;
@@ -145,7 +154,7 @@ async fn strike_each_call(budget: ChainBudget) {
 #[tokio::test]
 async fn a_storm_of_faults_changes_no_outcome() {
     let (mut struck, mut runs) = (0, 0);
-    for case in cases() {
+    for case in a_few() {
         let world = World::new().await;
         let (_, expected) = finish(&world, &case, Delivery::Once).await;
         for seed in 0..12 {

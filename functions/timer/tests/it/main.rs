@@ -1,4 +1,5 @@
 //! The timer over a whole deployment: what it must look at, it looks at, whatever was missed.
 
 mod checks;
+mod schedules;
 mod ticks;

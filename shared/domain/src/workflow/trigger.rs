@@ -17,6 +17,10 @@ pub enum TriggerKind {
     Webhook { dedupe: Option<Value> },
     /// The API's `POST /v1/workflows/{id}/runs`.
     Manual,
+    /// A cron expression or a rate; `zone` is an IANA time zone. What both mean, the `schedule` crate knows.
+    Schedule { schedule: String, zone: Option<String>, missed: Option<String> },
+    /// Runs that `workflow` steps of other workflows start; they may do so without this trigger, too.
+    Workflow,
     /// An event on the bus that matches an EventBridge pattern.
     Event { pattern: Value },
 }
@@ -26,10 +30,15 @@ impl TriggerKind {
         match self {
             Self::Webhook { .. } => "webhook",
             Self::Manual => "manual",
+            Self::Schedule { .. } => "schedule",
+            Self::Workflow => "workflow",
             Self::Event { .. } => "event",
         }
     }
 }
+
+/// What is made of times that nobody could start a run at.
+const MISSED: [&str; 3] = ["skip", "run_once", "run_all"];
 
 pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
     let id = r.id("id");
@@ -37,9 +46,16 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
     let kind = match r.text("type")?.as_str() {
         "webhook" => Some(TriggerKind::Webhook { dedupe: r.take("dedupe").cloned() }),
         "manual" => Some(TriggerKind::Manual),
+        "workflow" => Some(TriggerKind::Workflow),
+        "schedule" => {
+            let schedule = r.text("schedule");
+            let zone = r.optional_text("zone", 100);
+            let missed = r.choice("missed", &MISSED).map(|i| MISSED[i].to_owned());
+            schedule.map(|schedule| TriggerKind::Schedule { schedule, zone, missed })
+        }
         "event" => r.required("pattern").cloned().map(|pattern| TriggerKind::Event { pattern }),
         other => {
-            let message = format!("no trigger is of type `{other}`; use `webhook`, `manual` or `event`");
+            let message = format!("no trigger is of type `{other}`; use `webhook`, `manual`, `event`, `schedule` or `workflow`");
             r.fault_at("type", "trigger_type_unknown", message);
             r.ignore_rest();
             None

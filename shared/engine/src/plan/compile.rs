@@ -39,7 +39,10 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
                     ),
                 }
             }
-            TriggerKind::Webhook { dedupe: None } | TriggerKind::Manual => {}
+            TriggerKind::Webhook { dedupe: None }
+            | TriggerKind::Manual
+            | TriggerKind::Workflow
+            | TriggerKind::Schedule { .. } => {}
         }
     }
     let mut nodes: Vec<Node> = compiler.nodes.into_iter().flatten().collect();

@@ -1,6 +1,7 @@
 //! The guarantees under faults.
 
 mod bugs;
+mod conformance;
 mod storms;
 
 use dispatch::Plans;

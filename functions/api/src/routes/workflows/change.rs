@@ -97,7 +97,10 @@ pub(super) fn point(
                 split: meta.splits.get(&trigger.id).cloned().unwrap_or_default(),
                 pattern: pattern.clone(),
             }),
-            TriggerKind::Webhook { .. } | TriggerKind::Manual => None,
+            TriggerKind::Webhook { .. }
+            | TriggerKind::Manual
+            | TriggerKind::Workflow
+            | TriggerKind::Schedule { .. } => None,
         })
         .collect();
     let names: Vec<String> = rules.iter().map(|rule| rule.trigger.clone()).collect();

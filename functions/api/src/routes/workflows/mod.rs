@@ -7,6 +7,7 @@ mod figures;
 mod get;
 mod list;
 mod publish;
+mod schedules;
 mod start;
 mod switch;
 mod traffic;
@@ -43,7 +44,11 @@ fn compile(document: &Value) -> Result<Plan, Problem> {
         let detail = format!("a definition may have {} bytes", domain::limits::MAX_DEFINITION_BYTES);
         return Err(Problem::new(413, "definition_too_large", detail));
     }
-    Plan::parse(document).map_err(|faults| {
+    let checked = Plan::parse(document).and_then(|plan| match schedules::faults(&plan) {
+        faults if faults.is_empty() => Ok(plan),
+        faults => Err(faults),
+    });
+    checked.map_err(|faults| {
         let detail = match faults.len() {
             1 => "the definition has a fault; `errors` says where".to_owned(),
             n => format!("the definition has {n} faults; `errors` says where"),

@@ -1,6 +1,6 @@
 //! Making a version live: the newest one, or an older one again.
 
-use super::{change, find, find_version};
+use super::{change, find, find_version, schedules};
 use crate::App;
 use crate::body::{IdOf, JsonBody};
 use crate::error::ApiResult;
@@ -38,6 +38,9 @@ pub(crate) async fn publish(
     let version = find_version(&app, org, &id, body.version).await?;
     let plan = app.plans.get(org, &id, body.version).await?;
     if meta.live != body.version || !meta.splits.is_empty() {
+        if meta.enabled {
+            schedules::plan_next(&app, org, &id, &plan).await?;
+        }
         let change;
         (meta, change) = change::publish(org, meta, &version, &plan, app.now());
         app.store.save_workflow(org, &meta, &change).await?;

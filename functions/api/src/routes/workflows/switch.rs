@@ -1,6 +1,6 @@
 //! Switching a workflow on and off.
 
-use super::{change, find};
+use super::{change, find, schedules};
 use crate::App;
 use crate::body::IdOf;
 use crate::error::ApiResult;
@@ -43,6 +43,9 @@ async fn switch(app: &App, org: &OrgKey, id: &WorkflowId, enabled: bool) -> ApiR
     let plan = app.plans.get(org, id, meta.live).await?;
     if meta.enabled != enabled {
         meta.enabled = enabled;
+        if enabled {
+            schedules::plan_next(app, org, id, &plan).await?;
+        }
         let change;
         (meta, change) = change::point(org, meta, &plan, app.now());
         app.store.save_workflow(org, &meta, &change).await?;

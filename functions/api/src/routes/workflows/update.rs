@@ -1,6 +1,6 @@
 //! A new version of a workflow.
 
-use super::{change, compile, find};
+use super::{change, compile, find, schedules};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::ApiResult;
@@ -39,6 +39,9 @@ pub(crate) async fn update(
     let plan = compile(&document)?;
     let meta = find(&app, caller.org_key(), &id).await?;
     let (meta, change) = if query.publish.unwrap_or(true) {
+        if meta.enabled {
+            schedules::plan_next(&app, caller.org_key(), &id, &plan).await?;
+        }
         change::save(caller.org_key(), meta, &plan, app.now())
     } else {
         change::draft(meta, &plan, app.now())

@@ -1,0 +1,89 @@
+//! Runs that a schedule starts.
+
+use crate::{App, TickError};
+use dispatch::{StartError, StartRequest, Starter};
+use domain::Millis;
+use domain::workflow::TriggerKind;
+use schedule::{Missed, Schedule, Since, TOLERANCE};
+use serde_json::json;
+use store::DueEntry;
+use tracing::{info, warn};
+
+/// Rates count from here, whenever a workflow was enabled: `rate(5 minutes)` is at every fifth minute of the hour.
+const ANCHOR: Millis = Millis(0);
+/// How many missed times one look starts; the next look goes on.
+const AT_ONCE: usize = 50;
+
+/// Starts the runs of an entry's time and of those that follow before `horizon`, and puts the entry of the next time.
+///
+/// All of it may be repeated: a run is known by its time, the next entry by its place.
+pub(crate) async fn fire(
+    app: &App,
+    entry: &DueEntry,
+    now: Millis,
+    horizon: Millis,
+) -> Result<usize, TickError> {
+    let mut started = 0;
+    if let Some((workflow, trigger)) = entry.scheduled()
+        && let Some(current) = app.plans.current(&entry.org, &workflow).await?
+        && current.enabled
+    {
+        let plan = app.plans.get(&entry.org, &workflow, current.version).await.map_err(StartError::from)?;
+        let kind = plan.definition().trigger(trigger).map(|trigger| &trigger.kind);
+        if let Some((schedule, missed)) = kind.and_then(read)
+            // A time of an earlier version's schedule is none of this one's.
+            && schedule.next_after(ANCHOR, Millis(entry.at.0 - 1)) == Some(entry.at)
+        {
+            let last = Millis(entry.at.0 - 1);
+            let since = Since { anchor: ANCHOR, last, now, tolerance: TOLERANCE };
+            let mut times = if entry.at < now { schedule.due(missed, since, AT_ONCE) } else { vec![entry.at] };
+            // A full list may not be all: the next look goes on from its end.
+            let mut reached = match times.last() {
+                Some(last) if times.len() == AT_ONCE => *last,
+                _ => now.max(entry.at),
+            };
+            let mut next = schedule.next_after(ANCHOR, reached);
+            while let Some(at) = next.filter(|at| *at < horizon && times.len() < AT_ONCE) {
+                times.push(at);
+                reached = at;
+                next = schedule.next_after(ANCHOR, reached);
+            }
+            let starter = Starter::new(app.runs.clone(), app.due.clone(), app.queue.clone());
+            for at in times {
+                let request = StartRequest {
+                    org: &entry.org,
+                    workflow: &workflow,
+                    version: current.version,
+                    plan: &plan,
+                    trigger,
+                    key: &format!("at:{}", at.0),
+                    input: json!({"scheduled_at": at.rfc3339()}),
+                    depth: 0,
+                    // What was missed begins now.
+                    now: at.max(now),
+                };
+                let run = starter.start_in(request, now.until(at)).await?;
+                info!(run.id = %run.run(), scheduled_at = %at.rfc3339(), "a schedule starts a run");
+                started += 1;
+            }
+            if let Some(at) = next {
+                app.due.put_due(&DueEntry::schedule(&entry.org, &workflow, trigger, at)).await?;
+            }
+        }
+    }
+    app.due.delete_due(entry).await?;
+    Ok(started)
+}
+
+fn read(kind: &TriggerKind) -> Option<(Schedule, Missed)> {
+    let TriggerKind::Schedule { schedule, zone, missed } = kind else { return None };
+    let missed = missed.as_deref().and_then(Missed::parse).unwrap_or_default();
+    match Schedule::parse(schedule, zone.as_deref()) {
+        Ok(schedule) => Some((schedule, missed)),
+        // It was checked when it was saved.
+        Err(error) => {
+            warn!(%error, "a schedule is no longer readable; it starts nothing");
+            None
+        }
+    }
+}
