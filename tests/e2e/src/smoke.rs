@@ -1,6 +1,6 @@
 //! The journey that every deployment must pass: locally in `make test`, and over a deployed HTTP API in `make rehearse`.
 
-use crate::{Reply, Seen, Target, TestApp, http_get, http_post, manual, step, text, webhook};
+use crate::{Reply, Seen, Target, TestApp, Workflow, http_get, http_post, manual, step, text, webhook};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,6 +24,7 @@ pub async fn journey(app: &TestApp, target: &Target) {
     assert_eq!(health["status"], "ok");
     said("health, and signed in");
 
+    let clock = a_schedule(app).await;
     a_webhook_runs_a_workflow(app, target).await;
     said("webhook → map → branch → http.request, tried again after a 503");
     a_workflow_answers_its_caller(app, target).await;
@@ -38,6 +39,66 @@ pub async fn journey(app: &TestApp, target: &Target) {
     said("an expression that only the guarded process may compute");
     versions_and_lists(app).await;
     said("versions, lists, a disabled workflow");
+    strands_and_a_called_workflow(app, target).await;
+    said("a loop with two at a time, parallel arms, a called workflow, a failure that is caught");
+    a_step_waits_for_an_answer(app, target).await;
+    said("a step that waits for a call: a page for browsers, an answer that counts, one that is too late");
+    let run = app.runs_of(&clock.id, 1).await;
+    app.wait_until(text(&run[0]["id"]), "succeeded").await;
+    app.disable(&clock.id).await;
+    said("a schedule that started its run");
+}
+
+/// Goes on by itself while the rest of the journey is made.
+async fn a_schedule(app: &TestApp) -> Workflow {
+    app.publish(&json!({"name": "clock", "triggers": [{"id": "minute", "type": "schedule", "schedule": "rate(1 minute)"}],
+        "steps": [{"id": "at", "type": "map", "output": "{{ trigger.scheduled_at }}"}]}))
+        .await
+}
+
+async fn strands_and_a_called_workflow(app: &TestApp, target: &Target) {
+    let child = app
+        .publish(&manual(
+            "child",
+            json!([http_post("tell", &target.url("/child"), json!({"n": "{{ trigger.input.n }}"})),
+                {"id": "end", "type": "stop", "output": {"n": "{{ trigger.input.n * 10 }}"}}]),
+        ))
+        .await;
+    let steps = json!([
+        {"id": "each", "type": "for_each", "items": [1, 2, 3], "concurrency": 2, "steps": [
+            {"id": "call", "type": "workflow", "workflow": child.id, "input": {"n": "{{ item }}"}},
+            {"id": "gives", "type": "map", "output": "{{ steps.call.output.n }}"}]},
+        {"id": "both", "type": "parallel", "arms": [
+            {"id": "left", "steps": [http_get("look", &target.url("/left")), {"id": "l", "type": "map", "output": "{{ steps.look.body.ok }}"}]},
+            {"id": "right", "steps": [{"id": "r", "type": "map", "output": 2}]}]},
+        {"id": "careful", "type": "try", "steps": [http_get("bad", &target.url("/gone"))],
+            "catch": [{"id": "caught", "type": "map", "output": "{{ error.code }}"}]},
+        {"id": "end", "type": "map", "output": "{{ [$sum(steps.each), steps.both.left, steps.caught] }}"}]);
+    let run = app.run_steps(steps, &json!({}), "succeeded").await;
+    assert_eq!(step(&run, "end")["output"], json!([60, true, "http_status"]), "{run:#}");
+    assert_eq!(target.seen_at("/child").len() % 3, 0);
+    app.disable(&child.id).await;
+}
+
+async fn a_step_waits_for_an_answer(app: &TestApp, target: &Target) {
+    let steps = json!([
+        http_post("ask", &target.url("/ask"), json!({"url": "{{ callbacks.reply }}"})),
+        {"id": "reply", "type": "wait", "callback": true, "timeout": "PT1H"},
+        {"id": "end", "type": "map", "output": "{{ steps.reply.body.n }}"}]);
+    let workflow = app.publish(&manual("asking", steps)).await;
+    let run = app.start_run(&workflow.id, &json!({})).await;
+    app.wait_until(&run, "waiting").await;
+    let asked = target.seen_at("/ask").pop().expect("the address was told").json();
+    let (_, token) = text(&asked["url"]).rsplit_once('/').expect("it is an address");
+    let address = format!("/hooks/callbacks/{token}");
+    let stranger = app.fork().with_token("");
+    assert_eq!(stranger.get(&address).await.status, 200);
+    assert_eq!(app.run(&run).await["status"], "waiting", "whoever looks decides nothing");
+    let forged = format!("{}~{}", token.rsplit_once('~').expect("it has parts").0, "another");
+    assert_eq!(stranger.post(&format!("/hooks/callbacks/{forged}"), &json!({})).await.status, 404);
+    stranger.post(&address, &json!({"n": 7})).await.expect(200);
+    assert_eq!(step(&app.wait_until(&run, "succeeded").await, "end")["output"], 7);
+    assert_eq!(stranger.post(&address, &json!({"n": 8})).await.status, 410);
 }
 
 async fn a_webhook_runs_a_workflow(app: &TestApp, target: &Target) {
