@@ -190,6 +190,9 @@ pub(crate) struct RunView {
     pub(crate) version: u32,
     /// The id of the trigger that started it.
     pub(crate) trigger: String,
+    /// The run that this one repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<String>,
     pub(crate) started_at: String,
     pub(crate) finished_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -245,6 +248,7 @@ impl RunView {
             workflow: head.workflow.to_string(),
             version: head.version,
             trigger: head.trigger.clone(),
+            origin: head.origin.as_ref().map(|origin| origin.run.to_string()),
             started_at: head.started_at.rfc3339(),
             finished_at: head.finished_at.map(Millis::rfc3339),
             error: head.error.as_ref().map(|e: &RunError| RunErrorView {

@@ -5,13 +5,16 @@ use crate::bus::{BusError, EventBus};
 use crate::outbox::settle_outbox;
 use crate::queue::{QueueError, StepQueue};
 use crate::{At, PlanError, Plans, StepMessage};
-use domain::run::{End, Head, Mail, NewRun, Parent, RunStatus};
+use domain::run::{End, Head, Mail, NewRun, Origin, Parent, RunStatus, Segment};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
-use engine::{Context, Plan, Then, begin};
+use engine::{Context, Kept, Plan, Then, begin};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Created, DueEntry, DueStore, RunStore, StoreError};
+
+/// How much of what a run takes over goes into one item.
+const SEGMENT: usize = 100 * 1024;
 
 /// Why a run could not be started, or its end not settled. Nothing was promised to anybody.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +130,41 @@ impl Starter {
                 Ok(Started::Existing(run.id, head.status_at(request.now)))
             }
         }
+    }
+
+    /// Starts a run that takes over outcomes of another, and goes on from there; `request` is that of a new run.
+    ///
+    /// The outcomes come before the head: a run that is there has them all.
+    pub async fn start_from(
+        &self,
+        request: StartRequest<'_>,
+        origin: Origin,
+        epoch: u32,
+        kept: Kept,
+    ) -> Result<Started, StartError> {
+        let run = NewRun { origin: Some(origin), epoch, ..self.enter(&request).await? };
+        let head = Head::begin(request.org.org(), &run);
+        let mut segment: (String, Segment, usize) = Default::default();
+        for (strand, entry) in kept {
+            let bytes = serde_json::to_string(&entry).map_or(0, |text| text.len());
+            if !segment.1.entries.is_empty() && (segment.0 != strand || segment.2 + bytes > SEGMENT) {
+                self.runs.append(request.org, &head, &segment.0, &segment.1, None).await?;
+                segment = Default::default();
+            }
+            segment.0 = strand;
+            segment.1.entries.push(entry);
+            segment.2 += bytes;
+        }
+        if !segment.1.entries.is_empty() {
+            self.runs.append(request.org, &head, &segment.0, &segment.1, None).await?;
+        }
+        let created = self.runs.create_run(request.org, &run).await?;
+        // Also for a run that is there already: whoever made it may have died before this.
+        self.queue.send(&StepMessage::again(request.org.org(), &run.id), Duration::ZERO).await?;
+        Ok(match created {
+            Created::New => Started::New(run.id),
+            Created::Existing(head) => Started::Existing(run.id, head.status_at(request.now)),
+        })
     }
 
     /// Makes a run that has ended before its first step, so that it can be seen why.

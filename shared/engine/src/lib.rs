@@ -6,6 +6,7 @@ mod follow;
 mod frontier;
 mod inputs;
 mod plan;
+mod repeat;
 mod retry;
 mod seed;
 mod strand;
@@ -20,6 +21,7 @@ pub use inputs::inputs;
 pub use plan::{
     ActionNode, ApprovalNode, ArmNode, ForEachNode, Live, Next, Node, NodeIx, NodeKind, Pausing, Plan,
 };
+pub use repeat::{CannotRepeat, Kept, before, but_failures};
 pub use retry::delay;
 pub use seed::{idempotency_key, seed};
 pub use strand::{Gathered, Strand, items, lanes, outset};

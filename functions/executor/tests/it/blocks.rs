@@ -209,3 +209,24 @@ async fn a_called_workflow_gives_its_output_or_its_failure() {
     assert_eq!(view.output("after"), json!([2, "called_run_failed", 2, true]));
     assert_eq!(view.head.depth, 0);
 }
+
+#[tokio::test]
+async fn a_chain_of_calls_is_stopped() {
+    let world = World::new().await;
+    prepare(&world.http);
+    let mut called = world.save(&workflow(json!([{"id": "end", "type": "map", "output": 1}]))).await;
+    // Each calls the one before.
+    for n in 0..=domain::limits::MAX_DEPTH {
+        let definition =
+            workflow(json!([{"id": format!("call_{n}"), "type": "workflow", "workflow": called.as_str()}]));
+        if n == domain::limits::MAX_DEPTH {
+            let id = world.start_run(&definition, json!({})).await;
+            world.settle(std::slice::from_ref(&id)).await;
+            let error = world.run(&id).await.head.error.unwrap();
+            assert_eq!(error.code, "called_run_failed");
+            assert!(error.message.contains("the chain was stopped"), "{}", error.message);
+            return;
+        }
+        called = world.save(&definition).await;
+    }
+}

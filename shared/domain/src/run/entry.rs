@@ -87,7 +87,7 @@ impl Entry {
 /// Some entries written together: pure steps ride with the next effectful one (protocol rule 7).
 ///
 /// The last entry names the segment: its path and attempt are the item's key, so that an attempt is recorded once.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Segment {
     pub entries: Vec<Entry>,
 }

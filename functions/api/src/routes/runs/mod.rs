@@ -3,7 +3,9 @@
 mod cancel;
 mod get;
 mod list;
+mod repeat;
 
 pub(crate) use cancel::*;
 pub(crate) use get::*;
 pub(crate) use list::*;
+pub(crate) use repeat::*;

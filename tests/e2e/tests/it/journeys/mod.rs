@@ -5,6 +5,7 @@ mod failures;
 mod large;
 mod manual;
 mod races;
+mod repeats;
 mod respond;
 mod rollout;
 mod samples;
