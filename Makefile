@@ -8,13 +8,14 @@ BIN := $(CARGO_TARGET_DIR)/$(CARGO_BUILD_TARGET)/release
 DATA ?= .patchbay
 ADDR ?= 127.0.0.1:8787
 
-.PHONY: help build up test check bench rehearse clean
+.PHONY: help build up test check bench rehearse soak clean
 
 help:
 	@echo "make up      build and run the platform on http://$(ADDR) (data in $(DATA))"
 	@echo "make test    every check and test"
 	@echo "make bench   the figures, as a table and as bench.json in the target folder"
 	@echo "make rehearse  build and deploy onto a local AWS, with upgrades, a rollback and removal; FROM=REF upgrades from there"
+	@echo "make soak    simulate a million runs in storms; SEED=n begins elsewhere"
 	@echo "make build   build the local binary; its path is the last line"
 	@echo "make clean   remove the local data (not the build cache)"
 
@@ -39,6 +40,10 @@ bench:
 
 rehearse:
 	@infra/rehearse/run
+
+soak:
+	@infra/tools/claim
+	@PATCHBAY_SOAK_RUNS=1000000 PATCHBAY_SEED=$(or $(SEED),1) cargo test --locked --release --workspace --test it -- a_hundred_thousand
 
 clean:
 	rm -rf $(DATA)

@@ -32,9 +32,7 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
     let plan = app.plans.get(&org, &head.workflow, head.version).await?;
     let strand = match message.strand.as_str() {
         "" => None,
-        name => Some(
-            Strand::parse(&plan, name).ok_or_else(|| ExecutorError::NoSuchStrand(name.to_owned()))?,
-        ),
+        name => Some(Strand::parse(&plan, name).ok_or_else(|| ExecutorError::NoSuchStrand(name.to_owned()))?),
     };
     let place = Place { app, org: &org, head: &head, plan: &plan };
     let (context, then, pending) = if let Some(mut context) = context {
@@ -42,7 +40,7 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         (context, then, message.pending)
     } else {
         match place.standing(strand.as_ref()).await? {
-            Standing::At(context, then) => (context, then, Vec::new()),
+            Standing::At(found) => (found.0, found.1, Vec::new()),
             Standing::Busy => {
                 let again = StepMessage::again_in(org.org(), &head.id, &message.strand);
                 app.queue.send(&again, BUSY).await?;

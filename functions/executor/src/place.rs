@@ -20,7 +20,7 @@ pub(crate) struct Place<'a> {
 
 /// Where a strand stands.
 pub(crate) enum Standing {
-    At(Context, Then),
+    At(Box<(Context, Then)>),
     /// The guard has no room to compute it: to be looked at again soon.
     Busy,
 }
@@ -28,31 +28,30 @@ pub(crate) enum Standing {
 impl<'a> Place<'a> {
     /// Where a strand stands now: its beginning, and its journal replayed.
     pub(crate) async fn standing(self, strand: Option<&Strand>) -> Result<Standing, ExecutorError> {
-        let Standing::At(context, then) = self.beginning(strand).await? else { return Ok(Standing::Busy) };
+        let Standing::At(begun) = self.beginning(strand).await? else { return Ok(Standing::Busy) };
+        let (context, then) = *begun;
         let journal = self.journal(strand).await?;
         let found = replay(self.plan, context, then, &journal, self.app.clock.now());
-        Ok(Standing::At(found.context, found.then))
+        Ok(Standing::At(Box::new((found.context, found.then))))
     }
 
     /// How a strand began.
     pub(crate) async fn beginning(self, strand: Option<&Strand>) -> Result<Standing, ExecutorError> {
         let Some(strand) = strand else {
-            let input = match &self.head.input {
-                Some(input) => input.clone(),
-                None => {
-                    let head = self.app.runs.head(self.org, &self.head.id, true).await?;
-                    head.and_then(|head| head.input).unwrap_or_default()
-                }
+            let input = if let Some(input) = &self.head.input {
+                input.clone()
+            } else {
+                let head = self.app.runs.head(self.org, &self.head.id, true).await?;
+                head.and_then(|head| head.input).unwrap_or_default()
             };
             let mut context = Context::begin(self.head, input);
             let then = begin(self.plan, &mut context);
-            return Ok(Standing::At(context, then));
+            return Ok(Standing::At(Box::new((context, then))));
         };
         let context = self.fork_point(strand).await?;
         Ok(match self.fork_items(strand.block, &context).await {
             Ok(items) => {
-                let (context, then) = outset(self.plan, strand.block, strand.lane, &items, &context);
-                Standing::At(context, then)
+                Standing::At(Box::new(outset(self.plan, strand.block, strand.lane, &items, &context)))
             }
             Err(error) if error.retryable => Standing::Busy,
             // It could be evaluated when the strand was begun, and evaluates to the same.
@@ -69,9 +68,10 @@ impl<'a> Place<'a> {
         Box::pin(async move {
             let lost = || ExecutorError::NoSuchStrand(strand.name(self.plan));
             let parent = strand.parent(self.plan);
-            let Standing::At(context, then) = self.beginning(parent.as_ref()).await? else {
+            let Standing::At(begun) = self.beginning(parent.as_ref()).await? else {
                 return Err(lost());
             };
+            let (context, then) = *begun;
             let journal = self.journal(parent.as_ref()).await?;
             replay_to(self.plan, context, then, &journal, &strand.block_path(self.plan)).ok_or_else(lost)
         })

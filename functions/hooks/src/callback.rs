@@ -58,15 +58,22 @@ async fn decide(
             info!(run.id = %token.run, step = token.path, "a step that waited was answered");
             Ok(match request.headers().get("content-type") {
                 Some(form) if form.as_bytes().starts_with(b"application/x-www-form-urlencoded") => {
-                    answer::html(200, &document("Thank you", "<p>Your answer was taken. You can close this page.</p>"))
+                    answer::html(
+                        200,
+                        &document("Thank you", "<p>Your answer was taken. You can close this page.</p>"),
+                    )
                 }
                 _ => answer::ok(&json!({"run": token.run.as_str(), "step": token.path, "status": "taken"})),
             })
         }
-        Answered::TooLate(_) => {
-            Err(Problem::new(409, "already_answered", "somebody else was first, or the time was over: that answer counts"))
+        Answered::TooLate(_) => Err(Problem::new(
+            409,
+            "already_answered",
+            "somebody else was first, or the time was over: that answer counts",
+        )),
+        Answered::Gone => {
+            Err(Problem::new(410, "callback_gone", "the run has ended: nothing waits for this answer"))
         }
-        Answered::Gone => Err(Problem::new(410, "callback_gone", "the run has ended: nothing waits for this answer")),
     }
 }
 
@@ -75,12 +82,15 @@ fn decision(body: &Value) -> Result<(MailKind, Value), Problem> {
         Some("approve") => MailKind::Approved,
         Some("reject") => MailKind::Rejected,
         _ => {
-            let detail = "send `decision` as `approve` or `reject`, as a form or as JSON; `comment` is optional";
+            let detail =
+                "send `decision` as `approve` or `reject`, as a form or as JSON; `comment` is optional";
             return Err(Problem::new(422, "invalid_decision", detail));
         }
     };
     let comment = match &body["comment"] {
-        Value::String(text) if !text.trim().is_empty() => text.chars().take(MAX_COMMENT).collect::<String>().into(),
+        Value::String(text) if !text.trim().is_empty() => {
+            text.chars().take(MAX_COMMENT).collect::<String>().into()
+        }
         _ => Value::Null,
     };
     Ok((kind, comment))
@@ -134,11 +144,19 @@ fn document(title: &str, body: &str) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 fn not_found() -> Problem {
-    Problem::new(404, "callback_not_found", "no step is answered by this address; copy it whole, or ask for a new one")
+    Problem::new(
+        404,
+        "callback_not_found",
+        "no step is answered by this address; copy it whole, or ask for a new one",
+    )
 }
 
 /// Nothing was promised: the sender may repeat.
@@ -164,6 +182,10 @@ mod tests {
     #[test]
     fn what_others_wrote_is_text_on_the_page() {
         let page = document("<script>", &escape("a & \"b\""));
-        assert!(page.contains("&lt;script&gt;") && !page.contains("<script>") && page.contains("a &amp; &quot;b&quot;"));
+        assert!(
+            page.contains("&lt;script&gt;")
+                && !page.contains("<script>")
+                && page.contains("a &amp; &quot;b&quot;")
+        );
     }
 }

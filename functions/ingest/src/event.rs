@@ -27,22 +27,24 @@ impl BusRecord {
         let event: Value = serde_json::from_str(body).map_err(|e| InvalidEvent(e.to_string()))?;
         let id = event["id"].as_str().ok_or_else(|| InvalidEvent("`id` is missing".to_owned()))?;
         let resource = |prefix: &str| {
-            let resources = event["resources"].as_array().into_iter().flatten();
-            resources.filter_map(|r| r.as_str()?.strip_prefix(prefix).map(str::to_owned)).next()
+            let mut resources = event["resources"].as_array().into_iter().flatten();
+            resources.find_map(|r| r.as_str()?.strip_prefix(prefix).map(str::to_owned))
         };
         let org = resource(ORG_RESOURCE).and_then(|id| OrgId::parse(&id).ok());
-        // Our own events may be put twice with different ids: the run they tell of names them.
-        let (key, depth) = match (event["source"].as_str(), event["detail"]["run"].as_str()) {
-            (Some(SOURCE), Some(run)) => {
-                let kind = event["detail-type"].as_str().unwrap_or_default();
-                let depth = event["detail"]["depth"].as_u64().unwrap_or(0);
-                (format!("{kind}:{run}"), u16::try_from(depth + 1).unwrap_or(u16::MAX))
-            }
-            _ => {
-                // A step that emitted the event names it and says how deep it is; a repetition has the same name.
-                let key = resource(KEY_RESOURCE).map_or_else(|| format!("event:{id}"), |key| format!("step:{key}"));
-                (key, resource(DEPTH_RESOURCE).and_then(|depth| depth.parse().ok()).unwrap_or(0))
-            }
+        // An event that a step put names itself and says how deep it is; one that was put twice has the same name. A failed run's
+        // is known by its run.
+        let told = (event["source"].as_str(), event["detail"]["run"].as_str());
+        let (key, depth) = if let Some(key) = resource(KEY_RESOURCE) {
+            (
+                format!("step:{key}"),
+                resource(DEPTH_RESOURCE).and_then(|depth| depth.parse().ok()).unwrap_or(0),
+            )
+        } else if let (Some(SOURCE), Some(run)) = told {
+            let kind = event["detail-type"].as_str().unwrap_or_default();
+            let depth = event["detail"]["depth"].as_u64().unwrap_or(0);
+            (format!("{kind}:{run}"), u16::try_from(depth + 1).unwrap_or(u16::MAX))
+        } else {
+            (format!("event:{id}"), 0)
         };
         Ok(Self { event, org, key, depth })
     }
@@ -66,6 +68,17 @@ mod tests {
         let body = json!({"id": "e1", "source": "patchbay", "detail-type": "Run failed", "detail": {"run": "run_x", "depth": 3}});
         let record = BusRecord::parse(&body.to_string()).unwrap();
         assert_eq!((record.key.as_str(), record.depth), ("Run failed:run_x", 4));
+    }
+
+    #[test]
+    fn an_event_of_a_step_is_known_by_its_key() {
+        let of = |key: &str| {
+            let resources = [format!("patchbay:key/{key}"), "patchbay:depth/3".to_owned()];
+            let body = json!({"id": "e1", "source": "patchbay", "detail-type": "Approval requested", "resources": resources, "detail": {"run": "run_x"}});
+            BusRecord::parse(&body.to_string()).unwrap()
+        };
+        assert_eq!((of("a").key.as_str(), of("a").depth), ("step:a", 3));
+        assert_ne!(of("a").key, of("b").key, "two questions of one run are two events");
     }
 
     #[test]

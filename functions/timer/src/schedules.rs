@@ -4,13 +4,11 @@ use crate::{App, TickError};
 use dispatch::{StartError, StartRequest, Starter};
 use domain::Millis;
 use domain::workflow::TriggerKind;
-use schedule::{Missed, Schedule, Since, TOLERANCE};
+use schedule::{ANCHOR, Missed, Schedule, Since, TOLERANCE};
 use serde_json::json;
 use store::DueEntry;
 use tracing::{info, warn};
 
-/// Rates count from here, whenever a workflow was enabled: `rate(5 minutes)` is at every fifth minute of the hour.
-const ANCHOR: Millis = Millis(0);
 /// How many missed times one look starts; the next look goes on.
 const AT_ONCE: usize = 50;
 
@@ -36,7 +34,8 @@ pub(crate) async fn fire(
         {
             let last = Millis(entry.at.0 - 1);
             let since = Since { anchor: ANCHOR, last, now, tolerance: TOLERANCE };
-            let mut times = if entry.at < now { schedule.due(missed, since, AT_ONCE) } else { vec![entry.at] };
+            let mut times =
+                if entry.at < now { schedule.due(missed, since, AT_ONCE) } else { vec![entry.at] };
             // A full list may not be all: the next look goes on from its end.
             let mut reached = match times.last() {
                 Some(last) if times.len() == AT_ONCE => *last,

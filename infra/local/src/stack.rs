@@ -132,7 +132,8 @@ impl Stack {
             guard,
             clock: clock.clone(),
         };
-        let ingest = ingest::App { store: store.clone(), starter, plans: plans.clone(), clock: clock.clone() };
+        let ingest =
+            ingest::App { store: store.clone(), starter, plans: plans.clone(), clock: clock.clone() };
         let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
         let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock, plans };
         let meter = settings.meter.then(|| cloud.clone());

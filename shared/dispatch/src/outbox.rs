@@ -1,9 +1,9 @@
 //! The consequences of a run's end.
 
 use crate::bus::{BusEvent, EventBus, SOURCE};
-use crate::start::StartError;
 use crate::message::StepMessage;
 use crate::queue::StepQueue;
+use crate::start::StartError;
 use domain::run::{Consequence, Head, Mail, MailKind, Parent};
 use domain::{Millis, OrgKey};
 use serde_json::json;

@@ -42,11 +42,7 @@ impl Plans {
     }
 
     /// The version that new runs of a workflow take, and whether it is enabled.
-    pub async fn current(
-        &self,
-        org: &OrgKey,
-        workflow: &WorkflowId,
-    ) -> Result<Option<Current>, StoreError> {
+    pub async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
         self.store.current(org, workflow).await
     }
 

@@ -232,10 +232,5 @@ fn first_message(org: &OrgKey, run: &NewRun, plan: &Plan) -> StepMessage {
         }
         _ => None,
     };
-    StepMessage {
-        at,
-        context: Some(context),
-        again: false,
-        ..StepMessage::again(org.org(), &run.id)
-    }
+    StepMessage { at, context: Some(context), again: false, ..StepMessage::again(org.org(), &run.id) }
 }

@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn what_is_no_token_is_refused() {
         let good = Token::of(&head(Some([9; 16])), "ok").unwrap().to_string();
-        for text in ["", "~~~", "a~b~c~d", &good[1..], &good.replace("~ok", "~o/k"), &good.replace("~ok", "")] {
+        for text in ["", "~~~", "a~b~c~d", &good[1..], &good.replace("~ok", "~o/k"), &good.replace("~ok", "")]
+        {
             assert_eq!(Token::parse(text), None, "{text}");
         }
     }

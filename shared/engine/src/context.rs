@@ -133,7 +133,9 @@ impl Node {
         let mut from = 0;
         for at in &self.loops {
             path.push_str(&self.path[from..at.end]);
-            path.push_str(&format!("[{}]", frames.get(&at.id).copied().unwrap_or(0)));
+            path.push('[');
+            path.push_str(&frames.get(&at.id).copied().unwrap_or(0).to_string());
+            path.push(']');
             from = at.end;
         }
         path.push_str(&self.path[from..]);

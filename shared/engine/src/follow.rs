@@ -73,9 +73,7 @@ pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> 
             context.clock = context.clock.max(*until);
             Then::Park { until: *until, then: Box::new(enter(plan, node.next, context)) }
         }
-        (Mark::Awaiting { until }, _) => {
-            Then::Await { node: ix, attempt: entry.attempt + 1, until: *until }
-        }
+        (Mark::Awaiting { until }, _) => Then::Await { node: ix, attempt: entry.attempt + 1, until: *until },
         (Mark::Forked { lanes, count }, _) => {
             Then::Join { node: ix, attempt: entry.attempt + 1, lanes: *lanes, count: *count }
         }
@@ -101,7 +99,8 @@ fn fail(plan: &Plan, ix: NodeIx, error: &StepError, entry: &Entry, context: &mut
         }
         OnError::Fail => {
             // The failure of a block is that of the step inside it.
-            let step = error.details.as_ref().and_then(|d| d["step"].as_str()).filter(|_| !node.kind.is_pure());
+            let step =
+                error.details.as_ref().and_then(|d| d["step"].as_str()).filter(|_| !node.kind.is_pure());
             let step = match (&node.kind, step) {
                 (NodeKind::ForEach(_) | NodeKind::Parallel { .. }, Some(inner)) => inner.to_owned(),
                 _ => entry.path.clone(),

@@ -29,7 +29,13 @@ pub fn replay(plan: &Plan, context: Context, then: Then, entries: &[Entry], now:
 }
 
 /// Replays `entries` of a strand up to where it reached the step of this path; `None` if it never did.
-pub fn replay_to(plan: &Plan, context: Context, then: Then, entries: &[Entry], path: &str) -> Option<Context> {
+pub fn replay_to(
+    plan: &Plan,
+    context: Context,
+    then: Then,
+    entries: &[Entry],
+    path: &str,
+) -> Option<Context> {
     let last = last_attempts(entries);
     let stop = |reached: &str, _: &Context| reached == path;
     let found = walk(plan, context, then, &last, None, stop);

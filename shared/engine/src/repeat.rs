@@ -74,15 +74,13 @@ pub fn but_failures(plan: &Plan, context: Context, entries: &[Entry], failed: Op
             }
             if strand.is_empty() {
                 return match &passed {
-                    Some(passed) => {
-                        passed.contains(&within) || (forked && failed.as_ref() == Some(&within))
-                    }
+                    Some(passed) => passed.contains(&within) || (forked && failed.as_ref() == Some(&within)),
                     None => !matches!(entry.mark, Mark::Failed(_)),
                 };
             }
-            let in_reach = passed.as_ref().is_none_or(|passed| {
-                passed.contains(&within) || failed.as_ref() == Some(&within)
-            });
+            let in_reach = passed
+                .as_ref()
+                .is_none_or(|passed| passed.contains(&within) || failed.as_ref() == Some(&within));
             let failing = last.get(entry.path.as_str()).is_some_and(|last| {
                 matches!(last.mark, Mark::Failed(_))
                     && plan.by_instance(&last.path).is_some_and(|ix| is_unhandled(plan, ix))

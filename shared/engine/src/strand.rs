@@ -119,7 +119,8 @@ pub fn outset(plan: &Plan, block: NodeIx, lane: u16, items: &[Value], context: &
     match &plan.node(block).kind {
         NodeKind::ForEach(each) => {
             let stride = usize::from(each.concurrency);
-            let rest: VecDeque<Value> = items.iter().skip(usize::from(lane)).step_by(stride).cloned().collect();
+            let rest: VecDeque<Value> =
+                items.iter().skip(usize::from(lane)).step_by(stride).cloned().collect();
             let count = items.len() as u32;
             context.lane = Some(Lane { count, stride: stride as u32, rest, results: None });
             let then = next_item(plan, block, Some(u32::from(lane)), &mut context);
@@ -127,7 +128,8 @@ pub fn outset(plan: &Plan, block: NodeIx, lane: u16, items: &[Value], context: &
         }
         NodeKind::Parallel { arms } => {
             context.lane = None;
-            let first = arms.get(usize::from(lane)).map_or(Next::End(plan.node(block).scope), |arm| arm.first);
+            let first =
+                arms.get(usize::from(lane)).map_or(Next::End(plan.node(block).scope), |arm| arm.first);
             let then = enter(plan, first, &mut context);
             (context, then)
         }

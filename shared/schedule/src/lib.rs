@@ -22,6 +22,9 @@ pub const MAX_EXPRESSION_CHARS: usize = 200;
 /// The last year in which a cron expression fires, as in AWS.
 pub const LAST_YEAR: i16 = 2199;
 
+/// From where triggers' rates count, whenever they were enabled: `rate(5 minutes)` is at every fifth minute of the hour.
+pub const ANCHOR: Millis = Millis(0);
+
 /// When a trigger fires: a cron expression in its time zone, or a rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {

@@ -48,8 +48,7 @@ impl DueEntry {
     /// The part of the minute in which it is kept.
     pub fn shard(&self) -> u8 {
         let name = self.run.as_str().bytes().chain(self.strand.bytes());
-        (name.fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)))
-            % u32::from(SHARDS)) as u8
+        (name.fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % u32::from(SHARDS)) as u8
     }
 
     fn pk(&self) -> String {

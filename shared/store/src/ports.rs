@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// One attempt of a step, where its strand runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "an attempt has a number, which everything else calls so, too")]
 pub struct Attempt<'a> {
     pub strand: &'a str,
     pub path: &'a str,

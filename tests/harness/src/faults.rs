@@ -9,7 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore, StoreError,
+    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore,
+    StoreError,
 };
 
 /// What goes wrong with one call.

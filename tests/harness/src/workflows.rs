@@ -226,11 +226,20 @@ pub fn cases() -> Vec<Case> {
             &[],
             None,
             json!([
-                each("each", json!([1, 2, 3, 4, 5]), 2, json!([
-                    map("twice", json!("{{ item * 2 }}")),
-                    post("send", POST, json!({"n": "{{ steps.twice }}", "i": "{{ index }}", "r": "{{ $random() }}"})),
-                    map("gives", json!("{{ steps.twice + index }}")),
-                ])),
+                each(
+                    "each",
+                    json!([1, 2, 3, 4, 5]),
+                    2,
+                    json!([
+                        map("twice", json!("{{ item * 2 }}")),
+                        post(
+                            "send",
+                            POST,
+                            json!({"n": "{{ steps.twice }}", "i": "{{ index }}", "r": "{{ $random() }}"})
+                        ),
+                        map("gives", json!("{{ steps.twice + index }}")),
+                    ])
+                ),
                 map("after", json!("{{ $sum(steps.each) }}")),
             ]),
         ),
@@ -240,10 +249,15 @@ pub fn cases() -> Vec<Case> {
             &[],
             None,
             json!([
-                each("each", json!("{{ [1, 2, 3, 4, 5, 6, 7] }}"), 3, json!([
-                    {"id": "odd", "type": "filter", "when": "{{ item % 2 = 1 }}"},
-                    map("gives", json!("{{ item }}")),
-                ])),
+                each(
+                    "each",
+                    json!("{{ [1, 2, 3, 4, 5, 6, 7] }}"),
+                    3,
+                    json!([
+                        {"id": "odd", "type": "filter", "when": "{{ item % 2 = 1 }}"},
+                        map("gives", json!("{{ item }}")),
+                    ])
+                ),
                 map("after", json!("{{ steps.each }}")),
             ]),
         ),
@@ -252,7 +266,10 @@ pub fn cases() -> Vec<Case> {
             "succeeded",
             &[],
             None,
-            json!([each("each", json!([]), 2, json!([get("never", GET)])), map("after", json!("{{ steps.each }}"))]),
+            json!([
+                each("each", json!([]), 2, json!([get("never", GET)])),
+                map("after", json!("{{ steps.each }}"))
+            ]),
         ),
         case(
             "parallel arms",
@@ -287,10 +304,20 @@ pub fn cases() -> Vec<Case> {
             &[],
             None,
             json!([
-                each("outer", json!([[1, 2], [3]]), 2, json!([
-                    each("inner", json!("{{ item }}"), 2, json!([get("fetch", GET), map("gives", json!("{{ item * 10 }}"))])),
-                    map("sum", json!("{{ $sum(steps.inner) }}")),
-                ])),
+                each(
+                    "outer",
+                    json!([[1, 2], [3]]),
+                    2,
+                    json!([
+                        each(
+                            "inner",
+                            json!("{{ item }}"),
+                            2,
+                            json!([get("fetch", GET), map("gives", json!("{{ item * 10 }}"))])
+                        ),
+                        map("sum", json!("{{ $sum(steps.inner) }}")),
+                    ])
+                ),
                 map("after", json!("{{ steps.outer }}")),
             ]),
         ),
@@ -333,9 +360,15 @@ pub fn cases() -> Vec<Case> {
             &[],
             None,
             json!([
-                with(each("each", json!([GET, GONE, GET]), 2, json!([
-                    get("fetch", "{{ item }}"), map("n", json!("{{ steps.fetch.body.n }}"))])),
-                    json!({"on_item_error": "continue"})),
+                with(
+                    each(
+                        "each",
+                        json!([GET, GONE, GET]),
+                        2,
+                        json!([get("fetch", "{{ item }}"), map("n", json!("{{ steps.fetch.body.n }}"))])
+                    ),
+                    json!({"on_item_error": "continue"})
+                ),
                 map("after", json!("{{ [steps.each[0], steps.each[1].error.code, steps.each[2]] }}")),
             ]),
         ),
@@ -345,8 +378,10 @@ pub fn cases() -> Vec<Case> {
             &[],
             None,
             json!([
-                with(each("each", json!([GET, GONE, GET, GET]), 2, json!([get("fetch", "{{ item }}")])),
-                    json!({"on_error": "continue"})),
+                with(
+                    each("each", json!([GET, GONE, GET, GET]), 2, json!([get("fetch", "{{ item }}")])),
+                    json!({"on_error": "continue"})
+                ),
                 map("after", json!("{{ steps.each.error.code }}")),
             ]),
         ),
@@ -355,10 +390,13 @@ pub fn cases() -> Vec<Case> {
             "succeeded",
             &[],
             None,
-            json!([
-                each("each", json!(["a", "b"]), 1, json!([
-                    {"id": "tell", "type": "emit", "source": "shop", "detail_type": "Said", "detail": {"what": "{{ item }}"}}])),
-            ]),
+            json!([each(
+                "each",
+                json!(["a", "b"]),
+                1,
+                json!([
+                    {"id": "tell", "type": "emit", "source": "shop", "detail_type": "Said", "detail": {"what": "{{ item }}"}}])
+            ),]),
         ),
         case(
             "an approval that nobody gives",

@@ -45,7 +45,10 @@ fn answers(world: &World, runs: &[Ended]) {
         });
         let Some(output) = outcome else { continue };
         let counted = output.get("body").or(output.get("comment")).cloned().unwrap_or_default();
-        assert_eq!(counted, told, "seed {seed}: the answer to `{path}` that counts is not the one that was told");
+        assert_eq!(
+            counted, told,
+            "seed {seed}: the answer to `{path}` that counts is not the one that was told"
+        );
     }
 }
 
@@ -82,7 +85,10 @@ fn as_expected(world: &World, run: &Ended, n: usize, expected: &Outcome) {
         return;
     }
     assert_eq!(came.status, expected.status, "seed {seed}: {name}: {:?}", run.head.error);
-    if world.case_of(n).at_most_once.is_some() || name == "an arm fails while another waits" || name.starts_with("an item fails") {
+    if world.case_of(n).at_most_once.is_some()
+        || name == "an arm fails while another waits"
+        || name.starts_with("an item fails")
+    {
         // Whether an effect was under way when its worker was lost, or a strand when its neighbour failed, is chance.
         return;
     }
@@ -111,7 +117,10 @@ fn effects(world: &World, runs: &[Ended]) {
         let Some(url) = world.case_of(n).at_most_once else { continue };
         let key = engine::idempotency_key(&run.head, "once");
         let sent = times.get(&key).copied().unwrap_or(0);
-        assert!(sent <= 1, "seed {seed}: {url} was called {sent} times by a step that may not be tried twice");
+        assert!(
+            sent <= 1,
+            "seed {seed}: {url} was called {sent} times by a step that may not be tried twice"
+        );
     }
     // In calm weather a claimed effect takes place once.
     if world.gate.struck() == 0 && world.weather().one_in == 0 {
@@ -119,7 +128,9 @@ fn effects(world: &World, runs: &[Ended]) {
             let Some(n) = run.case else { continue };
             let case = world.case_of(n);
             for (key, url) in &urls {
-                if case.claimed.contains(&url.as_str()) && !case.definition.to_string().contains("max_attempts") {
+                if case.claimed.contains(&url.as_str())
+                    && !case.definition.to_string().contains("max_attempts")
+                {
                     assert_eq!(times[key], 1, "seed {seed}: {}: {url}", case.name);
                 }
             }

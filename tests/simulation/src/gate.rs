@@ -78,14 +78,12 @@ pub(crate) enum Failure {
 
 impl Gate {
     pub(crate) fn new(clock: Arc<SimClock>, weather: Weather, seed: u64) -> Self {
-        let state = State {
-            weather,
-            calls: 0,
-            struck: 0,
-            by_fault: [0; 6],
-            died: false,
-            sleepers: Vec::new(),
-        };
+        let state =
+            State { weather, calls: 0, struck: 0, by_fault: [0; 6], died: false, sleepers: Vec::new() };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "for whoever looks into a seed; changes nothing that happens"
+        )]
         let traced = std::env::var_os("PATCHBAY_TRACE").is_some();
         Self { clock, draw: SeededDraw::new(seed ^ 0xA5A5), traced, state: Mutex::new(state) }
     }
@@ -182,7 +180,9 @@ impl Gate {
             std::mem::take(&mut state.sleepers).into_iter().partition(|(at, _)| *at <= now);
         state.sleepers = rest;
         drop(state);
-        over.into_iter().for_each(|(_, waker)| waker.wake());
+        for (_, waker) in over {
+            waker.wake();
+        }
     }
 
     /// Whether the task that was just polled died; forgets it.

@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore, StoreError,
+    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore,
+    StoreError,
 };
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -125,7 +126,11 @@ impl RunStore for SimStore {
         self.call("join", |m| Ok(m.join(org, head, block, lane))).await
     }
     async fn abort(&self, org: &OrgKey, run: &RunId, block: &str) -> Result<(), StoreError> {
-        self.call("abort", |m| Ok(m.abort(org, run, block))).await
+        self.call("abort", |m| {
+            m.abort(org, run, block);
+            Ok(())
+        })
+        .await
     }
     async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
         self.call("put_mail", |m| Ok(m.put_mail(org, head, path, mail))).await
@@ -134,19 +139,35 @@ impl RunStore for SimStore {
         self.call("mail", |m| Ok(m.mail(org, run, path))).await
     }
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
-        self.call("mark_running", |m| Ok(m.mark_running(org, run))).await
+        self.call("mark_running", |m| {
+            m.mark_running(org, run);
+            Ok(())
+        })
+        .await
     }
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
-        self.call("mark_waiting", |m| Ok(m.mark_waiting(org, run, until))).await
+        self.call("mark_waiting", |m| {
+            m.mark_waiting(org, run, until);
+            Ok(())
+        })
+        .await
     }
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
         self.call("finish", |m| m.finish(org, run, end)).await
     }
     async fn clear_outbox(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
-        self.call("clear_outbox", |m| Ok(m.clear_outbox(org, run))).await
+        self.call("clear_outbox", |m| {
+            m.clear_outbox(org, run);
+            Ok(())
+        })
+        .await
     }
     async fn answer(&self, org: &OrgKey, head: &Head, answer: &Answer) -> Result<(), StoreError> {
-        self.call("answer", |m| Ok(m.answer(org, head, answer))).await
+        self.call("answer", |m| {
+            m.answer(org, head, answer);
+            Ok(())
+        })
+        .await
     }
     async fn peek_answer(
         &self,
@@ -160,10 +181,18 @@ impl RunStore for SimStore {
 #[async_trait]
 impl DueStore for SimStore {
     async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
-        self.call("put_due", |m| Ok(m.put_due(entry, self.clock.now()))).await
+        self.call("put_due", |m| {
+            m.put_due(entry, self.clock.now());
+            Ok(())
+        })
+        .await
     }
     async fn delete_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
-        self.call("delete_due", |m| Ok(m.delete_due(entry))).await
+        self.call("delete_due", |m| {
+            m.delete_due(entry);
+            Ok(())
+        })
+        .await
     }
     /// A tick makes hundreds of these, all alike: they go through the gate only where there is something.
     async fn due_in(&self, minute: i64, shard: u8, reading: Reading) -> Result<Vec<DueEntry>, StoreError> {
@@ -180,7 +209,11 @@ impl DueStore for SimStore {
         self.call("low_water", |m| Ok(m.low_water())).await
     }
     async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError> {
-        self.call("set_low_water", |m| Ok(m.set_low_water(low))).await
+        self.call("set_low_water", |m| {
+            m.set_low_water(low);
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -236,7 +269,8 @@ impl SimQueue {
     pub(crate) fn receive(&self, busy: &BTreeMap<OrgId, usize>) -> Option<Message> {
         let now = self.clock.now();
         let mut state = lock(&self.state);
-        let visible: Vec<usize> = (0..state.waiting.len()).filter(|i| state.waiting[*i].visible_at <= now).collect();
+        let visible: Vec<usize> =
+            (0..state.waiting.len()).filter(|i| state.waiting[*i].visible_at <= now).collect();
         // Fair: groups with fewer messages under way go first.
         let least = visible.iter().map(|i| busy.get(&state.waiting[*i].org).copied().unwrap_or(0)).min()?;
         let quiet: Vec<usize> = visible
@@ -286,7 +320,17 @@ impl SimQueue {
 impl StepQueue for SimQueue {
     async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
         let failed = |_| QueueError::new("simulated", "a fault of the simulation");
-        self.gate.call("send", true, || Ok(self.put(message, delay)), failed).await
+        self.gate
+            .call(
+                "send",
+                true,
+                || {
+                    self.put(message, delay);
+                    Ok(())
+                },
+                failed,
+            )
+            .await
     }
 
     async fn backlog(&self) -> Result<u64, QueueError> {
@@ -353,8 +397,7 @@ impl SimHttp {
 impl HttpPort for SimHttp {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
         let url = request.url.clone();
-        let lost =
-            |_| EgressError::ConnectionLost { host: "example.com".into(), reason: "simulated".into() };
+        let lost = |_| EgressError::ConnectionLost { host: "example.com".into(), reason: "simulated".into() };
         let (status, body) = self.gate.call("http", false, || Ok(self.answer(&request)), lost).await?;
         let json = HeaderValue::from_static("application/json");
         Ok(HttpResponse {

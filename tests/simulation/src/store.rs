@@ -175,7 +175,9 @@ impl MemoryStore {
     pub fn join(&mut self, org: &OrgKey, head: &Head, block: &str, lane: Option<u16>) -> BTreeSet<u16> {
         let counts = self.has(Bug::JoinsCount);
         let joins = &mut self.of(org, &head.id).joins;
-        let Some(lane) = lane else { return joins.get(block).map(|(set, _)| set.clone()).unwrap_or_default() };
+        let Some(lane) = lane else {
+            return joins.get(block).map(|(set, _)| set.clone()).unwrap_or_default();
+        };
         let (set, arrivals) = joins.entry(block.to_owned()).or_default();
         *arrivals += 1;
         set.insert(if counts { *arrivals - 1 } else { lane });

@@ -18,8 +18,8 @@ use runtime::{Clock, Draw};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use store::{Current, Journal, LowWater, StoreError, WorkflowStore, WorkflowVersion};
@@ -29,7 +29,7 @@ const MINUTE: i64 = 60_000;
 const TICKS: i64 = 400;
 
 /// How long whoever starts a run may take.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// The workflows that are simulated, saved once.
 #[derive(Debug)]
@@ -91,7 +91,10 @@ impl Library {
         cases.push(case("a call", json!([call, map("after", json!("{{ steps.call.output.n }}"))])));
         cases.push(case(
             "calls in a loop",
-            json!([each("each", json!([1, 2, 3]), 2, json!([call])), map("after", json!("{{ $count(steps.each) }}"))]),
+            json!([
+                each("each", json!([1, 2, 3]), 2, json!([call])),
+                map("after", json!("{{ $count(steps.each) }}"))
+            ]),
         ));
         cases.push(case(
             "a callback that comes",
@@ -103,10 +106,15 @@ impl Library {
         cases.push(case(
             "approvals that are given",
             json!([
-                each("each", json!([1, 2]), 2, json!([
-                    {"id": "answer", "type": "approval", "to": [], "title": "?", "timeout": "PT6H"},
-                    map("gives", json!("{{ steps.answer.decision }}")),
-                ])),
+                each(
+                    "each",
+                    json!([1, 2]),
+                    2,
+                    json!([
+                        {"id": "answer", "type": "approval", "to": [], "title": "?", "timeout": "PT6H"},
+                        map("gives", json!("{{ steps.answer.decision }}")),
+                    ])
+                ),
                 map("after", json!("{{ steps.each }}")),
             ]),
         ));
@@ -118,7 +126,9 @@ impl Library {
 
     fn waits_for_others(&self, case: usize) -> bool {
         let text = self.cases[case].definition.to_string();
-        ["\"type\":\"workflow\"", "\"type\":\"approval\"", "\"callback\""].iter().any(|part| text.contains(part))
+        ["\"type\":\"workflow\"", "\"type\":\"approval\"", "\"callback\""]
+            .iter()
+            .any(|part| text.contains(part))
     }
 
     /// What a case comes to in calm weather.
@@ -131,7 +141,11 @@ impl Library {
         world.run();
         let runs = world.ended();
         let outcome = Arc::new(outcome(&self.cases[case], &runs[0].head, &runs[0].journal));
-        assert_eq!(outcome.status, self.cases[case].status, "{}: {:?}", self.cases[case].name, runs[0].head.error);
+        assert_eq!(
+            outcome.status, self.cases[case].status,
+            "{}: {:?}",
+            self.cases[case].name, runs[0].head.error
+        );
         lock(&self.expected).insert(case, outcome.clone());
         outcome
     }
@@ -153,7 +167,11 @@ pub(crate) fn outcome(case: &Case, head: &Head, journal: &Journal) -> Outcome {
             other => {
                 let text = serde_json::to_string(other).unwrap_or_default();
                 // Ids and times are of the run.
-                if chance || ["run_", "\"at\":\"20"].iter().any(|s| text.contains(s)) { "succeeded".to_owned() } else { text }
+                if chance || ["run_", "\"at\":\"20"].iter().any(|s| text.contains(s)) {
+                    "succeeded".to_owned()
+                } else {
+                    text
+                }
             }
         };
         steps.insert(entry.path.clone(), mark);
@@ -329,8 +347,7 @@ impl World {
             clock: clock.clone(),
             plans: plans.clone(),
         };
-        let deadletter =
-            deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
+        let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
         let orgs = [1, 2].map(|n| OrgKey::verified(OrgId::from_bytes([n; 16]), Provenance::Token));
         let wanted: Vec<_> = scenario
             .cases
@@ -396,9 +413,10 @@ impl World {
             if let Some(letter) = self.queue.dead_letter() {
                 self.dead_letters += 1;
                 let (app, body) = (self.deadletter.clone(), letter.body.clone());
-                self.spawn(Work::DeadLetter(letter), async move {
-                    deadletter::one(&app, &body).await.is_ok()
-                });
+                self.spawn(
+                    Work::DeadLetter(letter),
+                    async move { deadletter::one(&app, &body).await.is_ok() },
+                );
                 continue;
             }
             if let Some(n) = self.to_start.pop() {
@@ -418,7 +436,10 @@ impl World {
                 receive_count: message.receives,
             };
             let (app, deadline) = (self.executor.clone(), now.plus(limits::EXECUTOR_TIMEOUT));
-            self.spawn(Work::Step(message), async move { executor::one(&app, &record, deadline).await.is_ok() });
+            self.spawn(
+                Work::Step(message),
+                async move { executor::one(&app, &record, deadline).await.is_ok() },
+            );
         }
     }
 
@@ -478,14 +499,16 @@ impl World {
                 // Until it is told that it worked; the run may not have been started yet.
                 for _ in 0..100 {
                     let mail = Mail { kind, payload: says.clone(), at: clock.now(), by: None };
-                    match dispatch::answer_step(&*app.runs, &*app.queue, &app.plans, &org, &run, &path, &mail).await {
+                    match dispatch::answer_step(&*app.runs, &*app.queue, &app.plans, &org, &run, &path, &mail)
+                        .await
+                    {
                         Ok(Answered::Taken(mail) | Answered::TooLate(mail)) => {
                             lock(&taken).push((run, path, mail.payload));
                             return true;
                         }
                         Ok(Answered::Gone) | Err(_) => {}
                     }
-                    gate.sleep_until(clock.now().plus(Duration::from_secs(60))).await;
+                    gate.sleep_until(clock.now().plus(Duration::from_mins(1))).await;
                 }
                 true
             });

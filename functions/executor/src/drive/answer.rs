@@ -65,9 +65,10 @@ impl Drive<'_> {
             return self.yield_until(started_at).await;
         }
         let until = started_at.plus(approval.timeout);
-        match self.ask(ix, approval, "Approval requested", until).await {
+        match self.ask(ix, approval, ("Approval requested", None), until).await {
             Ok(question) => {
-                self.settle(ix, attempt, started_at, Some(shown(question)), Event::Awaiting(until), None).await
+                self.settle(ix, attempt, started_at, Some(shown(question)), Event::Awaiting(until), None)
+                    .await
             }
             Err(error) if error.retryable => self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await,
@@ -79,7 +80,7 @@ impl Drive<'_> {
         &self,
         ix: NodeIx,
         approval: &ApprovalNode,
-        detail_type: &str,
+        (detail_type, reminder): (&str, Option<i64>),
         until: Millis,
     ) -> Result<Value, StepError> {
         let question = self.render(ix, &approval.question).await?;
@@ -95,7 +96,9 @@ impl Drive<'_> {
             "until": until.rfc3339(),
             "depth": self.head.depth,
         });
-        self.put(detail_type, SOURCE.to_owned(), detail, &path).await?;
+        // Each reminder is an event of its own.
+        let key = reminder.map_or_else(|| path.clone(), |n| format!("{path}#{n}"));
+        self.put(detail_type, SOURCE.to_owned(), detail, &key).await?;
         Ok(question)
     }
 
@@ -114,7 +117,7 @@ impl Drive<'_> {
         let last = Millis(asked_at.0.saturating_add(so_far.saturating_mul(every)));
         if so_far > 0 && last.until(now) < REMINDER_WINDOW
             // A reminder that fails is one fewer: the question stays.
-            && let Err(error) = self.ask(ix, approval, "Approval reminder", until).await
+            && let Err(error) = self.ask(ix, approval, ("Approval reminder", Some(so_far)), until).await
         {
             tracing::warn!(run.id = %self.head.id, error.code = error.code, "a reminder could not be sent");
         }
@@ -162,7 +165,8 @@ impl Drive<'_> {
         }
         let depth = self.head.depth.saturating_add(1);
         if depth > limits::MAX_DEPTH {
-            let message = format!("{depth} runs, each started by the one before, led here; the chain was stopped");
+            let message =
+                format!("{depth} runs, each started by the one before, led here; the chain was stopped");
             return Ok(Err(StepError::fatal("chain_too_deep", message)));
         }
         let Some(current) = self.app.plans.current(self.org, workflow).await.map_err(ExecutorError::Store)?
@@ -176,7 +180,8 @@ impl Drive<'_> {
         }
         let plan = self.app.plans.get(self.org, workflow, current.version).await?;
         let path = self.path(ix);
-        let parent = Parent { run: self.head.id.clone(), strand: self.strand_name.clone(), path: path.clone() };
+        let parent =
+            Parent { run: self.head.id.clone(), strand: self.strand_name.clone(), path: path.clone() };
         let key = idempotency_key(self.head, &path);
         let request = StartRequest {
             org: self.org,
@@ -228,7 +233,11 @@ impl Drive<'_> {
         };
         let detail_type = match &event["detail_type"] {
             Value::String(text) if !text.is_empty() && text.len() <= 128 => text.clone(),
-            other => return Err(invalid(format!("`detail_type` gave {other}, not a text of 1 to 128 characters"))),
+            other => {
+                return Err(invalid(format!(
+                    "`detail_type` gave {other}, not a text of 1 to 128 characters"
+                )));
+            }
         };
         if !event["detail"].is_object() {
             return Err(invalid(format!("`detail` gave {}, not an object", event["detail"])));
@@ -244,7 +253,7 @@ impl Drive<'_> {
         detail_type: &str,
         source: String,
         detail: Value,
-        path: &str,
+        of: &str,
     ) -> Result<Value, StepError> {
         let event = BusEvent {
             org: self.head.org.clone(),
@@ -252,7 +261,7 @@ impl Drive<'_> {
             detail_type: detail_type.to_owned(),
             detail,
             chain: Some(Chain {
-                key: idempotency_key(self.head, path),
+                key: idempotency_key(self.head, of),
                 depth: self.head.depth.saturating_add(1),
             }),
         };
@@ -280,9 +289,7 @@ fn answered(kind: &NodeKind, mail: Mail) -> Event {
         (NodeKind::Approval(approval), MailKind::TimedOut) => match approval.on_timeout {
             OnTimeout::Approve => decision("approved", true),
             OnTimeout::Reject => decision("rejected", true),
-            OnTimeout::Fail => {
-                Event::Failed(StepError::fatal("approval_timeout", "nobody decided in time"))
-            }
+            OnTimeout::Fail => Event::Failed(StepError::fatal("approval_timeout", "nobody decided in time")),
         },
         (NodeKind::Workflow { .. }, MailKind::RunEnded) => {
             let status = mail.payload["status"].as_str().and_then(RunStatus::parse);

@@ -151,12 +151,7 @@ impl Drive<'_> {
     }
 
     /// Sends each strand that has not ended its message again.
-    async fn tell(
-        &self,
-        strand: &Strand,
-        lanes: u16,
-        ended: &BTreeSet<u16>,
-    ) -> Result<(), ExecutorError> {
+    async fn tell(&self, strand: &Strand, lanes: u16, ended: &BTreeSet<u16>) -> Result<(), ExecutorError> {
         let queue = &self.app.queue;
         let others = (0..lanes).filter(|lane| !ended.contains(lane)).map(|lane| {
             let name = strand.beside(lane).name(self.plan);
@@ -168,12 +163,7 @@ impl Drive<'_> {
     }
 
     /// Records what the strands of a block gave. `self` is in the strand that forked them, where it did.
-    async fn gather(
-        &mut self,
-        ix: NodeIx,
-        attempt: u16,
-        lanes: u16,
-    ) -> Result<Flow, ExecutorError> {
+    async fn gather(&mut self, ix: NodeIx, attempt: u16, lanes: u16) -> Result<Flow, ExecutorError> {
         let started_at = self.app.clock.now();
         let items = match self.place.fork_items(ix, &self.context).await {
             Ok(items) => items,
@@ -197,5 +187,4 @@ impl Drive<'_> {
         };
         self.settle(ix, attempt, started_at, None, event, None).await
     }
-
 }

@@ -41,7 +41,9 @@ impl Drive<'_> {
         self.show_waiting(until).await?;
         let delay = now.until(until);
         match then {
-            Then::Go(ix) if delay <= limits::MAX_QUEUE_DELAY && self.first_hand => self.send(ix, 1, delay).await,
+            Then::Go(ix) if delay <= limits::MAX_QUEUE_DELAY && self.first_hand => {
+                self.send(ix, 1, delay).await
+            }
             _ => self.come_back_at(until).await,
         }
     }

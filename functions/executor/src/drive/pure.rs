@@ -61,7 +61,9 @@ impl Drive<'_> {
                 if self.context.iteration(&node.id) < *max_iterations {
                     return Ok(Event::Chosen(Some(0)));
                 }
-                let message = format!("the loop was not over after {max_iterations} iterations; mend `when` or raise `max_iterations`");
+                let message = format!(
+                    "the loop was not over after {max_iterations} iterations; mend `when` or raise `max_iterations`"
+                );
                 Err(StepError::fatal("too_many_iterations", message))
             }
             NodeKind::Try { .. }

@@ -1,7 +1,7 @@
 //! A batch: each record for itself.
 
-use harness::workflows::{DOWN, GET, POST, get, post, prepare, workflow};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use harness::workflows::{DOWN, GET, POST, get, post, prepare, workflow};
 use harness::{Message, Reply, World};
 use runtime::Clock;
 use serde_json::json;

@@ -1,9 +1,9 @@
 //! Blocks: their results, whatever the order in which their strands end.
 
-use harness::workflows::{GET, GONE, cases, prepare, workflow};
-use domain::run::{Mail, MailKind, RunStatus};
 use dispatch::StepMessage;
+use domain::run::{Mail, MailKind, RunStatus};
 use executor::ChainBudget;
+use harness::workflows::{GET, GONE, cases, prepare, workflow};
 use harness::{RunView, World};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -104,10 +104,12 @@ async fn at_most_so_many_items_are_under_way() {
     ]));
     let (_, view) = run(&definition, ChainBudget::default()).await;
     assert_eq!(view.output("each"), json!((1..=40).collect::<Vec<_>>()));
-    let naps: Vec<_> = view.journal.entries.iter().filter(|e| e.path.ends_with(".nap")).collect();
+    let naps: Vec<_> = view.journal.entries.iter().filter(|e| e.path.contains("].nap")).collect();
     assert_eq!(naps.len(), 40);
     for nap in &naps {
-        let beside = naps.iter().filter(|o| o.started_at <= nap.started_at && nap.started_at.0 < o.started_at.0 + 60_000);
+        let beside = naps
+            .iter()
+            .filter(|o| o.started_at <= nap.started_at && nap.started_at.0 < o.started_at.0 + 60_000);
         assert!(beside.count() <= 5);
     }
     let took = view.head.started_at.until(view.head.finished_at.unwrap());
@@ -145,8 +147,10 @@ async fn a_decision_goes_on_at_once_and_the_first_one_counts() {
     let head = world.run(&id).await.head;
     assert!(domain::callback::Token::parse(&token).unwrap().is_of(&head));
     let decide = |kind| Mail { kind, payload: json!("fine"), at: world.executor.clock.now(), by: None };
-    let first = world.executor.runs.put_mail(&world.org, &head, "ok", &decide(MailKind::Approved)).await.unwrap();
-    let second = world.executor.runs.put_mail(&world.org, &head, "ok", &decide(MailKind::Rejected)).await.unwrap();
+    let first =
+        world.executor.runs.put_mail(&world.org, &head, "ok", &decide(MailKind::Approved)).await.unwrap();
+    let second =
+        world.executor.runs.put_mail(&world.org, &head, "ok", &decide(MailKind::Rejected)).await.unwrap();
     assert_eq!(first, second, "the first decision stays");
     let again = StepMessage::again_in(world.org.org(), &id, "");
     world.queue.put(again.encode(), Duration::ZERO);

@@ -1,7 +1,7 @@
 //! Claims: one worker at a time causes an effect that must not be caused twice.
 
-use harness::workflows::{POST, post, prepare, with, workflow};
 use domain::Millis;
+use harness::workflows::{POST, post, prepare, with, workflow};
 use harness::{Delivery, Fault, Reply, START, World};
 use runtime::Clock;
 use serde_json::json;
@@ -16,7 +16,11 @@ async fn claimed_by_another(world: &World, step: serde_json::Value) -> (domain::
     let id = world.start_run(&workflow(json!([step])), json!({})).await;
     let head = world.run(&id).await.head;
     let lease = Duration::from_secs(35);
-    let claim = world.store.claim(&world.org, &head, &store::Attempt::main("a", 1), world.clock.now(), lease).await.unwrap();
+    let claim = world
+        .store
+        .claim(&world.org, &head, &store::Attempt::main("a", 1), world.clock.now(), lease)
+        .await
+        .unwrap();
     let Claim::Ours { held, taken_over: false } = claim else { panic!("{claim:?}") };
     (id, held)
 }

@@ -1,8 +1,8 @@
 //! Cancelling, time limits, and what the end of a run brings about.
 
-use harness::workflows::{DOWN, GET, POST, get, map, post, prepare, wait, with, workflow};
 use domain::run::{End, RunStatus, SettledBy};
 use executor::ChainBudget;
+use harness::workflows::{DOWN, GET, POST, get, map, post, prepare, wait, with, workflow};
 use harness::{Fault, World};
 use runtime::Clock;
 use serde_json::json;

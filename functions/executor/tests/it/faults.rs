@@ -1,9 +1,9 @@
 //! Each call of each port fails in turn, before and after it took effect, and the worker dies before and after it.
 
-use harness::workflows::{Case, cases, prepare};
 use domain::RunId;
 use domain::run::{Mark, StepStatus};
 use executor::ChainBudget;
+use harness::workflows::{Case, cases, prepare};
 use harness::{Delivery, Fault, RunView, World};
 use runtime::Draw;
 use serde_json::json;
@@ -16,7 +16,8 @@ fn step_by_step() -> ChainBudget {
 
 /// The workflows that are struck here, on the real tables; `tests/simulation` strikes all of them on a model.
 fn a_few() -> Vec<Case> {
-    const NAMES: [&str; 6] = ["two posts", "a long wait", "at most once", "a loop", "parallel arms", "everything"];
+    const NAMES: [&str; 6] =
+        ["two posts", "a long wait", "at most once", "a loop", "parallel arms", "everything"];
     cases().into_iter().filter(|case| NAMES.contains(&case.name)).collect()
 }
 
@@ -49,8 +50,9 @@ fn check(world: &World, case: &Case, view: &RunView, expected: &RunView, about: 
                 entry.path
             );
         }
-        let effect =
-            entry.input.is_some() || open || matches!(entry.mark, Mark::Waiting { .. } | Mark::Retrying { .. });
+        let effect = entry.input.is_some()
+            || open
+            || matches!(entry.mark, Mark::Waiting { .. } | Mark::Retrying { .. });
         assert!(
             !effect || attempts.insert((&entry.path, entry.attempt)),
             "{name}: {about}: `{}` recorded twice",

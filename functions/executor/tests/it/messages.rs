@@ -1,9 +1,9 @@
 //! How far a message carries a run, and what it carries.
 
-use harness::workflows::{GET, cases, get, map, post, prepare, workflow};
 use dispatch::StepMessage;
 use domain::Millis;
 use executor::ChainBudget;
+use harness::workflows::{GET, cases, get, map, post, prepare, workflow};
 use harness::{Reply, World};
 use serde_json::json;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Planned attempts: recorded before they are sent, delayed by the queue, under one key.
 
-use harness::workflows::{DOWN, GET, SHAKY, get, post, prepare, with, workflow};
 use domain::run::Mark;
+use harness::workflows::{DOWN, GET, SHAKY, get, post, prepare, with, workflow};
 use harness::{Reply, START, World};
 use serde_json::json;
 use std::time::Duration;

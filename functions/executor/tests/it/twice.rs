@@ -1,8 +1,8 @@
 //! Every message comes twice: one after the other, and at the same time.
 
-use harness::workflows::{POST, cases, post, prepare, workflow};
 use domain::run::Mark;
 use executor::ChainBudget;
+use harness::workflows::{POST, cases, post, prepare, workflow};
 use harness::{Delivery, World};
 use serde_json::json;
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! Waits: short ones in the queue, long ones in the due table.
 
-use harness::workflows::{GET, get, map, prepare, wait, workflow};
 use domain::run::RunStatus;
+use harness::workflows::{GET, get, map, prepare, wait, workflow};
 use harness::{START, World};
 use runtime::Clock;
 use serde_json::json;

@@ -35,7 +35,12 @@ async fn pass(world: &World, minutes: i64) {
 /// When the runs of a workflow were scheduled, and how long after that they began.
 async fn runs(world: &World, workflow: &WorkflowId) -> Vec<(String, Duration)> {
     let filter = RunFilter { workflow: Some(workflow.clone()), status: None };
-    let page = world.store.list_runs(&world.org, &filter, None, 200, world.executor.clock.now().plus(Duration::from_hours(1))).await.unwrap().unwrap();
+    let page = world
+        .store
+        .list_runs(&world.org, &filter, None, 200, world.executor.clock.now().plus(Duration::from_hours(1)))
+        .await
+        .unwrap()
+        .unwrap();
     let mut found = Vec::new();
     for head in page.heads {
         let run = world.run(&head.id).await;
@@ -55,8 +60,8 @@ async fn each_time_starts_one_run_to_the_second() {
     pass(&world, 12).await;
     let runs = runs(&world, &workflow).await;
     assert!((10..=12).contains(&runs.len()), "{runs:?}");
-    for (n, (at, late)) in runs.iter().enumerate() {
-        assert_eq!(*at, Millis(first.0 + n as i64 * MINUTE).rfc3339());
+    for (n, (at, late)) in (0..).zip(&runs) {
+        assert_eq!(*at, Millis(first.0 + n * MINUTE).rfc3339());
         assert!(*late < Duration::from_millis(1500), "{at}: {late:?}");
     }
 }
@@ -102,12 +107,14 @@ async fn a_tick_that_dies_anywhere_loses_and_doubles_no_time() {
             world.tick().await;
         }
         // What the crash left behind comes again after the queue's visibility.
-        world.deliver_until(Some(world.executor.clock.now().plus(Duration::from_mins(13))), Delivery::Once).await;
+        world
+            .deliver_until(Some(world.executor.clock.now().plus(Duration::from_mins(13))), Delivery::Once)
+            .await;
         let runs = runs(&world, &workflow).await;
         let times: Vec<&String> = runs.iter().map(|(at, _)| at).collect();
         assert!(times.len() >= 6, "fault at call {n}: {times:?}");
-        for (n, at) in times.iter().enumerate() {
-            assert_eq!(**at, Millis(first.0 + n as i64 * MINUTE).rfc3339(), "none is left out, none is there twice");
+        for (n, at) in (0..).zip(&times) {
+            assert_eq!(**at, Millis(first.0 + n * MINUTE).rfc3339(), "none is left out, none is there twice");
         }
     }
 }

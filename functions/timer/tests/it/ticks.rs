@@ -16,7 +16,13 @@ pub(crate) fn waiting(length: &str) -> Value {
 }
 
 fn wake(world: &World, n: u8, at: Millis) -> DueEntry {
-    DueEntry { org: world.org.clone(), run: RunId::from_bytes([n; 16]), strand: String::new(), kind: DueKind::Wake, at }
+    DueEntry {
+        org: world.org.clone(),
+        run: RunId::from_bytes([n; 16]),
+        strand: String::new(),
+        kind: DueKind::Wake,
+        at,
+    }
 }
 
 #[tokio::test]

@@ -7,9 +7,7 @@ mod status;
 
 pub use entry::{Entry, Mark, Segment};
 pub use error::{RunError, StepError};
-pub use head::{
-    Answer, Consequence, End, Head, Mail, MailKind, NewRun, Origin, Parent, Repeat, SettledBy,
-};
+pub use head::{Answer, Consequence, End, Head, Mail, MailKind, NewRun, Origin, Parent, Repeat, SettledBy};
 pub use status::{RunStatus, StepStatus};
 
 /// The version of messages and journal items that this code writes. It reads this one and the one before (protocol rule 2).

@@ -7,8 +7,8 @@ mod trigger;
 
 pub use parse::parse;
 pub use step::{
-    Action, Approval, Arm, ForEach, HTTP_REQUEST, OnError, OnTimeout, ParallelArm, Pause, Retry, Step, StepKind, StopAs,
-    TYPES,
+    Action, Approval, Arm, ForEach, HTTP_REQUEST, OnError, OnTimeout, ParallelArm, Pause, Retry, Step,
+    StepKind, StopAs, TYPES,
 };
 pub use trigger::{Trigger, TriggerKind};
 

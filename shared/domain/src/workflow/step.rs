@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// Every type of step.
 pub const TYPES: [&str; 14] = [
-    "action", "map", "filter", "branch", "parallel", "for_each", "while", "wait", "approval", "workflow", "try",
-    "emit", "respond", "stop",
+    "action", "map", "filter", "branch", "parallel", "for_each", "while", "wait", "approval", "workflow",
+    "try", "emit", "respond", "stop",
 ];
 
 /// The built-in HTTP action.
@@ -427,7 +427,8 @@ fn read_approval(r: &mut Reader<'_>) -> Option<StepKind> {
     let title = r.required("title").cloned();
     let message = r.take("message").cloned().unwrap_or(Value::Null);
     let shortest = Duration::from_mins(1);
-    let timeout = r.duration("timeout", shortest, limits::MAX_RUN_TIMEOUT).unwrap_or(limits::CALLBACK_TIMEOUT);
+    let timeout =
+        r.duration("timeout", shortest, limits::MAX_RUN_TIMEOUT).unwrap_or(limits::CALLBACK_TIMEOUT);
     let on_timeout = match r.choice("on_timeout", &["reject", "approve", "fail"]) {
         Some(1) => OnTimeout::Approve,
         Some(2) => OnTimeout::Fail,

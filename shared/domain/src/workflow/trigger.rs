@@ -55,7 +55,9 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
         }
         "event" => r.required("pattern").cloned().map(|pattern| TriggerKind::Event { pattern }),
         other => {
-            let message = format!("no trigger is of type `{other}`; use `webhook`, `manual`, `event`, `schedule` or `workflow`");
+            let message = format!(
+                "no trigger is of type `{other}`; use `webhook`, `manual`, `event`, `schedule` or `workflow`"
+            );
             r.fault_at("type", "trigger_type_unknown", message);
             r.ignore_rest();
             None

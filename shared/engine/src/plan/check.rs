@@ -152,8 +152,9 @@ impl<'a> Walk<'a> {
                     let message = format!("no step has the id `{id}`");
                     self.faults.push(Fault::new(pointer, "unknown_reference", message));
                 } else if !before.contains(id.as_str()) {
-                    let message =
-                        format!("step `{id}` cannot have run before this one, or is inside a loop or an arm: its steps are read there only, and from outside by the loop's own id");
+                    let message = format!(
+                        "step `{id}` cannot have run before this one, or is inside a loop or an arm: its steps are read there only, and from outside by the loop's own id"
+                    );
                     self.faults.push(Fault::new(pointer, "reference_not_ready", message));
                 }
             }

@@ -1,8 +1,8 @@
 //! From a definition to a plan, with every fault.
 
 use super::{
-    ActionNode, ApprovalNode, ArmNode, ForEachNode, Live, LoopAt, Next, Node, NodeIx, NodeKind, Pausing, Plan, Scope,
-    ScopeIx, action, check, live,
+    ActionNode, ApprovalNode, ArmNode, ForEachNode, Live, LoopAt, Next, Node, NodeIx, NodeKind, Pausing,
+    Plan, Scope, ScopeIx, action, check, live,
 };
 use domain::workflow::{Definition, Pause, Step, StepKind, TriggerKind};
 use domain::{Fault, WorkflowId};
@@ -125,7 +125,9 @@ impl Compiler {
         let at = &step.pointer;
         let within = Place { prefix: format!("{path}."), loops: loops.to_vec(), scope: place.scope };
         match &step.kind {
-            StepKind::Map { output } => NodeKind::Map { output: self.template(output, &format!("{at}/output")) },
+            StepKind::Map { output } => {
+                NodeKind::Map { output: self.template(output, &format!("{at}/output")) }
+            }
             StepKind::Branch { arms, otherwise } => {
                 let mut compiled = Vec::with_capacity(arms.len());
                 for (i, arm) in arms.iter().enumerate() {
@@ -134,7 +136,9 @@ impl Compiler {
                 }
                 NodeKind::Branch { arms: compiled, otherwise: self.block(otherwise, &within, next) }
             }
-            StepKind::Filter { when } => NodeKind::Filter { when: self.template(when, &format!("{at}/when")) },
+            StepKind::Filter { when } => {
+                NodeKind::Filter { when: self.template(when, &format!("{at}/when")) }
+            }
             StepKind::Parallel { arms } => {
                 let mut compiled = Vec::with_capacity(arms.len());
                 for (i, arm) in arms.iter().enumerate() {

@@ -126,7 +126,9 @@ impl Graph<'_> {
             Next::End(scope) => match self.scopes[scope.0 as usize] {
                 Scope::Run | Scope::OnFailure | Scope::Arm(..) => {}
                 // Its node leads on to `catch`, `finally` and what comes after.
-                Scope::Try(ix) | Scope::Catch(ix) | Scope::Finally(ix) => self.rest_of_try(ix.0 as usize, into),
+                Scope::Try(ix) | Scope::Catch(ix) | Scope::Finally(ix) => {
+                    self.rest_of_try(ix.0 as usize, into);
+                }
                 Scope::Iteration(ix) => drop(into.insert(ix.0 as usize)),
                 Scope::Item(ix) => {
                     if let NodeKind::ForEach(each) = &self.nodes[ix.0 as usize].kind {

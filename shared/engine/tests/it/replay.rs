@@ -126,7 +126,11 @@ fn head() -> Head {
         input: json!({"n": 7}),
         started_at: Millis(1_700_000_000_000),
         deadline: Millis(1_800_000_000_000),
-        depth: 0, parent: None, origin: None, epoch: 0, secret: None,
+        depth: 0,
+        parent: None,
+        origin: None,
+        epoch: 0,
+        secret: None,
     };
     Head::begin(&OrgId::from_bytes([3; 16]), &run)
 }

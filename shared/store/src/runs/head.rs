@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure,
+};
 use domain::run::{Answer, End, Head, Mail, NewRun, RunStatus, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId, WorkflowId, limits};
 use serde_json::Value;
@@ -315,7 +317,12 @@ impl RunStore for Store {
 }
 
 impl Store {
-    pub(super) async fn get_run_item(&self, org: &OrgKey, run: &RunId, sk: &str) -> Result<Option<Item>, StoreError> {
+    pub(super) async fn get_run_item(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+        sk: &str,
+    ) -> Result<Option<Item>, StoreError> {
         self.client
             .get_item()
             .table_name(&self.tables.runs)

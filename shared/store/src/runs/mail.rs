@@ -5,7 +5,9 @@ use crate::attr::{self, b, n, s};
 use crate::{Store, StoreError, codec};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure,
+};
 use domain::OrgKey;
 use domain::run::{Head, Mail};
 use std::collections::BTreeSet;

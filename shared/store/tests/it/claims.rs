@@ -12,7 +12,9 @@ const LEASE: Duration = Duration::from_secs(10);
 async fn a_claim_is_fresh_then_busy_then_taken_over_then_done() {
     let t = Tables::new().await;
     let head = t.start(1).await;
-    let claim = async |at: Millis| t.store.claim(&t.org, &head, &store::Attempt::main("a.b", 1), at, LEASE).await.unwrap();
+    let claim = async |at: Millis| {
+        t.store.claim(&t.org, &head, &store::Attempt::main("a.b", 1), at, LEASE).await.unwrap()
+    };
     assert_eq!(claim(NOW).await, Claim::Ours { held: Held { fence: 1 }, taken_over: false });
     let until = NOW.plus(LEASE);
     assert_eq!(claim(NOW).await, Claim::Busy { until });
@@ -31,7 +33,8 @@ async fn attempts_and_steps_are_claimed_apart() {
     let t = Tables::new().await;
     let head = t.start(1).await;
     for (path, attempt) in [("a", 1), ("a", 2), ("a", 12), ("ab", 1), ("a.b", 1)] {
-        let claim = t.store.claim(&t.org, &head, &store::Attempt::main(path, attempt), NOW, LEASE).await.unwrap();
+        let claim =
+            t.store.claim(&t.org, &head, &store::Attempt::main(path, attempt), NOW, LEASE).await.unwrap();
         assert_eq!(claim, Claim::Ours { held: Held { fence: 1 }, taken_over: false }, "{path} {attempt}");
     }
 }
@@ -50,7 +53,9 @@ async fn of_many_takers_at_once_one_gets_the_claim() {
         let takers: Vec<_> = (0..4)
             .map(|_| {
                 let (store, org, head, path) = (t.store.clone(), t.org.clone(), head.clone(), path.clone());
-                tokio::spawn(async move { store.claim(&org, &head, &store::Attempt::main(&path, 1), at, LEASE).await.unwrap() })
+                tokio::spawn(async move {
+                    store.claim(&org, &head, &store::Attempt::main(&path, 1), at, LEASE).await.unwrap()
+                })
             })
             .collect();
         let mut ours = 0;

@@ -19,15 +19,24 @@ async fn one_of_everything(t: &Tables) {
     t.store.create_run(&t.org, &large).await.unwrap();
     let head = t.head(&large.id).await;
     t.store.append(&t.org, &head, "", &segment("a", 1, json!(1)), None).await.unwrap();
-    let Claim::Ours { held, .. } =
-        t.store.claim(&t.org, &head, &store::Attempt::main("b", 1), NOW, Duration::from_secs(9)).await.unwrap()
+    let Claim::Ours { held, .. } = t
+        .store
+        .claim(&t.org, &head, &store::Attempt::main("b", 1), NOW, Duration::from_secs(9))
+        .await
+        .unwrap()
     else {
         panic!()
     };
     t.store.append(&t.org, &head, "", &segment("b", 1, json!(1)), Some(held)).await.unwrap();
     t.store.claim(&t.org, &head, &store::Attempt::main("c", 1), NOW, Duration::from_secs(9)).await.unwrap();
     t.store
-        .claim(&t.org, &head, &store::Attempt::main("c", 1), NOW.plus(Duration::from_secs(9)), Duration::from_secs(9))
+        .claim(
+            &t.org,
+            &head,
+            &store::Attempt::main("c", 1),
+            NOW.plus(Duration::from_secs(9)),
+            Duration::from_secs(9),
+        )
         .await
         .unwrap();
     let answer = Answer { status: 200, headers: Vec::new(), body: json!(1) };
@@ -35,7 +44,16 @@ async fn one_of_everything(t: &Tables) {
     t.store.mark_waiting(&t.org, &head.id, NOW).await.unwrap();
     t.store.finish(&t.org, &head.id, &failed()).await.unwrap();
     for kind in [DueKind::Check, DueKind::Wake] {
-        t.store.put_due(&DueEntry { org: t.org.clone(), run: head.id.clone(), strand: String::new(), kind, at: NOW }).await.unwrap();
+        t.store
+            .put_due(&DueEntry {
+                org: t.org.clone(),
+                run: head.id.clone(),
+                strand: String::new(),
+                kind,
+                at: NOW,
+            })
+            .await
+            .unwrap();
     }
     t.store.set_low_water(&LowWater::up_to(1)).await.unwrap();
     let meta = meta(1);

@@ -57,7 +57,9 @@ async fn a_segment_keeps_its_pure_steps_in_order() {
 async fn a_claim_is_replaced_by_the_outcome_of_its_holder() {
     let t = Tables::new().await;
     let head = t.start(1).await;
-    let Claim::Ours { held, .. } = t.store.claim(&t.org, &head, &store::Attempt::main("a", 1), NOW, LEASE).await.unwrap() else {
+    let Claim::Ours { held, .. } =
+        t.store.claim(&t.org, &head, &store::Attempt::main("a", 1), NOW, LEASE).await.unwrap()
+    else {
         panic!()
     };
     let claims = t.store.journal(&t.org, &head.id).await.unwrap().claims;
@@ -67,7 +69,10 @@ async fn a_claim_is_replaced_by_the_outcome_of_its_holder() {
     let journal = t.store.journal(&t.org, &head.id).await.unwrap();
     assert_eq!((journal.claims.len(), journal.entries), (0, outcome.entries.clone()));
     // Once more, as after an answer that got lost on its way.
-    assert_eq!(t.store.append(&t.org, &head, "", &outcome, Some(held)).await.unwrap(), Appended::Lost(outcome));
+    assert_eq!(
+        t.store.append(&t.org, &head, "", &outcome, Some(held)).await.unwrap(),
+        Appended::Lost(outcome)
+    );
 }
 
 #[tokio::test]
@@ -76,7 +81,9 @@ async fn a_stale_fence_records_nothing() {
     let head = t.start(1).await;
     t.store.claim(&t.org, &head, &store::Attempt::main("a", 1), NOW, LEASE).await.unwrap();
     let later = NOW.plus(LEASE);
-    let Claim::Ours { held, .. } = t.store.claim(&t.org, &head, &store::Attempt::main("a", 1), later, LEASE).await.unwrap() else {
+    let Claim::Ours { held, .. } =
+        t.store.claim(&t.org, &head, &store::Attempt::main("a", 1), later, LEASE).await.unwrap()
+    else {
         panic!()
     };
     let late = t

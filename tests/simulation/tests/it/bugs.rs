@@ -32,7 +32,9 @@ fn every_planted_bug_is_caught() {
             Some((seed, text.lines().next().unwrap_or_default().to_owned()))
         });
         match caught {
-            Some((seed, text)) => println!("{bug:?}: caught in world {seed}: {}", text.get(..110).unwrap_or(&text)),
+            Some((seed, text)) => {
+                say!("{bug:?}: caught in world {seed}: {}", text.get(..110).unwrap_or(&text));
+            }
             None => missed.push(bug),
         }
     }

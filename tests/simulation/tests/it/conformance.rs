@@ -8,7 +8,9 @@ use runtime::Draw;
 use serde_json::json;
 use simulation::MemoryStore;
 use std::time::Duration;
-use store::{Attempt, Claim, DueEntry, DueKind, DueStore, Held, LowWater, Reading, RunStore, Store, TableNames};
+use store::{
+    Attempt, Claim, DueEntry, DueKind, DueStore, Held, LowWater, Reading, RunStore, Store, TableNames,
+};
 
 const NOW: Millis = Millis(1_772_366_430_000);
 /// How many calls are compared.
@@ -117,7 +119,8 @@ async fn the_model_and_the_tables_give_the_same() {
             13 if pick(4) == 0 => {
                 let status = [RunStatus::Succeeded, RunStatus::Failed][pick(2) as usize];
                 let error = (status == RunStatus::Failed).then(|| RunError::new("c", "m"));
-                let end = End { status, at, error, output: Some(json!(n)), outbox: head.consequences(status) };
+                let end =
+                    End { status, at, error, output: Some(json!(n)), outbox: head.consequences(status) };
                 let one = real.finish(org, id, &end).await.unwrap();
                 let other = model.finish(org, id, &end).unwrap();
                 assert_eq!(one, other, "call {n}");
@@ -179,8 +182,14 @@ fn segment(of: &Attempt<'_>, n: u64, at: Millis) -> Segment {
         3 => Mark::Awaiting { until: at },
         _ => Mark::Filtered(true),
     };
-    let entry =
-        Entry { path: of.path.into(), attempt: of.attempt, started_at: at, finished_at: at, input: None, mark };
+    let entry = Entry {
+        path: of.path.into(),
+        attempt: of.attempt,
+        started_at: at,
+        finished_at: at,
+        input: None,
+        mark,
+    };
     Segment { entries: vec![entry] }
 }
 

@@ -50,7 +50,8 @@ pub(crate) async fn redrive(
 
 async fn again(app: &App, org: &OrgKey, head: Head) -> ApiResult<Repeated> {
     if !matches!(head.status, RunStatus::Failed | RunStatus::TimedOut | RunStatus::Cancelled) {
-        let detail = format!("the run is `{}`; what failed, timed out or was cancelled is redriven", head.status);
+        let detail =
+            format!("the run is `{}`; what failed, timed out or was cancelled is redriven", head.status);
         return Err(ApiError::new(409, "run_not_failed", detail));
     }
     let plan = app.plans.get(org, &head.workflow, head.version).await?;

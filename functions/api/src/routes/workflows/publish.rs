@@ -44,6 +44,7 @@ pub(crate) async fn publish(
         let change;
         (meta, change) = change::publish(org, meta, &version, &plan, app.now());
         app.store.save_workflow(org, &meta, &change).await?;
+        schedules::start_soon(&app, org, &meta, &plan).await?;
     }
     Ok(Json(WorkflowView::new(&meta, meta.live, plan.definition(), &app.public_url)))
 }

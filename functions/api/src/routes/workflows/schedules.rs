@@ -2,11 +2,17 @@
 
 use crate::App;
 use crate::error::ApiResult;
+use dispatch::StartRequest;
 use domain::workflow::TriggerKind;
-use domain::{Fault, Millis, OrgKey, WorkflowId};
+use domain::{Fault, OrgKey, WorkflowId};
 use engine::Plan;
-use schedule::Schedule;
-use store::{DueEntry, DueStore};
+use schedule::{ANCHOR, Schedule};
+use serde_json::json;
+use std::time::Duration;
+use store::{DueEntry, DueStore, WorkflowMeta};
+
+/// The timer may have looked this far ahead already.
+const SOON: Duration = Duration::from_mins(3);
 
 /// The faults of a definition's schedules.
 pub(super) fn faults(plan: &Plan) -> Vec<Fault> {
@@ -30,8 +36,34 @@ pub(super) async fn plan_next(app: &App, org: &OrgKey, workflow: &WorkflowId, li
     for trigger in &live.definition().triggers {
         let TriggerKind::Schedule { schedule, zone, .. } = &trigger.kind else { continue };
         let Ok(schedule) = Schedule::parse(schedule, zone.as_deref()) else { continue };
-        if let Some(at) = schedule.next_after(Millis(0), now) {
+        if let Some(at) = schedule.next_after(ANCHOR, now) {
             app.store.put_due(&DueEntry::schedule(org, workflow, &trigger.id, at)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts the runs of the next minutes, which the timer would find late: it has looked there already. It finds them started.
+pub(super) async fn start_soon(app: &App, org: &OrgKey, meta: &WorkflowMeta, live: &Plan) -> ApiResult<()> {
+    let now = app.now();
+    for trigger in live.definition().triggers.iter().filter(|_| meta.enabled) {
+        let TriggerKind::Schedule { schedule, zone, .. } = &trigger.kind else { continue };
+        let Ok(schedule) = Schedule::parse(schedule, zone.as_deref()) else { continue };
+        let mut next = schedule.next_after(ANCHOR, now);
+        while let Some(at) = next.filter(|at| *at <= now.plus(SOON)) {
+            let request = StartRequest {
+                org,
+                workflow: &meta.id,
+                version: meta.live,
+                plan: live,
+                trigger: &trigger.id,
+                key: &format!("at:{}", at.0),
+                input: json!({"scheduled_at": at.rfc3339()}),
+                depth: 0,
+                now: at,
+            };
+            app.starter.start_in(request, now.until(at)).await?;
+            next = schedule.next_after(ANCHOR, at);
         }
     }
     Ok(())

@@ -49,6 +49,7 @@ async fn switch(app: &App, org: &OrgKey, id: &WorkflowId, enabled: bool) -> ApiR
         let change;
         (meta, change) = change::point(org, meta, &plan, app.now());
         app.store.save_workflow(org, &meta, &change).await?;
+        schedules::start_soon(app, org, &meta, &plan).await?;
     }
     Ok(Json(WorkflowView::new(&meta, meta.live, plan.definition(), &app.public_url)))
 }

@@ -47,5 +47,8 @@ pub(crate) async fn update(
         change::draft(meta, &plan, app.now())
     };
     app.store.save_workflow(caller.org_key(), &meta, &change).await?;
+    if meta.live == meta.version {
+        schedules::start_soon(&app, caller.org_key(), &meta, &plan).await?;
+    }
     Ok(Json(WorkflowView::new(&meta, meta.version, plan.definition(), &app.public_url)))
 }

@@ -29,7 +29,11 @@ async fn a_redriven_run_does_only_what_failed() {
     assert_eq!(failed["error"]["step"], "each[1].send", "{failed:#}");
 
     let again = repeated(&app, &format!("/v1/runs/{run}/redrive"), &json!({})).await;
-    assert_eq!(again, repeated(&app, &format!("/v1/runs/{run}/redrive"), &json!({})).await, "asked twice, done once");
+    assert_eq!(
+        again,
+        repeated(&app, &format!("/v1/runs/{run}/redrive"), &json!({})).await,
+        "asked twice, done once"
+    );
     let done = app.wait_until(&again, "succeeded").await;
     assert_eq!(step(&done, "end")["output"], json!(["a", "shaky", "b"]), "{done:#}");
     assert_eq!(done["origin"], json!(run));
@@ -62,7 +66,11 @@ async fn a_replayed_run_begins_where_it_is_told_with_the_outputs_it_is_given() {
     assert_eq!(told.len(), 2);
     assert_ne!(told[0].key(), told[1].key(), "a replay is another effect");
 
-    for body in [json!({"from": "nowhere"}), json!({"from": "end", "outputs": {"nothing": 1}}), json!({"outputs": {"price": 1}})] {
+    for body in [
+        json!({"from": "nowhere"}),
+        json!({"from": "end", "outputs": {"nothing": 1}}),
+        json!({"outputs": {"price": 1}}),
+    ] {
         assert_eq!(app.post(&path, &body).await.expect(422)["code"], "cannot_replay", "{body}");
     }
 }
