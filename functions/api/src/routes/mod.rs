@@ -6,6 +6,7 @@ mod login;
 mod public;
 mod runs;
 mod setup;
+mod transforms;
 mod workflows;
 
 use crate::App;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(runs::replay))
         .routes(routes!(runs::redrive_many))
         .routes(routes!(expressions::evaluate))
+        .routes(routes!(transforms::transforms))
         .routes(routes!(events::put))
         .routes(routes!(events::test_pattern))
 }

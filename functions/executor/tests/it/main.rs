@@ -4,6 +4,7 @@ mod batches;
 mod blocks;
 mod claims;
 mod endings;
+mod examples;
 mod faults;
 mod limits;
 mod messages;

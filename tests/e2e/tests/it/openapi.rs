@@ -61,3 +61,20 @@ async fn every_reference_of_the_document_leads_somewhere() {
     }
     assert!(found > 10, "only {found} references");
 }
+
+#[tokio::test]
+async fn every_transform_is_listed_and_its_examples_evaluate() {
+    let app = TestApp::shared().await;
+    let listed = app.get("/v1/transforms").await.expect(200);
+    let items = listed["items"].as_array().unwrap();
+    assert!(items.len() >= 60, "{}", items.len());
+    // One of each tenth, through the API.
+    for transform in items.iter().step_by(10) {
+        let example = &transform["examples"][0];
+        let input: Value = serde_json::from_str(text(&example["input"])).unwrap();
+        let body = serde_json::json!({"expression": example["expression"], "input": input});
+        let result = app.post("/v1/expressions/evaluate", &body).await.expect(200);
+        let output: Value = serde_json::from_str(text(&example["output"])).unwrap_or_default();
+        assert_eq!(result["result"], output, "{transform}");
+    }
+}
