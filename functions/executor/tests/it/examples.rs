@@ -28,7 +28,9 @@ async fn run(name: &str, example: &Value) {
         let replies = replies.as_array().unwrap().iter();
         world.http.script(
             url,
-            replies.map(|r| Reply::Json(u16::try_from(r["status"].as_u64().unwrap()).unwrap(), r["body"].clone())),
+            replies.map(|r| {
+                Reply::Json(u16::try_from(r["status"].as_u64().unwrap()).unwrap(), r["body"].clone())
+            }),
         );
     }
     let id = world.start_run(&example["definition"], json!({"input": example["input"]})).await;

@@ -10,8 +10,12 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn one_step_a_message_gives_the_same_history_as_a_hundred() {
-    // How far a strand came when its neighbour failed is chance.
-    let chance = ["an arm fails while another waits", "an item fails, and so does the loop"];
+    // How far a strand came when its neighbour failed is chance, and so is the secret in an address.
+    let chance = [
+        "an arm fails while another waits",
+        "an item fails, and so does the loop",
+        "a callback that does not come",
+    ];
     for case in cases().into_iter().filter(|case| !chance.contains(&case.name)) {
         let mut histories = Vec::new();
         for steps in [1, 2, 100] {
