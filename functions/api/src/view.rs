@@ -2,6 +2,7 @@
 
 use domain::Millis;
 use domain::run::{Entry, Head, Mark, RunError, RunStatus, StepError, StepStatus};
+use domain::secrecy::{hide_addresses, without_addresses};
 use domain::workflow::Definition;
 use engine::{Context, Plan};
 use serde::{Deserialize, Serialize};
@@ -277,7 +278,26 @@ impl RunView {
             step.input = step.input.take().or_else(|| inputs.remove(&step.path));
         }
         view.steps = Some(steps);
+        view.hide_addresses();
         view
+    }
+
+    /// Who may read a run may not answer for it.
+    fn hide_addresses(&mut self) {
+        let steps = self.steps.iter_mut().flatten();
+        let of_steps = steps.flat_map(|step| {
+            if let Some(error) = &mut step.error {
+                error.message = without_addresses(&error.message);
+            }
+            let details = step.error.as_mut().and_then(|error| error.details.as_mut());
+            [step.input.as_mut(), step.output.as_mut(), details]
+        });
+        for value in of_steps.chain([self.input.as_mut(), self.output.as_mut()]).flatten() {
+            hide_addresses(value);
+        }
+        if let Some(error) = &mut self.error {
+            error.message = without_addresses(&error.message);
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Runs that a schedule starts.
 
 use crate::{App, TickError};
-use dispatch::{StartError, StartRequest, Starter};
+use dispatch::{PlanError, StartRequest, Starter};
 use domain::Millis;
 use domain::workflow::TriggerKind;
 use schedule::{ANCHOR, Missed, Schedule, Since, TOLERANCE};
 use serde_json::json;
 use store::DueEntry;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How many missed times one look starts; the next look goes on.
 const AT_ONCE: usize = 50;
@@ -22,11 +22,22 @@ pub(crate) async fn fire(
     horizon: Millis,
 ) -> Result<usize, TickError> {
     let mut started = 0;
+    // Ahead of its time, an entry whose workflow is off stays: it may be about to be switched on.
+    let mut stays = entry.at > now;
     if let Some((workflow, trigger)) = entry.scheduled()
         && let Some(current) = app.plans.current(&entry.org, &workflow).await?
         && current.enabled
     {
-        let plan = app.plans.get(&entry.org, &workflow, current.version).await.map_err(StartError::from)?;
+        stays = false;
+        let plan = match app.plans.get(&entry.org, &workflow, current.version).await {
+            Ok(plan) => plan,
+            Err(PlanError::Store(error)) => return Err(error.into()),
+            // It must not hold up the others of its shard.
+            Err(error) => {
+                error!(workflow.id = %workflow, %error, "a schedule's workflow cannot be run; it is passed over");
+                return Ok(0);
+            }
+        };
         let kind = plan.definition().trigger(trigger).map(|trigger| &trigger.kind);
         if let Some((schedule, missed)) = kind.and_then(read)
             // A time of an earlier version's schedule is none of this one's.
@@ -70,7 +81,9 @@ pub(crate) async fn fire(
             }
         }
     }
-    app.due.delete_due(entry).await?;
+    if !stays {
+        app.due.delete_due(entry).await?;
+    }
     Ok(started)
 }
 

@@ -140,8 +140,10 @@ impl Starter {
         request: StartRequest<'_>,
         origin: Origin,
         epoch: u32,
-        kept: Kept,
+        mut kept: Kept,
     ) -> Result<Started, StartError> {
+        // One strand after the other, so that many entries share an item.
+        kept.sort_by(|(one, _), (other, _)| one.cmp(other));
         let run = NewRun { origin: Some(origin), epoch, ..self.enter(&request).await? };
         let head = Head::begin(request.org.org(), &run);
         let mut segment: (String, Segment, usize) = Default::default();

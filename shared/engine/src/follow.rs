@@ -56,7 +56,7 @@ pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> 
             context.set(&node.id, json!({"passed": passed}));
             match (passed, node.skip) {
                 (true, _) => enter(plan, node.next, context),
-                (false, Next::End(scope)) => leave(plan, scope, true, context),
+                (false, Next::End(scope)) => leave(plan, scope, !node.in_arm, context),
                 (false, next) => enter(plan, next, context),
             }
         }

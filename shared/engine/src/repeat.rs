@@ -57,8 +57,7 @@ pub fn but_failures(plan: &Plan, context: Context, entries: &[Entry], failed: Op
     // In each strand, the first failure that nothing dealt with; what follows it there is its consequence.
     let mut ends: BTreeMap<String, i64> = BTreeMap::new();
     for (strand, entry) in strands(plan, entries).filter(|(strand, _)| !strand.is_empty()) {
-        let unhandled = plan.by_instance(&entry.path).is_some_and(|ix| is_unhandled(plan, ix));
-        if matches!(entry.mark, Mark::Failed(_)) && unhandled {
+        if matches!(entry.mark, Mark::Failed(_)) && ends_its_strand(plan, entry) {
             let at = ends.entry(strand).or_insert(entry.finished_at.0);
             *at = (*at).min(entry.finished_at.0);
         }
@@ -75,16 +74,15 @@ pub fn but_failures(plan: &Plan, context: Context, entries: &[Entry], failed: Op
             if strand.is_empty() {
                 return match &passed {
                     Some(passed) => passed.contains(&within) || (forked && failed.as_ref() == Some(&within)),
-                    None => !matches!(entry.mark, Mark::Failed(_)),
+                    None => !(matches!(entry.mark, Mark::Failed(_)) && ends_its_strand(plan, entry)),
                 };
             }
             let in_reach = passed
                 .as_ref()
                 .is_none_or(|passed| passed.contains(&within) || failed.as_ref() == Some(&within));
-            let failing = last.get(entry.path.as_str()).is_some_and(|last| {
-                matches!(last.mark, Mark::Failed(_))
-                    && plan.by_instance(&last.path).is_some_and(|ix| is_unhandled(plan, ix))
-            });
+            let failing = last
+                .get(entry.path.as_str())
+                .is_some_and(|last| matches!(last.mark, Mark::Failed(_)) && ends_its_strand(plan, last));
             let after = ends.get(strand).is_some_and(|end| entry.finished_at.0 > *end);
             in_reach && !after && (!failing || forked)
         })
@@ -116,6 +114,10 @@ fn passed(plan: &Plan, mut context: Context, entries: &[Entry], to: &str) -> Opt
         reached
     });
     reached.then_some(passed)
+}
+
+fn ends_its_strand(plan: &Plan, entry: &Entry) -> bool {
+    plan.by_instance(&entry.path).is_some_and(|ix| is_unhandled(plan, ix))
 }
 
 /// Whether a failure of this step ends its strand.

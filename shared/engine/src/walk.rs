@@ -104,8 +104,15 @@ pub(crate) fn raise(plan: &Plan, scope: ScopeIx, error: RunError, context: &mut 
         }
         Scope::Catch(ix) => raise_after_finally(plan, ix, error, context),
         Scope::Finally(ix) => {
-            context.raised.remove(&plan.node(ix).id);
-            raise(plan, plan.node(ix).scope, error, context)
+            let node = plan.node(ix);
+            context.raised.remove(&node.id);
+            match node.on_error {
+                OnError::Continue => {
+                    context.set(&node.id, json!({"error": shown(&error)}));
+                    enter(plan, node.next, context)
+                }
+                OnError::Fail => raise(plan, node.scope, error, context),
+            }
         }
         Scope::Iteration(ix) => {
             let node = plan.node(ix);

@@ -45,11 +45,11 @@ pub async fn journey(app: &TestApp, target: &Target) {
     said("a step that waits for a call: a page for browsers, an answer that counts, one that is too late");
     let run = app.runs_of(&clock.id, 1).await;
     app.wait_until(text(&run[0]["id"]), "succeeded").await;
-    app.disable(&clock.id).await;
+    // It stays on: its first runs were started when it was switched on, the later ones are the timer's.
     said("a schedule that started its run");
 }
 
-/// Goes on by itself while the rest of the journey is made.
+/// Goes on by itself while the rest of the journey is made, and after it.
 async fn a_schedule(app: &TestApp) -> Workflow {
     app.publish(&json!({"name": "clock", "triggers": [{"id": "minute", "type": "schedule", "schedule": "rate(1 minute)"}],
         "steps": [{"id": "at", "type": "map", "output": "{{ trigger.scheduled_at }}"}]}))
@@ -93,7 +93,9 @@ async fn a_step_waits_for_an_answer(app: &TestApp, target: &Target) {
     let address = format!("/hooks/callbacks/{token}");
     let stranger = app.fork().with_token("");
     assert_eq!(stranger.get(&address).await.status, 200);
-    assert_eq!(app.run(&run).await["status"], "waiting", "whoever looks decides nothing");
+    let looked = app.run(&run).await;
+    assert_eq!(looked["status"], "waiting", "whoever looks decides nothing");
+    assert!(!looked.to_string().contains(token), "the address is a secret: {looked:#}");
     let forged = format!("{}~{}", token.rsplit_once('~').expect("it has parts").0, "another");
     assert_eq!(stranger.post(&format!("/hooks/callbacks/{forged}"), &json!({})).await.status, 404);
     stranger.post(&address, &json!({"n": 7})).await.expect(200);

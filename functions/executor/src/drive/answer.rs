@@ -84,6 +84,7 @@ impl Drive<'_> {
         until: Millis,
     ) -> Result<Value, StepError> {
         let question = self.render(ix, &approval.question).await?;
+        fits_the_bus(&question)?;
         let path = self.path(ix);
         let detail = json!({
             "run": self.head.id.as_str(),
@@ -242,9 +243,7 @@ impl Drive<'_> {
         if !event["detail"].is_object() {
             return Err(invalid(format!("`detail` gave {}, not an object", event["detail"])));
         }
-        if crate::weight::weight(event) > limits::MAX_BODY_BYTES - 4096 {
-            return Err(invalid("the event is larger than the bus takes (256 KB)".to_owned()));
-        }
+        fits_the_bus(event)?;
         self.put(&detail_type, source, event["detail"].clone(), &self.path(ix)).await
     }
 
@@ -270,6 +269,16 @@ impl Drive<'_> {
             Err(error) => Err(StepError::passing("unavailable", error.to_string())),
         }
     }
+}
+
+fn fits_the_bus(event: &Value) -> Result<(), StepError> {
+    if crate::weight::weight(event) <= limits::MAX_BODY_BYTES - 8192 && !dispatch::nests_too_deep(event) {
+        return Ok(());
+    }
+    Err(StepError::fatal(
+        "invalid_event",
+        "the event is larger than the bus takes (256 KB), or nests deeper than 100 levels",
+    ))
 }
 
 /// What an answer means to the step that waited for it.

@@ -4,8 +4,8 @@ use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_size};
 use crate::ExecutorError;
 use dispatch::{At, StepMessage};
-use domain::limits;
 use domain::run::{RunError, StepError};
+use domain::{Millis, limits};
 use engine::{Context, Event, Gathered, NodeIx, NodeKind, Strand, Then, lanes, outset};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
@@ -136,9 +136,14 @@ impl Drive<'_> {
         ix: NodeIx,
         attempt: u16,
         lanes: u16,
-        _count: u32,
+        count: u32,
     ) -> Result<Flow, ExecutorError> {
         let strand = Strand::of(ix, 0, &self.context);
+        if self.head.origin.is_some()
+            && let Some(flow) = self.refuse_other_items(ix, attempt, count, &strand).await?
+        {
+            return Ok(flow);
+        }
         let block = strand.block_path(self.plan);
         let ended = self.app.runs.join(self.org, self.head, &block, None).await?;
         if ended.len() < usize::from(lanes) {
@@ -148,6 +153,29 @@ impl Drive<'_> {
         }
         self.context = self.place.fork_point(&strand).await?;
         self.gather(ix, attempt, lanes).await
+    }
+
+    /// A run that takes over another's items computes them anew, with a clock and an id of its own: if they are others now, their
+    /// outcomes must not be taken for theirs.
+    async fn refuse_other_items(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        count: u32,
+        strand: &Strand,
+    ) -> Result<Option<Flow>, ExecutorError> {
+        let context = self.place.fork_point(strand).await?;
+        let now = self.app.clock.now();
+        match self.place.fork_items(ix, &context).await {
+            Ok(items) if items.len() as u64 == u64::from(count) => return Ok(None),
+            Ok(_) => {}
+            Err(error) if error.retryable => return self.yield_until(now.plus(BUSY)).await.map(Some),
+            Err(error) => return Err(ExecutorError::NoSuchStrand(error.message)),
+        }
+        self.context = context;
+        let message = "`items` gives another number of items than in the run that this one repeats; replay it from before this step";
+        let event = Event::Failed(StepError::fatal("items_changed", message));
+        self.settle(ix, attempt, now, None, event, None).await.map(Some)
     }
 
     /// Sends each strand that has not ended its message again.
@@ -176,14 +204,24 @@ impl Drive<'_> {
             let begun = outset(self.plan, ix, lane, &items, &self.context);
             // One strand's journal at a time is held.
             let journal = self.place.journal(Some(&strand)).await?;
-            gathered.take(self.plan, begun, &strand, &journal, started_at);
+            // They have ended: whatever they waited for is over, by whatever clock.
+            gathered.take(self.plan, begun, &strand, &journal, Millis(i64::MAX));
         }
         let event = match gathered.outcome(self.plan, ix) {
             Some(Ok(output)) => check_size(&output).map_or_else(Event::Failed, |()| Event::Joined(output)),
             Some(Err(error)) => Event::Failed(
                 StepError::fatal(&error.code, error.message).with_details(json!({"step": error.step})),
             ),
-            None => Event::Failed(StepError::fatal("internal", "a strand counts as ended but has not")),
+            None => {
+                // A strand stopped half way: it saw a failure around this block before we did.
+                if let Some(head) = self.app.runs.head(self.org, &self.head.id, false).await? {
+                    self.aborted = head.aborted;
+                }
+                if self.is_aborted() {
+                    return Ok(Flow::Then(Then::StrandEnd(Err(super::abandoned()))));
+                }
+                Event::Failed(StepError::fatal("internal", "a strand counts as ended but has not"))
+            }
         };
         self.settle(ix, attempt, started_at, None, event, None).await
     }

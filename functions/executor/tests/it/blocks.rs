@@ -56,6 +56,33 @@ async fn a_filter_ends_the_list_of_steps_it_stands_in() {
 }
 
 #[tokio::test]
+async fn a_filter_in_an_arm_of_a_branch_ends_the_arm_and_no_more() {
+    let definition = workflow(json!([
+        {"id": "each", "type": "for_each", "items": [1, 2], "steps": [
+            {"id": "pick", "type": "branch", "arms": [{"when": true, "steps": [
+                {"id": "no", "type": "filter", "when": "{{ item = 1 }}"}, {"id": "in_arm", "type": "map", "output": 1}]}]}]},
+    ]));
+    let (_, view) = run(&definition, ChainBudget::default()).await;
+    assert_eq!(view.output("each"), json!([{"arm": 0}, {"arm": 0}]), "no item is left out");
+    assert!(view.outcome("each[0].pick.in_arm").is_some() && view.outcome("each[1].pick.in_arm").is_none());
+}
+
+#[tokio::test]
+async fn a_finally_that_fails_is_the_failure_unless_the_try_goes_on() {
+    let try_of = |on_error: &str| {
+        workflow(json!([
+            {"id": "careful", "type": "try", "on_error": on_error, "steps": [{"id": "a", "type": "map", "output": 1}],
+                "finally": [{"id": "tidy", "type": "action", "use": "http.request", "input": {"url": GONE}}]},
+            {"id": "after", "type": "map", "output": "{{ steps.careful.error.step }}"},
+        ]))
+    };
+    let (_, failed) = run(&try_of("fail"), ChainBudget::default()).await;
+    assert_eq!(failed.head.error.unwrap().step.unwrap(), "careful.tidy");
+    let (_, view) = run(&try_of("continue"), ChainBudget::default()).await;
+    assert_eq!(view.output("after"), json!("careful.tidy"));
+}
+
+#[tokio::test]
 async fn a_loop_goes_on_while_its_condition_holds() {
     assert_eq!(after("while").await, json!(4));
     let endless = workflow(json!([

@@ -15,7 +15,7 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
     let mut compiler = Compiler::default();
     let run = compiler.scope(Scope::Run);
     let failure = compiler.scope(Scope::OnFailure);
-    let place = |scope| Place { prefix: String::new(), loops: Vec::new(), scope };
+    let place = |scope| Place { prefix: String::new(), loops: Vec::new(), scope, in_arm: false };
     let on_failure = (!definition.on_failure.is_empty())
         .then(|| compiler.block(&definition.on_failure, &place(failure), Next::End(failure)));
     let first = compiler.block(&definition.steps, &place(run), Next::End(run));
@@ -70,6 +70,8 @@ struct Place {
     prefix: String,
     loops: Vec<LoopAt>,
     scope: ScopeIx,
+    /// Whether that is an arm of a branch.
+    in_arm: bool,
 }
 
 impl Compiler {
@@ -86,7 +88,7 @@ impl Compiler {
     /// Compiles the steps of a scope of their own.
     fn inner(&mut self, steps: &[Step], place: &Place, scope: Scope) -> Next {
         let scope = self.scope(scope);
-        self.block(steps, &Place { scope, ..place.clone() }, Next::End(scope))
+        self.block(steps, &Place { scope, in_arm: false, ..place.clone() }, Next::End(scope))
     }
 
     fn step(&mut self, step: &Step, place: &Place, next: Next, skip: Next) -> NodeIx {
@@ -106,6 +108,7 @@ impl Compiler {
             kind,
             next,
             skip,
+            in_arm: place.in_arm,
             scope: place.scope,
             loops,
             live: Live::default(),
@@ -123,7 +126,8 @@ impl Compiler {
         next: Next,
     ) -> NodeKind {
         let at = &step.pointer;
-        let within = Place { prefix: format!("{path}."), loops: loops.to_vec(), scope: place.scope };
+        let within =
+            Place { prefix: format!("{path}."), loops: loops.to_vec(), scope: place.scope, in_arm: true };
         match &step.kind {
             StepKind::Map { output } => {
                 NodeKind::Map { output: self.template(output, &format!("{at}/output")) }

@@ -47,6 +47,8 @@ pub struct Node {
     pub next: Next,
     /// What runs after the list of steps in which this one stands.
     pub(crate) skip: Next,
+    /// Whether that list is an arm of a branch: then a filter ends no more than the arm.
+    pub(crate) in_arm: bool,
     pub(crate) scope: ScopeIx,
     /// The loops around this step, outermost first; a `while` is one of its own.
     pub(crate) loops: Vec<LoopAt>,

@@ -46,6 +46,10 @@ pub(super) async fn plan_next(app: &App, org: &OrgKey, workflow: &WorkflowId, li
 /// Starts the runs of the next minutes, which the timer would find late: it has looked there already. It finds them started.
 pub(super) async fn start_soon(app: &App, org: &OrgKey, meta: &WorkflowMeta, live: &Plan) -> ApiResult<()> {
     let now = app.now();
+    if meta.enabled {
+        // Once more: the timer may have looked at the entry before the workflow was on, and thrown it away.
+        plan_next(app, org, &meta.id, live).await?;
+    }
     for trigger in live.definition().triggers.iter().filter(|_| meta.enabled) {
         let TriggerKind::Schedule { schedule, zone, .. } = &trigger.kind else { continue };
         let Ok(schedule) = Schedule::parse(schedule, zone.as_deref()) else { continue };

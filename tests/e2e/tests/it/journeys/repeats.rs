@@ -96,3 +96,26 @@ async fn failed_runs_are_redriven_together() {
         app.wait_until(text(&item["id"]), "succeeded").await;
     }
 }
+
+#[tokio::test]
+async fn a_cancelled_run_that_is_redriven_keeps_the_failures_that_were_dealt_with() {
+    let app = TestApp::shared().await;
+    let target = Target::start(|seen, _| match seen.path.as_str() {
+        "/charge" => Reply::status(404, &json!({})),
+        _ => Reply::json(&json!({"ok": true})),
+    })
+    .await;
+    let steps = json!([
+        {"id": "careful", "type": "try", "steps": [http_post("charge", &target.url("/charge"), json!({}))],
+            "catch": [http_post("tell", &target.url("/tell"), json!({}))]},
+        {"id": "hour", "type": "wait", "for": "PT2S"},
+        {"id": "end", "type": "map", "output": "{{ steps.careful.error.code }}"}]);
+    let workflow = app.publish(&manual("cancelled", steps)).await;
+    let run = app.start_run(&workflow.id, &json!({})).await;
+    app.wait_until(&run, "waiting").await;
+    app.cancel(&run).await.expect(200);
+    let again = repeated(&app, &format!("/v1/runs/{run}/redrive"), &json!({})).await;
+    let done = app.wait_until(&again, "succeeded").await;
+    assert_eq!(step(&done, "end")["output"], "http_status", "{done:#}");
+    assert_eq!((target.seen_at("/charge").len(), target.seen_at("/tell").len()), (1, 1));
+}
