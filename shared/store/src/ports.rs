@@ -74,6 +74,8 @@ pub trait RunStore: Send + Sync {
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError>;
     /// Says until when a run waits; changes nothing when it has ended.
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError>;
+    /// Says that a run goes on before the wait until then was over; changes nothing if it does not wait so.
+    async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError>;
     /// Ends a run unless it has ended.
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError>;
     /// Takes the consequences of a run's end off its head, once they were sent.

@@ -236,6 +236,9 @@ impl RunStore for FaultyRuns {
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
         self.faults.around("mark_waiting", self.inner.mark_waiting(org, run, until), unreachable).await
     }
+    async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
+        self.faults.around("mark_resumed", self.inner.mark_resumed(org, run, until), unreachable).await
+    }
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
         self.faults.around("finish", self.inner.finish(org, run, end), unreachable).await
     }

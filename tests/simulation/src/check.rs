@@ -1,7 +1,8 @@
 //! What holds of every world, whatever struck it.
 
+use crate::library::{Outcome, outcome};
 use crate::ports::lock;
-use crate::world::{Ended, Outcome, World, outcome};
+use crate::world::{Ended, World};
 use domain::run::{Mark, RunStatus};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -2,11 +2,15 @@
 
 mod check;
 mod gate;
+mod library;
 mod ports;
+mod scenario;
 mod store;
 mod world;
 
 pub use gate::{Fault, Gate, Weather};
+pub use library::Library;
 pub use ports::{SimBus, SimClock, SimHttp, SimQueue};
+pub use scenario::Scenario;
 pub use store::{Bug, MemoryStore};
-pub use world::{Library, Report, Scenario, simulate};
+pub use world::{Report, simulate};

@@ -152,6 +152,13 @@ impl RunStore for SimStore {
         })
         .await
     }
+    async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
+        self.call("mark_resumed", |m| {
+            m.mark_resumed(org, run, until);
+            Ok(())
+        })
+        .await
+    }
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
         self.call("finish", |m| m.finish(org, run, end)).await
     }

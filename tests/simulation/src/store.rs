@@ -219,6 +219,14 @@ impl MemoryStore {
         }
     }
 
+    pub fn mark_resumed(&mut self, org: &OrgKey, run: &RunId, until: Millis) {
+        let waits = |h: &&mut Head| h.status == RunStatus::Waiting && h.wake_at == Some(until);
+        if let Some(head) = self.of(org, run).head.as_mut().filter(waits) {
+            head.status = RunStatus::Running;
+            head.wake_at = None;
+        }
+    }
+
     pub fn finish(&mut self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
         let (overwrites, forgets) = (self.has(Bug::EndsAreOverwritten), self.has(Bug::OutboxIsForgotten));
         let partition = self.of(org, run);

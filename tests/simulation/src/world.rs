@@ -1,17 +1,15 @@
 //! One world: some runs, the functions' own code, a scheduler that lets one task at a time take one step.
 
 use crate::check;
-use crate::gate::{Fault, Gate, Weather};
+use crate::gate::{Gate, Weather};
+use crate::library::{Library, Outcome};
 use crate::ports::{Message, SimBus, SimClock, SimHttp, SimQueue, SimStore, lock};
-use crate::store::{Bug, MemoryStore};
-use async_trait::async_trait;
+use crate::scenario::Scenario;
+use crate::store::MemoryStore;
 use dispatch::{Answered, Plans, StartRequest, Starter};
-use domain::id::digest16;
-use domain::run::{Head, Mail, MailKind, Mark};
+use domain::run::{Head, Mail, MailKind};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
-use executor::ChainBudget;
-use guard::{Guard, GuardConfig};
-use harness::workflows::{Case, cases, each, get, map, workflow};
+use harness::workflows::Case;
 use harness::{START, SeededDraw};
 use runtime::sqs::Record;
 use runtime::{Clock, Draw};
@@ -22,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use store::{Current, Journal, LowWater, StoreError, WorkflowStore, WorkflowVersion};
+use store::{Journal, LowWater};
 
 const MINUTE: i64 = 60_000;
 /// From when the faults stop, every run ends within so many ticks of the timer.
@@ -30,183 +28,6 @@ const TICKS: i64 = 400;
 
 /// How long whoever starts a run may take.
 const START_LIMIT: Duration = Duration::from_mins(1);
-
-/// The workflows that are simulated, saved once.
-#[derive(Debug)]
-pub struct Library {
-    pub cases: Vec<Case>,
-    ids: Vec<WorkflowId>,
-    documents: HashMap<WorkflowId, Value>,
-    guard: Guard,
-    /// What each workflow comes to when nothing goes wrong.
-    expected: Mutex<HashMap<usize, Arc<Outcome>>>,
-}
-
-/// What a run came to.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Outcome {
-    pub(crate) status: String,
-    /// The final mark of every step instance.
-    pub(crate) steps: BTreeMap<String, String>,
-}
-
-#[async_trait]
-impl WorkflowStore for Library {
-    async fn version(
-        &self,
-        _: &OrgKey,
-        workflow: &WorkflowId,
-        version: u32,
-    ) -> Result<Option<WorkflowVersion>, StoreError> {
-        Ok(self.documents.get(workflow).map(|document| WorkflowVersion {
-            version,
-            document: document.clone(),
-            created_at: START,
-            hooks: BTreeMap::new(),
-        }))
-    }
-
-    async fn current(&self, _: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
-        Ok(self.documents.contains_key(workflow).then_some(Current { version: 1, enabled: true }))
-    }
-}
-
-impl Library {
-    pub fn new() -> Arc<Self> {
-        let mut cases = cases();
-        let child = workflow(json!([
-            get("fetch", harness::workflows::GET),
-            {"id": "done", "type": "stop", "output": {"n": "{{ steps.fetch.body.n }}"}},
-        ]));
-        let called = id(&child);
-        let call = json!({"id": "call", "type": "workflow", "workflow": called.as_str(), "input": {"a": 1}});
-        let case = |name, steps| Case {
-            name,
-            definition: workflow(steps),
-            status: "succeeded",
-            claimed: &[],
-            at_most_once: None,
-        };
-        cases.push(Case { name: "a called workflow", definition: child, ..case("", json!([])) });
-        cases.push(case("a call", json!([call, map("after", json!("{{ steps.call.output.n }}"))])));
-        cases.push(case(
-            "calls in a loop",
-            json!([
-                each("each", json!([1, 2, 3]), 2, json!([call])),
-                map("after", json!("{{ $count(steps.each) }}"))
-            ]),
-        ));
-        cases.push(case(
-            "a callback that comes",
-            json!([
-                {"id": "answer", "type": "wait", "callback": true, "timeout": "PT6H"},
-                map("after", json!("{{ $exists(steps.answer.body) }}")),
-            ]),
-        ));
-        cases.push(case(
-            "approvals that are given",
-            json!([
-                each(
-                    "each",
-                    json!([1, 2]),
-                    2,
-                    json!([
-                        {"id": "answer", "type": "approval", "to": [], "title": "?", "timeout": "PT6H"},
-                        map("gives", json!("{{ steps.answer.decision }}")),
-                    ])
-                ),
-                map("after", json!("{{ steps.each }}")),
-            ]),
-        ));
-        let ids: Vec<WorkflowId> = cases.iter().map(|case| id(&case.definition)).collect();
-        let documents = ids.iter().cloned().zip(cases.iter().map(|c| c.definition.clone())).collect();
-        let guard = Guard::new(GuardConfig::default());
-        Arc::new(Self { cases, ids, documents, guard, expected: Mutex::default() })
-    }
-
-    fn waits_for_others(&self, case: usize) -> bool {
-        let text = self.cases[case].definition.to_string();
-        ["\"type\":\"workflow\"", "\"type\":\"approval\"", "\"callback\""]
-            .iter()
-            .any(|part| text.contains(part))
-    }
-
-    /// What a case comes to in calm weather.
-    pub(crate) fn expected(self: &Arc<Self>, plans: &Plans, case: usize) -> Arc<Outcome> {
-        if let Some(known) = lock(&self.expected).get(&case) {
-            return known.clone();
-        }
-        let scenario = Scenario { cases: vec![case], ..Scenario::calm(1) };
-        let mut world = World::new(self, plans, &scenario);
-        world.run();
-        let runs = world.ended();
-        let outcome = Arc::new(outcome(&self.cases[case], &runs[0].head, &runs[0].journal));
-        assert_eq!(
-            outcome.status, self.cases[case].status,
-            "{}: {:?}",
-            self.cases[case].name, runs[0].head.error
-        );
-        lock(&self.expected).insert(case, outcome.clone());
-        outcome
-    }
-}
-
-fn id(definition: &Value) -> WorkflowId {
-    WorkflowId::from_bytes(digest16(&[&definition.to_string()]))
-}
-
-/// Final marks, without what differs from run to run.
-pub(crate) fn outcome(case: &Case, head: &Head, journal: &Journal) -> Outcome {
-    let chance = ["$random", "$now", "$millis"].iter().any(|name| case.definition.to_string().contains(name));
-    let mut steps = BTreeMap::new();
-    for entry in &journal.entries {
-        let mark = match &entry.mark {
-            Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Forked { .. } => continue,
-            Mark::Waiting { .. } => "waited".to_owned(),
-            Mark::Failed(error) => format!("failed {}", error.code),
-            other => {
-                let text = serde_json::to_string(other).unwrap_or_default();
-                // Ids and times are of the run.
-                if chance || ["run_", "\"at\":\"20"].iter().any(|s| text.contains(s)) {
-                    "succeeded".to_owned()
-                } else {
-                    text
-                }
-            }
-        };
-        steps.insert(entry.path.clone(), mark);
-    }
-    Outcome { status: head.status.as_str().to_owned(), steps }
-}
-
-/// What one world is to go through.
-#[derive(Debug, Clone)]
-pub struct Scenario {
-    pub seed: u64,
-    /// The case of each run.
-    pub cases: Vec<usize>,
-    pub weather: Weather,
-    pub budget: ChainBudget,
-    /// How many messages are under way at the same time.
-    pub workers: usize,
-    /// One message of so many gets lost outright; 0 is none.
-    pub lost: u64,
-    pub bug: Option<Bug>,
-}
-
-impl Scenario {
-    pub fn calm(seed: u64) -> Self {
-        Self {
-            seed,
-            cases: Vec::new(),
-            weather: Weather::CALM,
-            budget: ChainBudget::default(),
-            workers: 4,
-            lost: 0,
-            bug: None,
-        }
-    }
-}
 
 /// What became of a world.
 #[derive(Debug, Clone, Copy, Default)]
@@ -314,7 +135,7 @@ pub fn simulate(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> R
 }
 
 impl World {
-    fn new(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> Self {
+    pub(crate) fn new(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> Self {
         let seed = scenario.seed;
         let clock = Arc::new(SimClock::at(START));
         let gate = Arc::new(Gate::new(clock.clone(), scenario.weather, seed));
@@ -381,7 +202,7 @@ impl World {
     }
 
     /// Goes on until every run has ended.
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         loop {
             self.gate.wake();
             self.enlist();
@@ -655,41 +476,5 @@ impl World {
 impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("World").field("seed", &self.scenario.seed).finish_non_exhaustive()
-    }
-}
-
-/// Draws a scenario of so many runs from a seed.
-impl Scenario {
-    pub fn stormy(seed: u64, library: &Library, runs: usize) -> Self {
-        let draw = SeededDraw::new(seed);
-        let minutes = 5 + draw.draw() % 60;
-        // Some worlds lose messages, which SQS does not. There, no run waits for an answer: its message is the one that the
-        // sweeper would miss until the wait is over, as it does not look into a million mailboxes.
-        let lost = [0, 0, 150][(draw.draw() % 3) as usize];
-        let allowed: Vec<usize> =
-            (0..library.cases.len()).filter(|case| lost == 0 || !library.waits_for_others(*case)).collect();
-        Self {
-            seed,
-            cases: (0..runs).map(|_| allowed[(draw.draw() % allowed.len() as u64) as usize]).collect(),
-            weather: Weather {
-                one_in: [12, 25, 60, 200][(draw.draw() % 4) as usize],
-                at: [None; 2],
-                until: START.plus(Duration::from_secs(minutes * 60)),
-            },
-            budget: if draw.draw().is_multiple_of(3) {
-                ChainBudget { steps: 1, ..ChainBudget::default() }
-            } else {
-                ChainBudget::default()
-            },
-            workers: 2 + (draw.draw() % 8) as usize,
-            lost,
-            bug: None,
-        }
-    }
-
-    /// One run of a case with faults at one or two calls.
-    pub fn struck(case: usize, at: [Option<(u64, Fault)>; 2], seed: u64) -> Self {
-        let weather = Weather { one_in: 0, at, until: Millis(i64::MAX) };
-        Self { cases: vec![case], weather, ..Self::calm(seed) }
     }
 }

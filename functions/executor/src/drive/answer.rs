@@ -40,6 +40,10 @@ impl Drive<'_> {
             None => None,
         };
         if let Some(mail) = mail {
+            // A wait that ends before its time would be shown as one until then.
+            if self.strand.is_none() && self.head.wake_at == Some(until) && now < until {
+                self.app.runs.mark_resumed(self.org, &self.head.id, until).await?;
+            }
             let event = answered(&self.plan.node(ix).kind, mail);
             return self.settle(ix, attempt, now, None, event, None).await;
         }

@@ -188,6 +188,25 @@ async fn a_decision_goes_on_at_once_and_the_first_one_counts() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_answered_is_shown_as_running() {
+    let definition = workflow(json!([
+        {"id": "answer", "type": "wait", "callback": true, "timeout": "P1D"},
+        {"id": "nap", "type": "parallel", "arms": [{"id": "a", "steps": [{"id": "sleep", "type": "wait", "for": "PT1H"}]}]},
+    ]));
+    let world = World::new().await;
+    let id = world.start_run(&definition, json!({})).await;
+    world.deliver_all().await;
+    let now = world.executor.clock.now();
+    let head = world.run(&id).await.head;
+    assert_eq!(head.status_at(now), RunStatus::Waiting);
+    let mail = Mail { kind: MailKind::Resumed, payload: json!(1), at: now, by: None };
+    world.executor.runs.put_mail(&world.org, &head, "answer", &mail).await.unwrap();
+    world.queue.put(StepMessage::again_in(world.org.org(), &id, "").encode(), Duration::ZERO);
+    world.deliver_all().await;
+    assert_eq!(world.run(&id).await.head.status_at(now), RunStatus::Running);
+}
+
+#[tokio::test]
 async fn those_who_were_asked_are_reminded_until_it_is_too_late() {
     let (world, view) = run(&approval(), ChainBudget::default()).await;
     assert_eq!(view.output("after"), json!("rejected"));

@@ -196,6 +196,23 @@ impl RunStore for Store {
         unless_condition_failed("mark_running", update)
     }
 
+    async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.runs)
+            .key("pk", s(partition(org, run)))
+            .key("sk", s(HEAD))
+            .update_expression("SET st = :running REMOVE wk")
+            .condition_expression("st = :waiting AND wk = :until")
+            .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
+            .expression_attribute_values(":waiting", s(RunStatus::Waiting.as_str()))
+            .expression_attribute_values(":until", n(until.0))
+            .send()
+            .await;
+        unless_condition_failed("mark_resumed", update)
+    }
+
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
         let update = self
             .client

@@ -108,9 +108,13 @@ async fn the_model_and_the_tables_give_the_same() {
                 assert_eq!(real.mail(org, id, "b").await.unwrap(), model.mail(org, id, "b"), "call {n}");
             }
             12 => {
-                if pick(2) == 0 {
+                if pick(3) == 0 {
                     real.mark_running(org, id).await.unwrap();
                     model.mark_running(org, id);
+                } else if pick(3) == 0 {
+                    let until = head.wake_at.unwrap_or(at);
+                    real.mark_resumed(org, id, until).await.unwrap();
+                    model.mark_resumed(org, id, until);
                 } else {
                     real.mark_waiting(org, id, at).await.unwrap();
                     model.mark_waiting(org, id, at);

@@ -1,0 +1,165 @@
+//! The workflows that are simulated, and what each comes to when nothing goes wrong.
+
+use crate::ports::lock;
+use crate::scenario::Scenario;
+use crate::world::World;
+use async_trait::async_trait;
+use dispatch::Plans;
+use domain::id::digest16;
+use domain::run::{Head, Mark};
+use domain::{OrgKey, WorkflowId};
+use guard::{Guard, GuardConfig};
+use harness::START;
+use harness::workflows::{Case, cases, each, get, map, workflow};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use store::{Current, Journal, StoreError, WorkflowStore, WorkflowVersion};
+
+/// The workflows that are simulated, saved once.
+#[derive(Debug)]
+pub struct Library {
+    pub cases: Vec<Case>,
+    pub(crate) ids: Vec<WorkflowId>,
+    documents: HashMap<WorkflowId, Value>,
+    pub(crate) guard: Guard,
+    /// What each workflow comes to when nothing goes wrong.
+    expected: Mutex<HashMap<usize, Arc<Outcome>>>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) status: String,
+    /// The final mark of every step instance.
+    pub(crate) steps: BTreeMap<String, String>,
+}
+
+#[async_trait]
+impl WorkflowStore for Library {
+    async fn version(
+        &self,
+        _: &OrgKey,
+        workflow: &WorkflowId,
+        version: u32,
+    ) -> Result<Option<WorkflowVersion>, StoreError> {
+        Ok(self.documents.get(workflow).map(|document| WorkflowVersion {
+            version,
+            document: document.clone(),
+            created_at: START,
+            hooks: BTreeMap::new(),
+        }))
+    }
+
+    async fn current(&self, _: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
+        Ok(self.documents.contains_key(workflow).then_some(Current { version: 1, enabled: true }))
+    }
+}
+
+impl Library {
+    pub fn new() -> Arc<Self> {
+        let mut cases = cases();
+        let child = workflow(json!([
+            get("fetch", harness::workflows::GET),
+            {"id": "done", "type": "stop", "output": {"n": "{{ steps.fetch.body.n }}"}},
+        ]));
+        let called = id(&child);
+        let call = json!({"id": "call", "type": "workflow", "workflow": called.as_str(), "input": {"a": 1}});
+        let case = |name, steps| Case {
+            name,
+            definition: workflow(steps),
+            status: "succeeded",
+            claimed: &[],
+            at_most_once: None,
+        };
+        cases.push(Case { name: "a called workflow", definition: child, ..case("", json!([])) });
+        cases.push(case("a call", json!([call, map("after", json!("{{ steps.call.output.n }}"))])));
+        cases.push(case(
+            "calls in a loop",
+            json!([
+                each("each", json!([1, 2, 3]), 2, json!([call])),
+                map("after", json!("{{ $count(steps.each) }}"))
+            ]),
+        ));
+        cases.push(case(
+            "a callback that comes",
+            json!([
+                {"id": "answer", "type": "wait", "callback": true, "timeout": "PT6H"},
+                map("after", json!("{{ $exists(steps.answer.body) }}")),
+            ]),
+        ));
+        cases.push(case(
+            "approvals that are given",
+            json!([
+                each(
+                    "each",
+                    json!([1, 2]),
+                    2,
+                    json!([
+                        {"id": "answer", "type": "approval", "to": [], "title": "?", "timeout": "PT6H"},
+                        map("gives", json!("{{ steps.answer.decision }}")),
+                    ])
+                ),
+                map("after", json!("{{ steps.each }}")),
+            ]),
+        ));
+        let ids: Vec<WorkflowId> = cases.iter().map(|case| id(&case.definition)).collect();
+        let documents = ids.iter().cloned().zip(cases.iter().map(|c| c.definition.clone())).collect();
+        let guard = Guard::new(GuardConfig::default());
+        Arc::new(Self { cases, ids, documents, guard, expected: Mutex::default() })
+    }
+
+    pub(crate) fn waits_for_others(&self, case: usize) -> bool {
+        let text = self.cases[case].definition.to_string();
+        ["\"type\":\"workflow\"", "\"type\":\"approval\"", "\"callback\""]
+            .iter()
+            .any(|part| text.contains(part))
+    }
+
+    /// What a case comes to in calm weather.
+    pub(crate) fn expected(self: &Arc<Self>, plans: &Plans, case: usize) -> Arc<Outcome> {
+        if let Some(known) = lock(&self.expected).get(&case) {
+            return known.clone();
+        }
+        let scenario = Scenario { cases: vec![case], ..Scenario::calm(1) };
+        let mut world = World::new(self, plans, &scenario);
+        world.run();
+        let runs = world.ended();
+        let outcome = Arc::new(outcome(&self.cases[case], &runs[0].head, &runs[0].journal));
+        assert_eq!(
+            outcome.status, self.cases[case].status,
+            "{}: {:?}",
+            self.cases[case].name, runs[0].head.error
+        );
+        lock(&self.expected).insert(case, outcome.clone());
+        outcome
+    }
+}
+
+fn id(definition: &Value) -> WorkflowId {
+    WorkflowId::from_bytes(digest16(&[&definition.to_string()]))
+}
+
+/// Final marks, without what differs from run to run.
+pub(crate) fn outcome(case: &Case, head: &Head, journal: &Journal) -> Outcome {
+    let chance = ["$random", "$now", "$millis"].iter().any(|name| case.definition.to_string().contains(name));
+    let mut steps = BTreeMap::new();
+    for entry in &journal.entries {
+        let mark = match &entry.mark {
+            Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Forked { .. } => continue,
+            Mark::Waiting { .. } => "waited".to_owned(),
+            Mark::Failed(error) => format!("failed {}", error.code),
+            other => {
+                let text = serde_json::to_string(other).unwrap_or_default();
+                // Ids and times are of the run.
+                if chance || ["run_", "\"at\":\"20"].iter().any(|s| text.contains(s)) {
+                    "succeeded".to_owned()
+                } else {
+                    text
+                }
+            }
+        };
+        steps.insert(entry.path.clone(), mark);
+    }
+    Outcome { status: head.status.as_str().to_owned(), steps }
+}
