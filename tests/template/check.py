@@ -19,7 +19,10 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # Statements that may say `Resource: "*"`, as (role, Sid): why no narrower resource can be named.
-UNAVOIDABLE_WILDCARDS: dict[tuple[str, str], str] = {}
+UNAVOIDABLE_WILDCARDS: dict[tuple[str, str], str] = {
+    ("ApiRole", "Files"): "objects are named by organisations and runs",
+    ("ExecutorRole", "Files"): "objects are named by organisations and runs",
+}
 
 # What each use of a queue, a bus or a secret needs, and nothing else may be granted on it.
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
@@ -160,6 +163,8 @@ class Code:
             (required if how == "required" else optional).add(name)
         if "TableNames::read" in source:
             required |= set(re.findall(r'variable\("(\w+)"\)', self.read("shared/store/src/tables.rs")))
+        if "Bucket::read" in source:
+            required |= {name for how, name in re.findall(pattern, self.read("shared/blobs/src/s3.rs")) if how == "required"}
         return required, optional
 
     @functools.cached_property
@@ -237,7 +242,7 @@ def variables(t: Template, code: Code):
         if "PATCHBAY_ALLOW_LOOPBACK" in f["variables"]:
             yield f"{name}: PATCHBAY_ALLOW_LOOPBACK is for local development"
     wanted = {"TABLE_CONTROL": "ControlTable", "TABLE_RUNS": "RunsTable", "TABLE_DUE": "DueTable", "STEP_QUEUE_URL": "StepsQueue",
-              "EVENT_BUS": "Bus", "KEYRING_SECRET": "Keyring"}
+              "EVENT_BUS": "Bus", "KEYRING_SECRET": "Keyring", "BUCKET_FILES": "FilesBucket"}
     for name, f in t.functions.items():
         for v, resource in wanted.items():
             if v in f["variables"] and f["variables"][v] != {"Ref": resource}:
@@ -335,7 +340,7 @@ def tables(t: Template, code: Code):
 
 def data(t: Template, _: Code):
     for name, r in t.resources.items():
-        if r["Type"] in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"):
+        if r["Type"] in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::S3::Bucket"):
             for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
                 if r.get(policy) != "Retain":
                     yield f"{name} holds data: its {policy} must be Retain"
@@ -348,6 +353,33 @@ def data(t: Template, _: Code):
     secret = t.resources.get("Keyring", {}).get("Properties", {}).get("GenerateSecretString", {})
     if (secret.get("GenerateStringKey"), secret.get("SecretStringTemplate")) != ("setup_token", "{}"):
         yield 'Keyring must begin as {"setup_token": "…"}, see shared/vault/README.md'
+
+
+def bucket(t: Template, code: Code):
+    """One rule for each number of days in shared/domain/src/run/blob.rs, a private and encrypted bucket, and only what is needed."""
+    text = code.read("shared/domain/src/run/blob.rs")
+    days = [int(n) for n in re.search(r"KEPT_DAYS: \[u16; \d+\] = \[([\d, ]+)\]", text).group(1).split(",")]
+    buckets = t.of_type("AWS::S3::Bucket")
+    if list(buckets) != ["FilesBucket"]:
+        yield f"there must be one bucket, FilesBucket; there are {sorted(buckets)}"
+        return
+    p = buckets["FilesBucket"]["Properties"]
+    rules = p.get("LifecycleConfiguration", {}).get("Rules", [])
+    have = {(r.get("Prefix"), r.get("ExpirationInDays"), r.get("Status")) for r in rules}
+    if have != {(f"d{n}/", n, "Enabled") for n in days}:
+        yield f"FilesBucket: what begins with dN/ must expire after N days, for N in {days}"
+    if set(p.get("PublicAccessBlockConfiguration", {}).values()) != {True} or len(p["PublicAccessBlockConfiguration"]) != 4:
+        yield "FilesBucket: all public access must be blocked"
+    if not p.get("BucketEncryption"):
+        yield "FilesBucket: BucketEncryption must be said"
+    needed = {"executor": {"s3:GetObject", "s3:PutObject"}, "api": {"s3:GetObject", "s3:PutObject"}}
+    for name, f in t.functions.items():
+        granted = set()
+        for _, actions, resources in t.grants(t.role(f)):
+            if any(target(r) == "FilesBucket" for r in resources):
+                granted |= actions
+        if granted != needed.get(name, set()):
+            yield f"{name}: may {sorted(granted)} in FilesBucket, and needs {sorted(needed.get(name, set()))}"
 
 
 def reached(t: Template, method: str, path: str) -> str | None:
@@ -607,7 +639,7 @@ def schedule(t: Template, _: Code):
         yield "timer must be started each minute"
 
 
-CHECKS = [references, names, schedule, programs, variables, limits, tables, data, routes, loops, roles, parameters, watching, ages, documents]
+CHECKS = [references, names, schedule, programs, variables, limits, tables, data, bucket, routes, loops, roles, parameters, watching, ages, documents]
 
 
 def faults(text: str, root: pathlib.Path = ROOT) -> list[str]:

@@ -1,5 +1,6 @@
 //! What the function is configured with.
 
+use blobs::Bucket;
 use runtime::{MissingVariable, Vars};
 use store::TableNames;
 
@@ -10,6 +11,7 @@ pub struct Config {
     pub bus: String,
     pub keyring_secret: String,
     pub public_url: String,
+    pub files: Bucket,
 }
 
 impl Config {
@@ -19,6 +21,7 @@ impl Config {
             queue_url: vars.required("STEP_QUEUE_URL")?.to_owned(),
             bus: vars.required("EVENT_BUS")?.to_owned(),
             keyring_secret: vars.required("KEYRING_SECRET")?.to_owned(),
+            files: Bucket::read(vars)?,
             public_url: vars.required("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
         })
     }

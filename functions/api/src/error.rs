@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use blobs::BlobError;
 use dispatch::{BusError, PlanError, StartError};
 use domain::Problem;
 use store::StoreError;
@@ -69,6 +70,20 @@ impl From<PlanError> for ApiError {
             PlanError::Store(cause) => cause.into(),
             PlanError::Missing { .. } => Self::new(404, "version_not_found", format!("{cause}")),
             PlanError::Broken { .. } => internal(&cause),
+        }
+    }
+}
+
+impl From<BlobError> for ApiError {
+    fn from(cause: BlobError) -> Self {
+        match cause {
+            BlobError::Unavailable { .. } | BlobError::File(_) => unavailable(&cause),
+            BlobError::Gone => Self::new(
+                409,
+                "output_gone",
+                "an output that the run needs is no longer kept; replay it from the step that gave it",
+            ),
+            BlobError::TooLarge { .. } | BlobError::Refused { .. } => internal(&cause),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use api::{App, Config, router};
 use auth::Passwords;
+use blobs::S3Blobs;
 use dispatch::{EventBridge, Plans, SqsQueue, Starter};
 use guard::{Guard, GuardConfig};
 use lambda_http::{Error, run};
@@ -23,12 +24,16 @@ async fn start() -> Result<(), Error> {
     let sdk = runtime::sdk_config(&vars)?;
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url));
+    let clock = Arc::new(SystemClock);
+    let credentials = runtime::credentials(&vars)?;
+    let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let app = App {
         runs: store.clone(),
         starter: Starter::new(store.clone(), store.clone(), queue),
         plans: Plans::new(store.clone()),
         store,
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
+        blobs: Arc::new(blobs),
         guard: Guard::new(GuardConfig::within(vars.parsed(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
             256,
@@ -36,7 +41,7 @@ async fn start() -> Result<(), Error> {
         )?)),
         keyrings: Arc::new(Keyrings::new(aws_sdk_secretsmanager::Client::new(&sdk), config.keyring_secret)),
         passwords: Passwords::new(2),
-        clock: Arc::new(SystemClock),
+        clock,
         public_url: config.public_url.into(),
     };
     run(router(app)).await

@@ -1,6 +1,7 @@
 //! What handlers work with.
 
 use auth::{AuthState, KeysUnavailable, Passwords, Verifier};
+use blobs::BlobStore;
 use dispatch::{EventBus, Plans, Starter};
 use domain::Millis;
 use guard::Guard;
@@ -16,6 +17,7 @@ pub struct App {
     pub starter: Starter,
     pub plans: Plans,
     pub bus: Arc<dyn EventBus>,
+    pub blobs: Arc<dyn BlobStore>,
     pub guard: Guard,
     pub keyrings: Arc<Keyrings>,
     pub passwords: Passwords,

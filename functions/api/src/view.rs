@@ -237,8 +237,21 @@ pub(crate) struct StepView {
     /// What an action was called with; for other steps, what their expressions could read.
     pub(crate) input: Option<Value>,
     pub(crate) output: Option<Value>,
+    /// In the place of an output that is too large for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) large: Option<LargeView>,
     #[schema(value_type = Option<Object>)]
     pub(crate) error: Option<StepError>,
+}
+
+/// Where a large output is: `GET /v1/runs/{run}/files/{name}` gives its address.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Large)]
+pub(crate) struct LargeView {
+    pub(crate) run: String,
+    #[schema(example = "62-7zq2m4w8k1x5c9v3b6n0p2r4t8")]
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
 }
 
 impl RunView {
@@ -336,6 +349,7 @@ fn steps(journal: &Journal, plan: &Plan, now: Millis) -> Vec<StepView> {
             finished_at: None,
             input: None,
             output: None,
+            large: None,
             error: None,
         };
         views.push((claim.since, usize::MAX, view));
@@ -353,7 +367,13 @@ fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) ->
             Some(serde_json::json!({"until": until.rfc3339()}))
         }
         Mark::Filtered(passed) => Some(serde_json::json!({"passed": passed})),
-        Mark::Failed(_) | Mark::Retrying { .. } | Mark::Forked { .. } => None,
+        Mark::Spilled(_) | Mark::Failed(_) | Mark::Retrying { .. } | Mark::Forked { .. } => None,
+    };
+    let large = match &last.mark {
+        Mark::Spilled(blob) => {
+            Some(LargeView { run: blob.run.to_string(), name: blob.name.to_string(), bytes: blob.bytes })
+        }
+        _ => None,
     };
     let finished_at = match (&last.mark, status) {
         (_, StepStatus::Running | StepStatus::Retrying | StepStatus::Waiting) => None,
@@ -369,6 +389,7 @@ fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) ->
         finished_at: finished_at.map(Millis::rfc3339),
         input: last.input.clone(),
         output,
+        large,
         error: last.error().cloned(),
     }
 }

@@ -1,6 +1,7 @@
 //! What the executor is configured with.
 
 use crate::ChainBudget;
+use blobs::Bucket;
 use runtime::{MissingVariable, Vars};
 use std::time::Duration;
 use store::TableNames;
@@ -13,6 +14,7 @@ pub struct Config {
     pub budget: ChainBudget,
     pub allow_loopback: bool,
     pub public_url: String,
+    pub files: Bucket,
 }
 
 impl Config {
@@ -30,6 +32,7 @@ impl Config {
                     "a number of milliseconds",
                 )?),
             },
+            files: Bucket::read(vars)?,
             public_url: vars.required("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
             allow_loopback: vars.optional("PATCHBAY_ALLOW_LOOPBACK") == Some("1")
                 && vars.optional("AWS_LAMBDA_FUNCTION_NAME").is_none(),

@@ -1,5 +1,6 @@
 //! Why a message could not be dealt with. It comes again; after ten times it is a dead letter.
 
+use blobs::BlobError;
 use dispatch::{InvalidMessage, PlanError, QueueError, StartError};
 use engine::IllegalTransition;
 use store::StoreError;
@@ -12,6 +13,12 @@ pub enum ExecutorError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// A response that is in a file cannot be read.
+    #[error("a response on disk cannot be read: {0}")]
+    File(#[from] std::io::Error),
+    /// An output could not be kept.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]

@@ -1,13 +1,14 @@
 //! The built-in action `http.request`.
 
 use bytes::Bytes;
-use domain::Millis;
 use domain::run::StepError;
 use domain::secrecy::{REDACTED, is_secret_header};
-use egress::{EgressError, HttpRequest, HttpResponse};
+use domain::{Millis, limits};
+use egress::{EgressError, HttpRequest, HttpResponse, Spooled};
 use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 use url::Url;
 
@@ -41,7 +42,8 @@ pub(crate) fn prepare(input: &Value, key: &str, timeout: Duration) -> Result<Pre
     };
     let mut request = HttpRequest::new(method, url);
     request.timeout = timeout;
-    request.max_response_bytes = domain::limits::MAX_OUTPUT_BYTES;
+    request.max_response_bytes = limits::MAX_FILE_BYTES;
+    request.max_bytes_in_memory = limits::MAX_INLINE_BYTES;
     request.follow_redirects = flag(input, "follow_redirects").unwrap_or(true);
     for (name, value) in object(input, "headers")?.into_iter().flatten() {
         let Some(value) = scalar(value) else { continue };
@@ -62,6 +64,33 @@ pub(crate) fn prepare(input: &Value, key: &str, timeout: Duration) -> Result<Pre
         request = request.header("idempotency-key", key).map_err(|e| egress_error(&e))?;
     }
     Ok(Prepared { request, any_status: flag(input, "accept_any_status").unwrap_or(false) })
+}
+
+/// Decides about a body that is in a file: what expressions can read is taken into memory, as is the beginning of an error's;
+/// all else stays a file, which is given with its media type.
+pub(crate) fn take_file(
+    response: &mut HttpResponse,
+    any_status: bool,
+) -> std::io::Result<Option<(Spooled, String)>> {
+    let Some(file) = response.file.take() else { return Ok(None) };
+    let read = |bytes: u64| {
+        let mut body = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)];
+        file.file.read_exact_at(&mut body, 0).map(|()| Bytes::from(body))
+    };
+    if !any_status && response.status.as_u16() >= 400 {
+        let text = read(file.bytes.min(4 * EXCERPT as u64))?;
+        response.body = String::from_utf8_lossy(&text).into_owned().into();
+        return Ok(None);
+    }
+    if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 {
+        let body = read(file.bytes)?;
+        if std::str::from_utf8(&body).is_ok() {
+            response.body = body;
+            return Ok(None);
+        }
+    }
+    let media = media_type(response);
+    Ok(Some((file, if media.is_empty() { "application/octet-stream".to_owned() } else { media })))
 }
 
 /// What the sending came to: the step's output, or why it failed.
@@ -198,8 +227,7 @@ fn read_body(response: &HttpResponse) -> Value {
     if response.body.is_empty() {
         return Value::Null;
     }
-    let content_type = response.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = media_type(response);
     if (media == "application/json" || media.ends_with("+json"))
         && let Ok(value) = serde_json::from_slice(&response.body)
     {
@@ -211,6 +239,11 @@ fn read_body(response: &HttpResponse) -> Value {
         use base64::Engine;
         json!({"base64": base64::engine::general_purpose::STANDARD.encode(&response.body)})
     }
+}
+
+fn media_type(response: &HttpResponse) -> String {
+    let content_type = response.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn excerpt(body: &Value) -> Value {
@@ -244,6 +277,7 @@ mod tests {
             headers,
             body: Bytes::copy_from_slice(body.as_bytes()),
             url: String::new(),
+            file: None,
             redirects: 0,
         }
     }

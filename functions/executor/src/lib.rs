@@ -6,7 +6,9 @@ mod config;
 mod drive;
 mod error;
 mod http_request;
+mod memory;
 mod one;
+mod outputs;
 mod place;
 mod weight;
 
@@ -14,8 +16,10 @@ pub use batch::batch;
 pub use budget::ChainBudget;
 pub use config::Config;
 pub use error::ExecutorError;
+pub use memory::Memory;
 pub use one::one;
 
+use blobs::BlobStore;
 use dispatch::{EventBus, Plans, Starter, StepQueue};
 use egress::HttpPort;
 use guard::Guard;
@@ -31,6 +35,10 @@ pub struct App {
     pub queue: Arc<dyn StepQueue>,
     pub bus: Arc<dyn EventBus>,
     pub http: Arc<dyn HttpPort>,
+    pub blobs: Arc<dyn BlobStore>,
+    pub memory: Memory,
+    /// The largest output that the journal itself holds.
+    pub inline_bytes: usize,
     pub plans: Plans,
     pub guard: Guard,
     pub clock: Arc<dyn Clock>,

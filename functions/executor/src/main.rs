@@ -1,10 +1,11 @@
 //! The executor's Lambda function.
 
 use aws_lambda_events::sqs::SqsEvent;
+use blobs::S3Blobs;
 use dispatch::{EventBridge, Plans, SqsQueue};
 use domain::Millis;
 use egress::{Egress, EgressConfig};
-use executor::{App, Config, batch};
+use executor::{App, Config, Memory, batch};
 use guard::{Guard, GuardConfig};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use runtime::{SystemClock, SystemDraw, Vars};
@@ -29,6 +30,9 @@ async fn start() -> Result<(), Error> {
     let config = Config::read(&vars)?;
     let sdk = runtime::sdk_config(&vars)?;
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
+    let clock = Arc::new(SystemClock);
+    let credentials = runtime::credentials(&vars)?;
+    let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let app = Arc::new(App {
         runs: store.clone(),
         due: store.clone(),
@@ -36,15 +40,19 @@ async fn start() -> Result<(), Error> {
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         http: Arc::new(Egress::new(EgressConfig {
             allow_loopback: config.allow_loopback,
+            max_response_bytes: domain::limits::MAX_FILE_BYTES,
             ..EgressConfig::default()
         })?),
+        blobs: Arc::new(blobs),
+        memory: Memory::default(),
+        inline_bytes: domain::limits::MAX_INLINE_BYTES,
         plans: Plans::new(store),
         guard: Guard::new(GuardConfig::within(vars.parsed(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
             256,
             "a number of megabytes",
         )?)),
-        clock: Arc::new(SystemClock),
+        clock,
         draw: Arc::new(SystemDraw),
         budget: config.budget,
         public_url: config.public_url.into(),

@@ -101,16 +101,33 @@ impl<'a> Place<'a> {
         template: &Template,
         context: &Context,
     ) -> Result<Value, StepError> {
+        let read = template.references();
+        if !context.spilled(read).is_empty() {
+            let evaluate = |scope| self.evaluate(ix, template, context, scope);
+            return self.with_fetched(context, read, evaluate).await?;
+        }
+        if read.callbacks {
+            return self.evaluate(ix, template, context, context.scope().clone()).await;
+        }
         let seed = seed(self.head, &self.plan.node(ix).instance(context), context);
         let lane = self.app.guard.lane(self.org.org().as_str());
-        let rendered = if template.references().callbacks {
-            let mut scope = context.scope().clone();
+        lane.render(template, context.scope(), &seed).await.map_err(|e| evaluation_error(&e))
+    }
+
+    /// Evaluates in a scope of its own.
+    async fn evaluate(
+        self,
+        ix: NodeIx,
+        template: &Template,
+        context: &Context,
+        mut scope: Value,
+    ) -> Result<Value, StepError> {
+        let seed = seed(self.head, &self.plan.node(ix).instance(context), context);
+        if template.references().callbacks {
             scope["callbacks"] = self.callbacks(context);
-            lane.render(template, &scope, &seed).await
-        } else {
-            lane.render(template, context.scope(), &seed).await
-        };
-        rendered.map_err(|e| evaluation_error(&e))
+        }
+        let lane = self.app.guard.lane(self.org.org().as_str());
+        lane.render(template, &scope, &seed).await.map_err(|e| evaluation_error(&e))
     }
 
     /// The address of each step that waits for a call or a decision, in the iteration where the strand is.

@@ -20,6 +20,7 @@ pub(crate) fn entry_weight(entry: &Entry) -> usize {
             error.message.len() + error.details.as_ref().map_or(0, weight) + 64
         }
         Mark::Took(_)
+        | Mark::Spilled(_)
         | Mark::Waiting { .. }
         | Mark::Awaiting { .. }
         | Mark::Forked { .. }

@@ -3,9 +3,9 @@
 use crate::{App, TickError};
 use dispatch::{StartError, StepMessage, settle_outbox};
 use domain::Millis;
-use domain::run::{End, Head, Mark, RunError, RunStatus, SettledBy};
+use domain::run::{End, Head, RunError, RunStatus, SettledBy};
 use std::time::Duration;
-use store::{DueEntry, DueKind, Journal};
+use store::{DueEntry, DueKind, Pulse};
 use tracing::{info, warn};
 
 /// A run of which nothing was heard for this long is silent.
@@ -24,9 +24,9 @@ pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<()
     if now >= head.deadline {
         return time_out(app, entry, head, now).await;
     }
-    let journal = app.runs.journal(&entry.org, &entry.run).await?;
-    let quiet_until = expected_quiet(&head, &journal);
-    let last_heard = journal.newest().unwrap_or(head.started_at).max(quiet_until);
+    let pulse = app.runs.pulse(&entry.org, &entry.run).await?;
+    let quiet_until = expected_quiet(&head, pulse);
+    let last_heard = pulse.newest.unwrap_or(head.started_at).max(quiet_until);
     if last_heard.until(now) >= SILENT && app.queue.backlog().await.map_err(StartError::from)? < BACKLOG {
         warn!(run.id = %head.id, "nothing was heard of the run; its message is sent again");
         let message = StepMessage::again(entry.org.org(), &entry.run);
@@ -39,23 +39,9 @@ pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<()
     Ok(())
 }
 
-/// Until when a planned wait or attempt explains the silence. Of a run with strands nothing does: one may wait for long while
-/// another's message got lost.
-fn expected_quiet(head: &Head, journal: &Journal) -> Millis {
-    if journal.entries.iter().any(|e| matches!(e.mark, Mark::Forked { .. })) {
-        return Millis(0);
-    }
-    let planned = journal.entries.iter().filter_map(|e| match &e.mark {
-        Mark::Retrying { next_at, .. } => Some(*next_at),
-        Mark::Waiting { until } | Mark::Awaiting { until } => Some(*until),
-        Mark::Succeeded(_)
-        | Mark::Took(_)
-        | Mark::Filtered(_)
-        | Mark::Forked { .. }
-        | Mark::Failed(_)
-        | Mark::Stopped { .. } => None,
-    });
-    planned.chain(head.wake_at).max().unwrap_or_default()
+/// Until when a planned wait or attempt explains the silence. Of a run with strands nothing does.
+fn expected_quiet(head: &Head, pulse: Pulse) -> Millis {
+    if pulse.forked { Millis(0) } else { pulse.quiet_until.max(head.wake_at.unwrap_or_default()) }
 }
 
 async fn time_out(app: &App, entry: &DueEntry, head: Head, now: Millis) -> Result<(), TickError> {

@@ -3,6 +3,7 @@
 use crate::bus::Bus;
 use crate::dynamodb::DynamoDb;
 use crate::meter::Meter;
+use crate::s3::S3;
 use crate::secrets::Secrets;
 use crate::sqs::{self, Queue, QueueSettings};
 use aws_credential_types::Credentials;
@@ -13,6 +14,7 @@ use aws_smithy_runtime_api::client::http::{
     SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
@@ -44,6 +46,8 @@ pub enum CloudError {
     Tables(String),
     #[error("the kept messages cannot be read or written: {0}")]
     Messages(String),
+    #[error("the emulated bucket at `{path}` cannot be opened: {reason}")]
+    Files { path: String, reason: String },
     #[error("the emulated secrets at `{path}` cannot be read or written: {reason}")]
     Secrets { path: String, reason: String },
 }
@@ -59,6 +63,7 @@ struct Inner {
     secrets: Secrets,
     queues: Mutex<HashMap<String, Arc<Queue>>>,
     bus: Bus,
+    s3: S3,
     meter: Meter,
     /// Where queues that are to outlive the process keep their messages.
     messages: Option<PathBuf>,
@@ -91,7 +96,8 @@ impl Cloud {
     pub async fn open(folder: &Path) -> Result<Self, CloudError> {
         let dynamodb = DynamoDb::open(&folder.join(TABLES))?;
         let secrets = Secrets::open(folder.join("secrets.json")).await?;
-        Ok(Self::of(dynamodb, secrets, Some(folder.join("messages"))))
+        let s3 = S3::open(&folder.join("files"))?;
+        Ok(Self::of(dynamodb, secrets, s3, Some(folder.join("messages"))))
     }
 
     /// Whether `folder` is what [`open`](Self::open) made, or empty.
@@ -101,15 +107,16 @@ impl Cloud {
 
     /// Emulators that forget everything.
     pub fn memory() -> Result<Self, CloudError> {
-        Ok(Self::of(DynamoDb::memory()?, Secrets::memory(), None))
+        Ok(Self::of(DynamoDb::memory()?, Secrets::memory(), S3::forgetful()?, None))
     }
 
-    fn of(dynamodb: DynamoDb, secrets: Secrets, messages: Option<PathBuf>) -> Self {
+    fn of(dynamodb: DynamoDb, secrets: Secrets, s3: S3, messages: Option<PathBuf>) -> Self {
         let inner = Inner {
             dynamodb,
             secrets,
             queues: Mutex::default(),
             bus: Bus::default(),
+            s3,
             meter: Meter::default(),
             messages,
         };
@@ -131,13 +138,33 @@ impl Cloud {
         self.inner.bus.deliver_to(queue.clone());
     }
 
+    /// Answers a request to S3, such as one to a signed address.
+    pub async fn answer_s3(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        self.inner.s3.answer(request, &self.inner.meter).await
+    }
+
+    /// Deletes an object, as a rule of the bucket does with old ones; whether there was one.
+    pub fn forget_object(&self, key: &str) -> bool {
+        self.inner.s3.forget(key)
+    }
+
+    /// Whom requests must be signed by.
+    pub fn credentials() -> Credentials {
+        Credentials::new("local", "local", None, None, "emulators")
+    }
+
+    /// A connector for clients of S3.
+    pub fn connector(&self) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+
     pub fn meter(&self) -> &Meter {
         &self.inner.meter
     }
 
     /// A configuration whose clients talk to these emulators.
     pub fn sdk_config(&self) -> SdkConfig {
-        let credentials = Credentials::new("local", "local", None, None, "emulators");
+        let credentials = Self::credentials();
         SdkConfig::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
             .region(Region::new(REGION))
@@ -158,6 +185,13 @@ impl Cloud {
             let service = service_fn(move |request: Request<Incoming>| {
                 let inner = inner.clone();
                 async move {
+                    if !request.headers().contains_key("x-amz-target") {
+                        let (parts, body) = request.into_parts();
+                        let body = body.collect().await?.to_bytes();
+                        let answer =
+                            inner.s3.answer(http::Request::from_parts(parts, body), &inner.meter).await;
+                        return Ok(answer.map(Full::new));
+                    }
                     let target = request.headers().get("x-amz-target").and_then(|t| t.to_str().ok());
                     let (target, uri) = (target.unwrap_or_default().to_owned(), request.uri().to_string());
                     let body = request.into_body().collect().await?.to_bytes();
@@ -190,6 +224,9 @@ impl Inner {
 impl HttpConnector for Cloud {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let inner = self.inner.clone();
+        if request.headers().get("x-amz-target").is_none() {
+            return HttpConnectorFuture::new(async move { s3(&inner, request).await });
+        }
         let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
         let uri = request.uri().to_owned();
         let body = request.body().bytes().map(Bytes::copy_from_slice).unwrap_or_default();
@@ -202,6 +239,14 @@ impl HttpConnector for Cloud {
             Ok(response)
         })
     }
+}
+
+async fn s3(inner: &Inner, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let request = request.try_into_http1x().map_err(|e| ConnectorError::user(e.into()))?;
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(ConnectorError::io)?.to_bytes();
+    let answer = inner.s3.answer(http::Request::from_parts(parts, body), &inner.meter).await;
+    HttpResponse::try_from(answer.map(SdkBody::from)).map_err(|e| ConnectorError::other(e.into(), None))
 }
 
 impl HttpClient for Cloud {

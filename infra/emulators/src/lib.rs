@@ -6,9 +6,11 @@ mod cloud;
 mod dynamodb;
 mod kept;
 mod meter;
+mod s3;
 mod secrets;
 mod sqs;
 
 pub use cloud::{ACCOUNT, Cloud, CloudError, REGION};
 pub use meter::{Meter, Metered};
+pub use s3::BUCKET;
 pub use sqs::{Queue, QueueSettings, Received};

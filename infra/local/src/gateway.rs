@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use emulators::{ACCOUNT, Cloud};
+use emulators::{ACCOUNT, BUCKET, Cloud};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body_util::Full;
@@ -24,19 +24,21 @@ pub(crate) const MAX_PAYLOAD: usize = 10 * 1024 * 1024;
 pub(crate) struct Gateway {
     api: Function,
     hooks: Function,
-    meter: Option<Cloud>,
+    cloud: Cloud,
+    /// Whether it tells what AWS would bill.
+    meter: bool,
 }
 
 type LambdaRequestEvent = LambdaEvent<LambdaRequest>;
 type Function = BoxCloneSyncService<LambdaRequestEvent, Value, String>;
 
 impl Gateway {
-    pub(crate) fn new(api: axum::Router, hooks: Arc<hooks::App>, meter: Option<Cloud>) -> Self {
+    pub(crate) fn new(api: axum::Router, hooks: Arc<hooks::App>, cloud: Cloud, meter: bool) -> Self {
         let hooks = service_fn(move |request: Request| {
             let app = hooks.clone();
             async move { Ok::<_, Infallible>(hooks::handle(&app, request).await) }
         });
-        Self { api: function(api), hooks: function(hooks), meter }
+        Self { api: function(api), hooks: function(hooks), cloud, meter }
     }
 
     /// Answers one request, through the function whose route it has.
@@ -46,10 +48,10 @@ impl Gateway {
             &self.api
         } else if path.starts_with("/hooks/") {
             &self.hooks
-        } else if path == "/_local/meter"
-            && let Some(cloud) = &self.meter
-        {
-            return meter(cloud);
+        } else if path == "/_local/meter" && self.meter {
+            return meter(&self.cloud);
+        } else if path.strip_prefix('/').and_then(|path| path.strip_prefix(BUCKET)).is_some() {
+            return self.cloud.answer_s3(http::Request::from_parts(parts, body)).await.map(Full::new);
         } else {
             return plain(StatusCode::NOT_FOUND, r#"{"message":"Not Found"}"#);
         };

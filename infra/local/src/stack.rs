@@ -2,10 +2,11 @@
 
 use crate::gateway::Gateway;
 use crate::{mappings, server};
+use blobs::{BlobStore, Bucket, S3Blobs};
 use dispatch::{EventBridge, EventBus, Plans, SqsQueue, Starter, StepQueue};
 use domain::limits;
 use egress::{Egress, EgressConfig, EgressError};
-use emulators::{Cloud, CloudError, Queue, QueueSettings};
+use emulators::{BUCKET, Cloud, CloudError, Queue, QueueSettings, REGION};
 use executor::ChainBudget;
 use guard::{Guard, GuardConfig};
 use runtime::{Clock, SystemClock, SystemDraw};
@@ -97,7 +98,16 @@ impl Stack {
         let plans = Plans::new(store.clone());
         let guard = Guard::new(GuardConfig::default());
         let starter = Starter::new(store.clone(), store.clone(), queue.clone());
-        let egress = EgressConfig { allow_loopback: settings.allow_loopback, ..EgressConfig::default() };
+        let egress = EgressConfig {
+            allow_loopback: settings.allow_loopback,
+            max_response_bytes: limits::MAX_FILE_BYTES,
+            ..EgressConfig::default()
+        };
+        // Signed addresses lead here: the gateway hands their requests on.
+        let bucket =
+            Bucket { name: BUCKET.into(), region: REGION.into(), endpoint: Some(format!("http://{addr}")) };
+        let blobs: Arc<dyn BlobStore> =
+            Arc::new(S3Blobs::new(cloud.connector(), Cloud::credentials(), bucket, clock.clone()));
 
         let executor = Arc::new(executor::App {
             runs: store.clone(),
@@ -105,6 +115,9 @@ impl Stack {
             queue: queue.clone(),
             bus: bus.clone(),
             http: Arc::new(Egress::new(egress)?),
+            blobs: blobs.clone(),
+            memory: executor::Memory::default(),
+            inline_bytes: limits::MAX_INLINE_BYTES,
             plans: plans.clone(),
             guard: guard.clone(),
             clock: clock.clone(),
@@ -118,6 +131,7 @@ impl Stack {
             starter: starter.clone(),
             plans: plans.clone(),
             bus: bus.clone(),
+            blobs,
             guard: guard.clone(),
             keyrings: Arc::new(Keyrings::new(secrets, KEYRING)),
             passwords: auth::Passwords::new(2),
@@ -136,12 +150,12 @@ impl Stack {
             ingest::App { store: store.clone(), starter, plans: plans.clone(), clock: clock.clone() };
         let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
         let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock, plans };
-        let meter = settings.meter.then(|| cloud.clone());
+        let meter = settings.meter;
         Ok(Self {
             addr,
             setup_token,
             listener,
-            gateway: Arc::new(Gateway::new(api, Arc::new(hooks), meter)),
+            gateway: Arc::new(Gateway::new(api, Arc::new(hooks), cloud, meter)),
             executor,
             ingest: Arc::new(ingest),
             deadletter: Arc::new(deadletter),

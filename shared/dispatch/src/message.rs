@@ -1,9 +1,12 @@
 //! What travels from one step to the next.
 
-use domain::run::{Entry, FORMAT};
+use domain::run::{Entry, FORMAT, Mark};
 use domain::{OrgId, RunId, limits};
 use engine::Context;
 use serde::{Deserialize, Serialize};
+
+/// The format that knows strands.
+const STRANDS: u8 = 2;
 
 /// "Go on with this run." Names the run and, when it is first-hand, the step and all that the step may read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,7 +62,7 @@ impl StepMessage {
     pub fn again_in(org: &OrgId, run: &RunId, strand: &str) -> Self {
         Self {
             // What an earlier version could take for the main strand, it must not read at all.
-            format: if strand.is_empty() { 1 } else { FORMAT },
+            format: if strand.is_empty() { 1 } else { STRANDS },
             org: org.clone(),
             run: run.clone(),
             strand: strand.to_owned(),
@@ -81,6 +84,17 @@ impl StepMessage {
         serde_json::to_string(&Self::again_in(&self.org, &self.run, &self.strand)).expect("ids are texts")
     }
 
+    /// The message with the format that what it carries needs: an earlier version must not take a kept output for none.
+    #[must_use]
+    pub fn formatted(mut self) -> Self {
+        let kept = self.context.as_ref().is_some_and(Context::has_spilled)
+            || self.pending.iter().any(|entry| matches!(entry.mark, Mark::Spilled(_)));
+        if kept {
+            self.format = FORMAT;
+        }
+        self
+    }
+
     /// Whether `encode` keeps the context.
     pub fn fits(&self) -> bool {
         serde_json::to_string(self).is_ok_and(|text| text.len() <= limits::MAX_MESSAGE_BYTES)
@@ -99,7 +113,6 @@ impl StepMessage {
 mod tests {
     use super::*;
     use domain::Millis;
-    use domain::run::Mark;
 
     fn message() -> StepMessage {
         StepMessage {

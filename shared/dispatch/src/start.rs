@@ -49,6 +49,14 @@ pub struct StartRequest<'a> {
     pub now: Millis,
 }
 
+impl StartRequest<'_> {
+    /// The run that this starts, or has started before.
+    pub fn run_id(&self) -> RunId {
+        let source = format!("{}/{}", self.workflow, self.trigger);
+        RunId::derive(self.org.org(), &source, self.key)
+    }
+}
+
 /// What a start came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Started {
@@ -123,7 +131,7 @@ impl Starter {
             Created::Existing(head) => {
                 // Still "queued" in the head may mean that it has begun: then others carry it on, and the sweep looks after it.
                 if head.status == RunStatus::Queued
-                    && self.runs.journal(request.org, &run.id).await?.newest().is_none()
+                    && self.runs.pulse(request.org, &run.id).await?.newest.is_none()
                 {
                     self.queue.send(&StepMessage::again(request.org.org(), &run.id), delay).await?;
                 }
@@ -199,9 +207,8 @@ impl Starter {
 
     /// Names the run and puts its due entry.
     async fn enter(&self, request: &StartRequest<'_>) -> Result<NewRun, StartError> {
-        let source = format!("{}/{}", request.workflow, request.trigger);
         let run = NewRun {
-            id: RunId::derive(request.org.org(), &source, request.key),
+            id: request.run_id(),
             workflow: request.workflow.clone(),
             version: request.version,
             trigger: request.trigger.to_owned(),

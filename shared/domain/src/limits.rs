@@ -19,8 +19,12 @@ pub const MAX_QUEUE_DELAY: Duration = Duration::from_mins(15);
 
 /// A message carries context up to this size: SQS bills in units of 64 KB.
 pub const MAX_MESSAGE_BYTES: usize = 60 * 1024;
-/// The largest output of a step. (A DynamoDB item holds at most 400 KB.)
-pub const MAX_OUTPUT_BYTES: usize = 300 * 1024;
+/// The largest output that the journal itself holds; a larger one is kept as an object. (A DynamoDB item holds at most 400 KB.)
+pub const MAX_INLINE_BYTES: usize = 300 * 1024;
+/// The largest output of a step that expressions can read.
+pub const MAX_OUTPUT_BYTES: usize = 5 * 1024 * 1024;
+/// The largest answer that an HTTP step takes. What no expression could read is kept as a file.
+pub const MAX_FILE_BYTES: usize = 50 * 1024 * 1024;
 /// The largest body that a webhook or an API request may have.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// The largest definition.

@@ -11,10 +11,13 @@ use crate::error::EgressError;
 use crate::message::{HttpPort, HttpRequest, HttpResponse};
 use crate::redirect::{Hop, location};
 use crate::resolve::{Guarded, Lookup, SystemLookup};
+use crate::spool::Spool;
 use crate::{body, headers, target};
 
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const DEFAULT_MAX_RESPONSE_BYTES: usize = 5 * 1024 * 1024;
+/// Lambda's `/tmp` has 512 MB.
+const DEFAULT_MAX_BYTES_IN_FILES: u64 = 400 * 1024 * 1024;
 
 /// Limits and manners of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct EgressConfig {
     pub default_timeout: Duration,
     /// No response may be larger, whatever its request says.
     pub max_response_bytes: usize,
+    /// How many bytes of responses may be in files at the same time: disks are small where functions run.
+    pub max_bytes_in_files: u64,
     pub max_redirects: u8,
     /// How long an idle connection is kept for the next request.
     pub pool_idle_timeout: Duration,
@@ -41,6 +46,7 @@ impl Default for EgressConfig {
             connect_timeout: Duration::from_secs(5),
             default_timeout: DEFAULT_TIMEOUT,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
+            max_bytes_in_files: DEFAULT_MAX_BYTES_IN_FILES,
             max_redirects: 5,
             pool_idle_timeout: Duration::from_secs(15),
             user_agent: concat!("Patchbay/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -53,6 +59,7 @@ impl Default for EgressConfig {
 pub struct Egress {
     wire: Arc<Wire>,
     config: Arc<EgressConfig>,
+    spool: Spool,
 }
 
 /// What connects, made when it is first used: a function is ready sooner, and one that calls nobody never pays.
@@ -112,7 +119,8 @@ impl Egress {
             setup(format!("`{}` is not a valid user agent", config.user_agent.escape_default()))
         })?;
         let wire = Wire { client: OnceLock::new(), user_agent, lookup, roots };
-        Ok(Self { wire: Arc::new(wire), config: Arc::new(config) })
+        let spool = Spool::new(config.max_bytes_in_files);
+        Ok(Self { wire: Arc::new(wire), config: Arc::new(config), spool })
     }
 
     fn client(&self) -> Result<&reqwest::Client, EgressError> {
@@ -142,11 +150,9 @@ impl Egress {
             let location = location(status, response.headers()).filter(|_| limits.follow_redirects);
             let Some(location) = location else {
                 let mut headers = response.headers().clone();
-                let body =
-                    body::read(&mut response, &mut headers, &host, limits.max_response_bytes, limits.unpack)
-                        .await
-                        .map_err(placed)?;
-                return Ok(HttpResponse { status, headers, body, url: hop.url.into(), redirects });
+                let read = body::read(&mut response, &mut headers, &host, limits, &self.spool);
+                let (body, file) = read.await.map_err(placed)?;
+                return Ok(HttpResponse { status, headers, body, file, url: hop.url.into(), redirects });
             };
             // Closes the connection with the redirect's unread body.
             drop(response);
@@ -175,13 +181,22 @@ impl Egress {
 #[async_trait]
 impl HttpPort for Egress {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
-        let HttpRequest { method, url, mut headers, body, timeout, max_response_bytes, follow_redirects } =
-            request;
+        let HttpRequest {
+            method,
+            url,
+            mut headers,
+            body,
+            timeout,
+            max_response_bytes,
+            max_bytes_in_memory,
+            follow_redirects,
+        } = request;
         headers::check_method(&method)?;
         headers::check(&headers)?;
         let url = target::parse(&url, self.config.allow_loopback)?;
         let limits = Limits {
             max_response_bytes: max_response_bytes.min(self.config.max_response_bytes),
+            max_bytes_in_memory,
             follow_redirects,
             unpack: !headers.contains_key(ACCEPT_ENCODING),
         };
@@ -198,10 +213,11 @@ impl HttpPort for Egress {
 }
 
 #[derive(Clone, Copy)]
-struct Limits {
-    max_response_bytes: usize,
-    follow_redirects: bool,
-    unpack: bool,
+pub(crate) struct Limits {
+    pub(crate) max_response_bytes: usize,
+    pub(crate) max_bytes_in_memory: usize,
+    pub(crate) follow_redirects: bool,
+    pub(crate) unpack: bool,
 }
 
 /// rustls with its provider and roots named, so that nothing is read from the process or the system.

@@ -30,6 +30,9 @@ pub enum EgressError {
     RequestTimeout { host: String, after: Duration },
     #[error("the response of `{host}` is larger than {limit} bytes")]
     ResponseTooLarge { host: String, limit: usize },
+    /// A large response found no room on the disk just now.
+    #[error("there is no room for the response of `{host}`: {reason}")]
+    NoRoom { host: String, reason: String },
     #[error("`{host}` did not answer in valid HTTP: {reason}")]
     InvalidResponse { host: String, reason: String },
     #[error("the connection to `{host}` was lost: {reason}")]
@@ -83,6 +86,7 @@ impl EgressError {
             Self::TlsFailed { .. } => "tls_failed",
             Self::RequestTimeout { .. } => "request_timeout",
             Self::ResponseTooLarge { .. } => "response_too_large",
+            Self::NoRoom { .. } => "no_room",
             Self::InvalidResponse { .. } => "invalid_response",
             Self::ConnectionLost { .. } => "connection_lost",
             Self::RedirectLimit { .. } => "redirect_limit",
@@ -106,6 +110,7 @@ impl EgressError {
             | Self::Setup { .. } => Sent::NotSent,
             Self::RequestTimeout { .. }
             | Self::ResponseTooLarge { .. }
+            | Self::NoRoom { .. }
             | Self::InvalidResponse { .. }
             | Self::ConnectionLost { .. }
             | Self::RedirectLimit { .. }
@@ -120,6 +125,7 @@ impl EgressError {
             Self::DnsFailed { .. }
             | Self::ConnectFailed { .. }
             | Self::RequestTimeout { .. }
+            | Self::NoRoom { .. }
             | Self::InvalidResponse { .. }
             | Self::ConnectionLost { .. } => true,
             // A certificate does not become right by asking again.

@@ -9,6 +9,7 @@ mod message;
 mod ports;
 mod redirect;
 mod resolve;
+mod spool;
 mod target;
 
 #[cfg(test)]
@@ -17,5 +18,5 @@ mod tests;
 pub use address::{Reach, reach};
 pub use client::{Egress, EgressConfig};
 pub use error::{Blocked, EgressError, Sent};
-pub use message::{HttpPort, HttpRequest, HttpResponse};
+pub use message::{HttpPort, HttpRequest, HttpResponse, Spooled};
 pub use resolve::{Lookup, SystemLookup};

@@ -1,6 +1,8 @@
 //! A request, its response, and the port through which one becomes the other.
 
 use std::fmt;
+use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +12,7 @@ use http::{Method, StatusCode};
 
 use crate::client::{DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_TIMEOUT};
 use crate::error::EgressError;
+use crate::spool::Room;
 
 /// Sends requests. [`Egress`](crate::Egress) is the real one; the simulation has a model.
 #[async_trait]
@@ -30,6 +33,8 @@ pub struct HttpRequest {
     pub timeout: Duration,
     /// The client's own limit stands above it.
     pub max_response_bytes: usize,
+    /// What a body has beyond this goes to a file instead of memory.
+    pub max_bytes_in_memory: usize,
     pub follow_redirects: bool,
 }
 
@@ -38,11 +43,35 @@ pub struct HttpRequest {
 pub struct HttpResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// The body, unless it is in `file`.
     pub body: Bytes,
+    /// A body that was too large for memory.
+    pub file: Option<Spooled>,
     /// Where the answer came from: the last redirect's target.
     pub url: String,
     /// How many redirects led there.
     pub redirects: u8,
+}
+
+/// A body in a file that has no name: it is gone when nobody holds it any more.
+#[derive(Debug, Clone)]
+pub struct Spooled {
+    pub file: Arc<File>,
+    pub bytes: u64,
+    /// What it takes of the room for files: given back when the last copy is dropped.
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    room: Option<Arc<Room>>,
+}
+
+impl Spooled {
+    pub(crate) fn taking(file: File, bytes: u64, room: Room) -> Self {
+        Self { file: Arc::new(file), bytes, room: Some(Arc::new(room)) }
+    }
+
+    /// A file of an `HttpPort` other than [`Egress`](crate::Egress).
+    pub fn of(file: File, bytes: u64) -> Self {
+        Self { file: Arc::new(file), bytes, room: None }
+    }
 }
 
 impl HttpRequest {
@@ -55,6 +84,7 @@ impl HttpRequest {
             body: Bytes::new(),
             timeout: DEFAULT_TIMEOUT,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
+            max_bytes_in_memory: usize::MAX,
             follow_redirects: true,
         }
     }
@@ -94,6 +124,7 @@ impl fmt::Debug for HttpRequest {
             .field("body_bytes", &self.body.len())
             .field("timeout", &self.timeout)
             .field("max_response_bytes", &self.max_response_bytes)
+            .field("max_bytes_in_memory", &self.max_bytes_in_memory)
             .field("follow_redirects", &self.follow_redirects)
             .finish()
     }
@@ -105,6 +136,7 @@ impl fmt::Debug for HttpResponse {
             .field("status", &self.status)
             .field("headers", &names(&self.headers))
             .field("body_bytes", &self.body.len())
+            .field("file", &self.file)
             .field("url", &origin(&self.url))
             .field("redirects", &self.redirects)
             .finish()

@@ -2,7 +2,8 @@
 
 use crate::{Live, Node, Plan};
 use domain::Millis;
-use domain::run::{Head, RunError};
+use domain::run::{BlobRef, Head, RunError};
+use expr::References;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,16 @@ pub struct Context {
     pub(crate) raised: BTreeMap<String, RunError>,
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub(crate) lane: Option<Lane>,
+    /// Outputs that are kept as objects, by the ids of their steps: fetched when something reads them.
+    #[serde(rename = "z", default, skip_serializing_if = "BTreeMap::is_empty")]
+    spilled: BTreeMap<String, BlobRef>,
+}
+
+/// What a step gave: the value, or where it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    Value(Value),
+    Spilled(BlobRef),
 }
 
 /// The items that one strand of a `for_each` step takes, one after the other: each `stride`-th.
@@ -39,7 +50,7 @@ pub(crate) struct Lane {
     pub(crate) rest: VecDeque<Value>,
     /// What the items came to, while somebody collects it.
     #[serde(skip)]
-    pub(crate) results: Option<Vec<(u32, Value)>>,
+    pub(crate) results: Option<Vec<(u32, Given)>>,
 }
 
 impl Context {
@@ -58,7 +69,14 @@ impl Context {
         });
         // Moved in: `json!` would copy it.
         scope["trigger"] = input;
-        Self { scope, clock: head.started_at, frames: BTreeMap::new(), raised: BTreeMap::new(), lane: None }
+        Self {
+            scope,
+            clock: head.started_at,
+            frames: BTreeMap::new(),
+            raised: BTreeMap::new(),
+            lane: None,
+            spilled: BTreeMap::new(),
+        }
     }
 
     pub fn scope(&self) -> &Value {
@@ -77,14 +95,53 @@ impl Context {
 
     /// Makes a step's output readable as `steps.<id>`.
     pub fn set(&mut self, id: &str, output: Value) {
+        self.spilled.remove(id);
         if let Some(steps) = self.scope.get_mut("steps").and_then(Value::as_object_mut) {
             steps.insert(id.to_owned(), output);
         }
     }
 
+    /// Says where a step's output is kept.
+    pub fn set_spilled(&mut self, id: &str, blob: BlobRef) {
+        if let Some(steps) = self.scope.get_mut("steps").and_then(Value::as_object_mut) {
+            steps.swap_remove(id);
+        }
+        self.spilled.insert(id.to_owned(), blob);
+    }
+
+    /// Whether some outputs are named here instead of told.
+    pub fn has_spilled(&self) -> bool {
+        !self.spilled.is_empty()
+    }
+
+    /// The outputs that must be fetched before an expression with these references can be evaluated.
+    pub fn spilled(&self, read: &References) -> Vec<(&str, &BlobRef)> {
+        let wanted = self.spilled.iter().filter(|(id, _)| read.everything || read.steps.contains(*id));
+        wanted.map(|(id, blob)| (id.as_str(), blob)).collect()
+    }
+
+    /// The scope with outputs that were fetched.
+    pub fn scope_with(&self, fetched: Vec<(String, Value)>) -> Value {
+        let mut scope = self.scope.clone();
+        for (id, value) in fetched {
+            scope["steps"][id] = value;
+        }
+        scope
+    }
+
+    /// The scope for people: where an output is kept as an object, its size stands in its place. `None` if there is none.
+    pub(crate) fn spilled_as_notes(&self) -> Option<Value> {
+        let notes =
+            self.spilled.iter().map(|(id, blob)| (id.clone(), json!({"$large": {"bytes": blob.bytes}})));
+        self.has_spilled().then(|| self.scope_with(notes.collect()))
+    }
+
     /// What `steps.<id>` reads; null where nothing is.
-    pub(crate) fn output(&self, id: &str) -> Value {
-        self.scope["steps"].get(id).cloned().unwrap_or_default()
+    pub(crate) fn output(&self, id: &str) -> Given {
+        match self.spilled.get(id) {
+            Some(blob) => Given::Spilled(blob.clone()),
+            None => Given::Value(self.scope["steps"].get(id).cloned().unwrap_or_default()),
+        }
     }
 
     pub(crate) fn set_name(&mut self, name: &str, value: Value) {
@@ -100,6 +157,7 @@ impl Context {
                 // The order of what stays is of no account.
                 steps.swap_remove(id);
             }
+            self.spilled.remove(id);
             self.frames.remove(id);
             self.raised.remove(id);
         }
@@ -119,6 +177,7 @@ impl Context {
                 std::mem::take(steps).into_iter().filter(|(id, _)| live.steps.contains(id)).collect();
             *steps = kept;
         }
+        self.spilled.retain(|id, _| live.steps.contains(id));
     }
 }
 

@@ -64,6 +64,10 @@ pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> 
             context.set(&node.id, output.clone());
             enter(plan, node.next, context)
         }
+        (Mark::Spilled(blob), _) => {
+            context.set_spilled(&node.id, blob.clone());
+            enter(plan, node.next, context)
+        }
         (Mark::Failed(error), _) => fail(plan, ix, error, entry, context),
         (Mark::Retrying { next_at, .. }, _) => {
             Then::Retry { node: ix, attempt: entry.attempt + 1, at: *next_at }

@@ -23,7 +23,9 @@ pub fn inputs(plan: &Plan, mut context: Context, entries: &[Entry], now: Millis)
         let expressions: Vec<&Expression> =
             templates.into_iter().flat_map(Template::expressions).map(|(_, e)| e).collect();
         if entry.input.is_none() && !expressions.is_empty() {
-            read.insert(path.to_owned(), expr::pruned(context.scope(), expressions));
+            let named = context.spilled_as_notes();
+            let scope = named.as_ref().unwrap_or_else(|| context.scope());
+            read.insert(path.to_owned(), expr::pruned(scope, expressions));
         }
         false
     });

@@ -13,7 +13,7 @@ mod strand;
 mod truth;
 mod walk;
 
-pub use context::Context;
+pub use context::{Context, Given};
 pub use decide::{Event, IllegalTransition, decide};
 pub use follow::{Then, follow};
 pub use frontier::{Frontier, frontier, replay, replay_to};

@@ -41,7 +41,9 @@ pub fn before(
         .map(|(strand, entry)| (strand, entry.clone()))
         .collect();
     for (path, output) in outputs {
-        let given = kept.iter_mut().find(|(_, e)| e.path == *path && matches!(e.mark, Mark::Succeeded(_)));
+        let given = kept
+            .iter_mut()
+            .find(|(_, e)| e.path == *path && matches!(e.mark, Mark::Succeeded(_) | Mark::Spilled(_)));
         let (_, entry) = given.ok_or_else(|| CannotRepeat::NoOutput(path.clone()))?;
         entry.mark = Mark::Succeeded(output.clone());
     }

@@ -6,9 +6,10 @@
 use crate::context::{Lane, split_instance};
 use crate::plan::{Next, Scope};
 use crate::walk::{enter, next_item};
-use crate::{Context, NodeIx, NodeKind, Plan, Then};
+use crate::{Context, Given, NodeIx, NodeKind, Plan, Then};
+use domain::run::BlobRef;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// A strand other than the main one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +141,7 @@ pub fn outset(plan: &Plan, block: NodeIx, lane: u16, items: &[Value], context: &
 /// What the strands of a step came to.
 #[derive(Debug, Clone, Default)]
 pub struct Gathered {
-    results: Vec<(u32, Value)>,
+    results: Vec<(u32, Given)>,
     failure: Option<(u32, domain::run::RunError)>,
     unfinished: bool,
 }
@@ -182,8 +183,28 @@ impl Gathered {
         self.results.extend(context.lane.as_mut().and_then(|lane| lane.results.take()).unwrap_or_default());
     }
 
+    /// What was taken in so far: whoever collects looks at its size.
+    pub fn given(&self) -> impl Iterator<Item = &Given> {
+        self.results.iter().map(|(_, given)| given)
+    }
+
+    /// The results that must be fetched before they can be put together.
+    pub fn spilled(&self) -> Vec<BlobRef> {
+        let spilled = self.given().filter_map(|given| match given {
+            Given::Spilled(blob) => Some(blob.clone()),
+            Given::Value(_) => None,
+        });
+        spilled.collect()
+    }
+
     /// The step's output, or the failure of the first item or arm that failed. `None`: a strand has not ended, and none failed.
-    pub fn outcome(mut self, plan: &Plan, block: NodeIx) -> Option<Result<Value, domain::run::RunError>> {
+    /// `fetched` has what [`spilled`](Self::spilled) names.
+    pub fn outcome(
+        mut self,
+        plan: &Plan,
+        block: NodeIx,
+        fetched: &HashMap<BlobRef, Value>,
+    ) -> Option<Result<Value, domain::run::RunError>> {
         if let Some((_, error)) = self.failure {
             return Some(Err(error));
         }
@@ -191,7 +212,10 @@ impl Gathered {
             return None;
         }
         self.results.sort_by_key(|(at, _)| *at);
-        let results = self.results.into_iter();
+        let results = self.results.into_iter().map(|(at, given)| match given {
+            Given::Value(value) => (at, value),
+            Given::Spilled(blob) => (at, fetched.get(&blob).cloned().unwrap_or_default()),
+        });
         Some(Ok(match &plan.node(block).kind {
             NodeKind::Parallel { arms } => {
                 let ids = |at: u32| arms.get(at as usize).map(|arm| arm.id.clone()).unwrap_or_default();

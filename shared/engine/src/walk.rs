@@ -2,7 +2,7 @@
 
 use crate::plan::{Next, Scope, ScopeIx};
 use crate::strand::set_item;
-use crate::{Context, NodeIx, NodeKind, Plan, Then};
+use crate::{Context, Given, NodeIx, NodeKind, Plan, Then};
 use domain::run::{RunError, RunStatus};
 use domain::workflow::OnError;
 use serde_json::{Value, json};
@@ -129,7 +129,7 @@ pub(crate) fn raise(plan: &Plan, scope: ScopeIx, error: RunError, context: &mut 
             let node = plan.node(ix);
             match &node.kind {
                 NodeKind::ForEach(each) if each.on_item_error == OnError::Continue => {
-                    keep(context, &node.id, json!({"error": shown(&error)}));
+                    keep(context, &node.id, Given::Value(json!({"error": shown(&error)})));
                     next_item(plan, ix, None, context)
                 }
                 _ => Then::StrandEnd(Err(error)),
@@ -168,7 +168,7 @@ pub(crate) fn next_item(plan: &Plan, ix: NodeIx, first: Option<u32>, context: &m
 }
 
 /// Keeps what an item came to, if somebody collects it.
-fn keep(context: &mut Context, id: &str, result: Value) {
+fn keep(context: &mut Context, id: &str, result: Given) {
     let index = context.iteration(id);
     if let Some(results) = context.lane.as_mut().and_then(|lane| lane.results.as_mut()) {
         results.push((index, result));

@@ -12,15 +12,19 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use std::time::Duration;
 
-/// The configuration that this deployment's clients share.
-pub fn sdk_config(vars: &Vars) -> Result<SdkConfig, MissingVariable> {
-    let credentials = Credentials::new(
+/// Who this function is to AWS.
+pub fn credentials(vars: &Vars) -> Result<Credentials, MissingVariable> {
+    Ok(Credentials::new(
         vars.required("AWS_ACCESS_KEY_ID")?,
         vars.required("AWS_SECRET_ACCESS_KEY")?,
         vars.optional("AWS_SESSION_TOKEN").map(str::to_owned),
         None,
         "lambda environment",
-    );
+    ))
+}
+
+/// The configuration that this deployment's clients share.
+pub fn sdk_config(vars: &Vars) -> Result<SdkConfig, MissingVariable> {
     // Tables and queues answer in milliseconds; whoever is silent for so long is asked again, over another connection.
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
@@ -29,7 +33,7 @@ pub fn sdk_config(vars: &Vars) -> Result<SdkConfig, MissingVariable> {
     let mut builder = SdkConfig::builder()
         .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
         .region(Region::new(vars.required("AWS_REGION")?.to_owned()))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .credentials_provider(SharedCredentialsProvider::new(credentials(vars)?))
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .timeout_config(timeouts)
         .http_client(https::client());

@@ -28,6 +28,23 @@ pub(crate) fn client() -> SharedHttpClient {
     SharedHttpClient::new(Https::default())
 }
 
+/// A connector for objects, which are large and take their time. It connects when it is first used: most invocations need none.
+pub fn object_connector() -> SharedHttpConnector {
+    SharedHttpConnector::new(Objects::default())
+}
+
+#[derive(Debug, Default)]
+struct Objects {
+    client: OnceLock<Client<HttpsConnector<Tcp>, SdkBody>>,
+}
+
+impl HttpConnector for Objects {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.client.get_or_init(|| connect(Some(Duration::from_secs(3)))).clone();
+        Caller { client, patience: Some(Duration::from_secs(30)) }.call(request)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Https {
     client: OnceLock<Client<HttpsConnector<Tcp>, SdkBody>>,

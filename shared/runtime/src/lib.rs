@@ -7,7 +7,8 @@ mod logs;
 pub mod sqs;
 mod vars;
 
-pub use aws::sdk_config;
+pub use aws::{credentials, sdk_config};
 pub use clock::{Clock, Draw, SystemClock, SystemDraw};
+pub use https::object_connector;
 pub use logs::{init_logs, init_logs_at};
 pub use vars::{MissingVariable, Vars};

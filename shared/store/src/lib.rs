@@ -14,7 +14,7 @@ pub use control::{WorkflowChange, WorkflowMeta, WorkflowVersion};
 pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use error::StoreError;
 pub use ports::{Attempt, Current, DueStore, RunStore, WorkflowStore};
-pub use runs::{Appended, Claim, ClaimView, Created, Held, Journal, RunFilter, RunPage};
+pub use runs::{Appended, Claim, ClaimView, Created, Held, Journal, Pulse, RunFilter, RunPage};
 pub use tables::TableNames;
 
 use aws_sdk_dynamodb::Client;

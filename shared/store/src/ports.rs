@@ -3,7 +3,7 @@
 use crate::StoreError;
 use crate::control::WorkflowVersion;
 use crate::due::{DueEntry, LowWater, Reading};
-use crate::runs::{Appended, Claim, Created, Held, Journal};
+use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
 use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
@@ -35,6 +35,8 @@ pub trait RunStore: Send + Sync {
     async fn head(&self, org: &OrgKey, run: &RunId, with_input: bool) -> Result<Option<Head>, StoreError>;
     /// The whole journal, read strongly.
     async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError>;
+    /// Whether the run is alive, as its journal tells, read strongly; without holding what it contains.
+    async fn pulse(&self, org: &OrgKey, run: &RunId) -> Result<Pulse, StoreError>;
     /// What is recorded of one strand, read strongly.
     async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError>;
     /// Records a segment of a strand once; `held` is the claim under which its effect took place.

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore,
+    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Pulse, Reading, RunStore,
     StoreError,
 };
 
@@ -108,7 +108,7 @@ impl Faults {
         fault
     }
 
-    async fn around<T, E>(
+    pub(crate) async fn around<T, E>(
         &self,
         operation: &'static str,
         call: impl Future<Output = Result<T, E>>,
@@ -198,6 +198,9 @@ impl RunStore for FaultyRuns {
         held: Option<Held>,
     ) -> Result<Appended, StoreError> {
         self.faults.around("append", self.inner.append(org, head, strand, segment, held), unreachable).await
+    }
+    async fn pulse(&self, org: &OrgKey, run: &RunId) -> Result<Pulse, StoreError> {
+        self.faults.around("pulse", self.inner.pulse(org, run), unreachable).await
     }
     async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError> {
         self.faults.around("strand_journal", self.inner.strand_journal(org, run, strand), unreachable).await

@@ -4,11 +4,12 @@ use crate::ManualClock;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Millis;
-use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
+use egress::{EgressError, HttpPort, HttpRequest, HttpResponse, Spooled};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use runtime::Clock;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -112,7 +113,9 @@ impl HttpPort for ScriptedHttp {
                     *then
                 }
                 Reply::Json(status, body) => {
-                    return Ok(response(status, HeaderMap::new(), &body, request.url));
+                    let mut response = response(status, HeaderMap::new(), &body, request.url);
+                    (response.body, response.file) = spooled(response.body, request.max_bytes_in_memory);
+                    return Ok(response);
                 }
                 Reply::RetryAfter(seconds) => {
                     let headers =
@@ -129,6 +132,16 @@ impl HttpPort for ScriptedHttp {
     }
 }
 
+/// A body as the real client gives it: in a file, if it has more bytes than memory is to hold.
+pub fn spooled(body: Bytes, in_memory: usize) -> (Bytes, Option<Spooled>) {
+    if body.len() <= in_memory {
+        return (body, None);
+    }
+    let mut file = tempfile::tempfile().expect("there is room for a file");
+    file.write_all(&body).expect("there is room for a body");
+    (Bytes::new(), Some(Spooled::of(file, body.len() as u64)))
+}
+
 fn response(status: u16, mut headers: HeaderMap, body: &Value, url: String) -> HttpResponse {
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     HttpResponse {
@@ -136,6 +149,7 @@ fn response(status: u16, mut headers: HeaderMap, body: &Value, url: String) -> H
         headers,
         body: Bytes::from(body.to_string()),
         url,
+        file: None,
         redirects: 0,
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod blobs;
 mod bus;
 mod faults;
 mod http;
@@ -8,7 +9,8 @@ mod time;
 pub mod workflows;
 mod world;
 
-pub use self::http::{Reply, ScriptedHttp, SentRequest};
+pub use self::blobs::FaultyBlobs;
+pub use self::http::{Reply, ScriptedHttp, SentRequest, spooled};
 pub use bus::RecordingBus;
 pub use faults::{Fault, Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns};
 pub use queue::{Message, ModelQueue};

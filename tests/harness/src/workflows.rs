@@ -14,6 +14,14 @@ pub const DOWN: &str = "https://example.com/down";
 /// Answers 404.
 pub const GONE: &str = "https://example.com/gone";
 
+/// Answers 200 and a list of a hundred texts, about 2 KB.
+pub const LARGE: &str = "https://example.com/large";
+
+/// What [`LARGE`] answers.
+pub fn large() -> Value {
+    (0..100).map(|n| json!(format!("a text, number {n}"))).collect()
+}
+
 /// A definition of `steps` that is started by hand.
 pub fn workflow(steps: Value) -> Value {
     let on_failure = json!([map("told", json!("{{ error.code }}"))]);
@@ -62,6 +70,7 @@ pub fn prepare(http: &ScriptedHttp) {
     http.script(SHAKY, [Reply::Json(503, json!("busy")), Reply::ok(json!("at last"))]);
     http.script(DOWN, [Reply::Json(500, json!("down"))]);
     http.script(GONE, [Reply::Json(404, json!("gone"))]);
+    http.script(LARGE, [Reply::ok(large())]);
 }
 
 pub fn cases() -> Vec<Case> {
@@ -94,6 +103,25 @@ pub fn cases() -> Vec<Case> {
                     {"when": "{{ steps.sum.n = 2 }}", "steps": [get("fetch", GET), map("taken", json!("{{ steps.fetch.body.n }}"))]}
                 ], "else": [map("not", json!(1))]},
                 map("end", json!({"got": "{{ steps.fetch.body.n }}"})),
+            ]),
+        ),
+        case(
+            "large outputs",
+            "succeeded",
+            &[POST],
+            None,
+            json!([
+                get("fetch", LARGE),
+                map("copy", json!({"rows": "{{ steps.fetch.body }}"})),
+                post("send", POST, json!({"rows": "{{ steps.copy.rows }}"})),
+                each(
+                    "each",
+                    json!([1, 2]),
+                    2,
+                    json!([get("again", LARGE), map("both", json!("{{ steps.again.body }}"))])
+                ),
+                wait("pause", "PT1H"),
+                map("count", json!("{{ $count(steps.copy.rows) + $count(steps.each) }}")),
             ]),
         ),
         case(

@@ -1,16 +1,17 @@
 //! A deployment in one process, and what a test does with it.
 
 use crate::faults::{Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns};
-use crate::{ManualClock, Message, ModelQueue, RecordingBus, ScriptedHttp, SeededDraw};
+use crate::{FaultyBlobs, ManualClock, Message, ModelQueue, RecordingBus, ScriptedHttp, SeededDraw};
+use ::blobs::{BlobStore, Bucket, S3Blobs};
 use dispatch::{Plans, StartError, StartRequest, Started, Starter};
 use domain::id::digest16;
 use domain::run::{Entry, Head, Mark};
 use domain::{HookId, Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
-use emulators::Cloud;
+use emulators::{Cloud, REGION};
 use executor::ChainBudget;
 use guard::{Guard, GuardConfig};
-use runtime::Clock;
 use runtime::sqs::Record;
+use runtime::{Clock, SystemClock};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ impl RunView {
 
 fn kind(mark: &Mark) -> Option<&'static str> {
     match mark {
-        Mark::Succeeded(_) => Some("succeeded"),
+        Mark::Succeeded(_) | Mark::Spilled(_) => Some("succeeded"),
         Mark::Took(_) => Some("took"),
         Mark::Failed(_) => Some("failed"),
         Mark::Waiting { .. } => Some("waited"),
@@ -91,6 +92,7 @@ pub struct World {
     pub tables: TableNames,
     pub clock: Arc<ManualClock>,
     pub http: Arc<ScriptedHttp>,
+    pub blobs: Arc<dyn BlobStore>,
     pub queue: Arc<ModelQueue>,
     pub bus: Arc<RecordingBus>,
     pub faults: Arc<Faults>,
@@ -115,6 +117,11 @@ impl World {
 
     /// A world whose messages carry a run this far.
     pub async fn with_budget(budget: ChainBudget) -> Self {
+        Self::keeping(budget, limits::MAX_INLINE_BYTES).await
+    }
+
+    /// A world whose journal holds no larger outputs than this.
+    pub async fn keeping(budget: ChainBudget, inline_bytes: usize) -> Self {
         let cloud = Cloud::memory().expect("memory holds an empty database");
         let tables = TableNames::with_prefix("test");
         let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&cloud.sdk_config()), tables.clone()));
@@ -133,12 +140,22 @@ impl World {
         let step_queue = Arc::new(FaultyQueue::new(queue.clone(), faults.clone()));
         let event_bus = Arc::new(FaultyBus::new(bus.clone(), faults.clone()));
         let plans = Plans::new(store.clone());
+        // It verifies signatures by the wall's clock.
+        let endpoint = Some("http://s3.test".to_owned());
+        let bucket = Bucket { name: emulators::BUCKET.into(), region: REGION.into(), endpoint };
+        let credentials = Cloud::credentials();
+        let clock_of_s3 = Arc::new(SystemClock);
+        let blobs: Arc<dyn BlobStore> =
+            Arc::new(S3Blobs::new(cloud.connector(), credentials, bucket, clock_of_s3));
         let executor = Arc::new(executor::App {
             runs: runs.clone(),
             due: due.clone(),
             queue: step_queue.clone(),
             bus: event_bus.clone(),
             http: Arc::new(FaultyHttp::new(http.clone(), faults.clone())),
+            blobs: Arc::new(FaultyBlobs::new(blobs.clone(), faults.clone())),
+            memory: executor::Memory::default(),
+            inline_bytes,
             plans: plans.clone(),
             guard: Guard::new(GuardConfig::default()),
             clock: clock.clone(),
@@ -163,6 +180,7 @@ impl World {
             tables,
             clock,
             http,
+            blobs,
             queue,
             bus,
             faults,

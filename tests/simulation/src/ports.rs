@@ -8,7 +8,7 @@ use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue}
 use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
 use domain::{Millis, OrgId, OrgKey, RunId, limits};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
-use harness::workflows::{DOWN, GET, GONE, POST, SHAKY};
+use harness::workflows::{DOWN, GET, GONE, LARGE, POST, SHAKY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use runtime::{Clock, Draw};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Reading, RunStore,
+    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Pulse, Reading, RunStore,
     StoreError,
 };
 
@@ -92,6 +92,9 @@ impl RunStore for SimStore {
     }
     async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError> {
         self.call("journal", |m| Ok(m.journal(org, run, None))).await
+    }
+    async fn pulse(&self, org: &OrgKey, run: &RunId) -> Result<Pulse, StoreError> {
+        self.call("pulse", |m| Ok(Pulse::of(&m.journal(org, run, None)))).await
     }
     async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError> {
         self.call("strand_journal", |m| Ok(m.journal(org, run, Some(strand)))).await
@@ -395,6 +398,7 @@ impl SimHttp {
             SHAKY => (200, json!("at last")),
             DOWN => (500, json!("down")),
             GONE => (404, json!("gone")),
+            LARGE => (200, harness::workflows::large()),
             _ => (200, json!({})),
         }
     }
@@ -412,6 +416,7 @@ impl HttpPort for SimHttp {
             headers: HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]),
             body: Bytes::from(body.to_string()),
             url,
+            file: None,
             redirects: 0,
         })
     }

@@ -1,5 +1,6 @@
 //! One world: some runs, the functions' own code, a scheduler that lets one task at a time take one step.
 
+use crate::blobs::SimBlobs;
 use crate::check;
 use crate::gate::{Gate, Weather};
 use crate::library::{Library, Outcome};
@@ -153,6 +154,10 @@ impl World {
             queue: queue.clone(),
             bus: bus.clone(),
             http: http.clone(),
+            blobs: Arc::new(SimBlobs { gate: gate.clone(), objects: Mutex::default() }),
+            memory: executor::Memory::default(),
+            // So that a small output is a large one here.
+            inline_bytes: 1000,
             plans: plans.clone(),
             guard: library.guard.clone(),
             clock: clock.clone(),

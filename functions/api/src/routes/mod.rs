@@ -33,6 +33,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(workflows::start))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
+        .routes(routes!(runs::file))
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::redrive))
         .routes(routes!(runs::replay))

@@ -2,7 +2,7 @@
 
 use super::effect::shown;
 use super::pure::BUSY;
-use super::{Drive, Flow, Flushed, check_size};
+use super::{Drive, Flow, Flushed, check_inline_size};
 use crate::ExecutorError;
 use dispatch::{BusEvent, Chain, SOURCE, StartRequest, Started};
 use domain::run::{Mail, MailKind, Parent, RunStatus, StepError};
@@ -165,7 +165,7 @@ impl Drive<'_> {
         input: Value,
         wait: bool,
     ) -> Result<Result<Started, StepError>, ExecutorError> {
-        if let Err(error) = check_size(&input) {
+        if let Err(error) = check_inline_size(&input) {
             return Ok(Err(error));
         }
         let depth = self.head.depth.saturating_add(1);

@@ -3,13 +3,14 @@
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_size};
 use crate::ExecutorError;
+use crate::weight::weight;
 use dispatch::{At, StepMessage};
 use domain::run::{RunError, StepError};
 use domain::{Millis, limits};
-use engine::{Context, Event, Gathered, NodeIx, NodeKind, Strand, Then, lanes, outset};
+use engine::{Context, Event, Gathered, Given, NodeIx, NodeKind, Strand, Then, lanes, outset};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 impl Drive<'_> {
@@ -81,7 +82,7 @@ impl Drive<'_> {
         let node = self.plan.node(ix);
         context.prune(&node.live);
         let at = Some(At { path: node.path.clone(), attempt: 1 });
-        StepMessage { at, context: Some(context), again: false, ..again }
+        StepMessage { at, context: Some(context), again: false, ..again }.formatted()
     }
 
     /// Ends this strand; if it was the last one of its block, goes on with the strand that forked it.
@@ -207,7 +208,31 @@ impl Drive<'_> {
             // They have ended: whatever they waited for is over, by whatever clock.
             gathered.take(self.plan, begun, &strand, &journal, Millis(i64::MAX));
         }
-        let event = match gathered.outcome(self.plan, ix) {
+        let spilled = gathered.spilled();
+        let bytes: u64 = gathered.given().map(bytes_of).sum();
+        let _room = self.app.memory.room(bytes).await;
+        let mut fetched = HashMap::new();
+        if bytes <= limits::MAX_OUTPUT_BYTES as u64 {
+            for blob in spilled {
+                match self.place.fetch(&blob).await {
+                    Ok(value) => drop(fetched.insert(blob, value)),
+                    Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
+                    Err(error) => {
+                        let event = Event::Failed(error);
+                        return self.settle(ix, attempt, started_at, None, event, None).await;
+                    }
+                }
+            }
+        }
+        let event = match gathered.outcome(self.plan, ix, &fetched) {
+            Some(Ok(_)) if bytes > limits::MAX_OUTPUT_BYTES as u64 => {
+                let most = limits::MAX_OUTPUT_BYTES / 1024;
+                let message = format!(
+                    "the results are about {} KB together; {most} KB are the most: let the last step of an item give less",
+                    bytes / 1024
+                );
+                Event::Failed(StepError::fatal("output_too_large", message))
+            }
             Some(Ok(output)) => check_size(&output).map_or_else(Event::Failed, |()| Event::Joined(output)),
             Some(Err(error)) => Event::Failed(
                 StepError::fatal(&error.code, error.message).with_details(json!({"step": error.step})),
@@ -224,5 +249,13 @@ impl Drive<'_> {
             }
         };
         self.settle(ix, attempt, started_at, None, event, None).await
+    }
+}
+
+/// About how many bytes of JSON a result has.
+fn bytes_of(given: &Given) -> u64 {
+    match given {
+        Given::Value(value) => weight(value) as u64,
+        Given::Spilled(blob) => blob.bytes,
     }
 }

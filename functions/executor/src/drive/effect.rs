@@ -1,7 +1,7 @@
 //! Steps with effects: each attempt is recorded once.
 
 use super::pure::BUSY;
-use super::{Drive, Flow, Flushed, check_size};
+use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
 use crate::http_request::{self, Prepared};
 use crate::weight::weight;
@@ -69,11 +69,29 @@ impl Drive<'_> {
             .headers
             .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
         let sending = self.app.http.send(request);
-        let response = self.while_shown(sending).await;
-        let event = match http_request::outcome(response, any_status, self.app.clock.now()) {
-            Ok(output) => check_size(&output).map_or_else(Event::Failed, |()| Event::Effect(output)),
-            Err(error) => Event::Failed(error),
+        let mut response = self.while_shown(sending).await;
+        // Held until the output is recorded, by when it is out of memory.
+        let _room = match response.as_mut().map(|response| &response.file) {
+            Ok(Some(file)) if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 => {
+                self.app.memory.room(file.bytes).await
+            }
+            _ => None,
         };
+        let file = match &mut response {
+            Ok(response) => http_request::take_file(response, any_status)?,
+            Err(_) => None,
+        };
+        let output = match http_request::outcome(response, any_status, self.app.clock.now()) {
+            Ok(mut output) => match file {
+                Some((file, media)) => {
+                    output["body"] = self.place.keep_file(&self.path(ix), attempt, &file, &media).await?;
+                    Ok(output)
+                }
+                None => check_size(&output).map(|()| output),
+            },
+            Err(error) => Err(error),
+        };
+        let event = output.map_or_else(Event::Failed, Event::Effect);
         self.settle(ix, attempt, started_at, Some(input), event, held).await
     }
 
@@ -129,6 +147,7 @@ impl Drive<'_> {
         held: Option<Held>,
     ) -> Result<Flow, ExecutorError> {
         let mark = self.decide(ix, attempt, event)?;
+        let mark = self.place.keep(&self.path(ix), attempt, mark).await?;
         let entry = self.entry(ix, attempt, started_at, input, mark);
         self.record(ix, entry, held).await
     }
@@ -235,6 +254,6 @@ fn read_answer(value: &Value) -> Result<Answer, StepError> {
         }
         headers.push((name.to_ascii_lowercase(), text));
     }
-    check_size(value)?;
+    check_inline_size(value)?;
     Ok(Answer { status, headers, body: value["body"].clone() })
 }

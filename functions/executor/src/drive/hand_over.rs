@@ -97,7 +97,8 @@ impl Drive<'_> {
             pending: self.pending.clone(),
             again: false,
             ..self.again()
-        };
+        }
+        .formatted();
         if !message.pending.is_empty() && !message.fits() {
             if self.flush().await? == Flushed::Overruled {
                 return self.yield_until(self.app.clock.now()).await;

@@ -297,18 +297,24 @@ pub(crate) fn evaluation_error(failure: &EvalFailure) -> StepError {
     StepError::fatal(failure.code, message)
 }
 
-/// Refuses an output that no item could hold, or that could not be read from it again.
+/// Refuses an output that no expression could read, or that could not be read from the journal again.
 fn check_size(output: &Value) -> Result<(), StepError> {
+    check_size_within(output, domain::limits::MAX_OUTPUT_BYTES)
+}
+
+/// The same of what one item must hold.
+fn check_inline_size(output: &Value) -> Result<(), StepError> {
+    check_size_within(output, domain::limits::MAX_INLINE_BYTES)
+}
+
+fn check_size_within(output: &Value, limit: usize) -> Result<(), StepError> {
     if dispatch::nests_too_deep(output) {
         return Err(StepError::fatal("output_too_large", "the output nests deeper than 100 levels"));
     }
     let bytes = crate::weight::weight(output);
-    if bytes <= domain::limits::MAX_OUTPUT_BYTES {
+    if bytes <= limit {
         return Ok(());
     }
-    let limit = domain::limits::MAX_OUTPUT_BYTES / 1024;
-    Err(StepError::fatal(
-        "output_too_large",
-        format!("the output is about {} KB; a step may give {limit} KB", bytes / 1024),
-    ))
+    let message = format!("the output is about {} KB; {} KB are the most here", bytes / 1024, limit / 1024);
+    Err(StepError::fatal("output_too_large", message))
 }

@@ -1,7 +1,8 @@
 //! Steps without effects: the same inputs give the same bytes, so they need no journal write of their own.
 
-use super::{Drive, Flow, Flushed, check_size};
+use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
+use blobs::BlobError;
 use domain::run::StepError;
 use engine::{Event, NodeIx, NodeKind, follow, truthy};
 use expr::Template;
@@ -21,6 +22,11 @@ impl Drive<'_> {
             Err(error) => Event::Failed(error),
         };
         let mark = self.decide(ix, attempt, event)?;
+        let mark = match self.place.keep(&self.path(ix), attempt, mark).await {
+            Ok(mark) => mark,
+            Err(BlobError::Unavailable { .. }) => return self.yield_until(started_at.plus(BUSY)).await,
+            Err(error) => return Err(error.into()),
+        };
         let entry = self.entry(ix, attempt, started_at, None, mark);
         let then = follow(self.plan, ix, &entry, &mut self.context);
         self.pending.push(entry);
@@ -48,7 +54,7 @@ impl Drive<'_> {
             }
             NodeKind::Stop { report, .. } => {
                 let mut report = self.render(ix, report).await?;
-                check_size(&report)?;
+                check_inline_size(&report)?;
                 let message = report.get("message").filter(|m| !m.is_null()).map(text);
                 let output = report.get_mut("output").map_or(Value::Null, Value::take);
                 Ok(Event::Stopping { message, output })

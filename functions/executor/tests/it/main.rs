@@ -6,6 +6,7 @@ mod claims;
 mod endings;
 mod examples;
 mod faults;
+mod large;
 mod limits;
 mod messages;
 mod retries;

@@ -2,7 +2,7 @@
 //!
 //! Field names are short because every one of them is stored with every step of every run.
 
-use super::{RunStatus, StepError, StepStatus};
+use super::{BlobRef, RunStatus, StepError, StepStatus};
 use crate::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,6 +31,9 @@ pub struct Entry {
 pub enum Mark {
     #[serde(rename = "o")]
     Succeeded(Value),
+    /// It gave a value that is kept as an object.
+    #[serde(rename = "z")]
+    Spilled(BlobRef),
     /// The branch took this arm; `None` is `else`.
     #[serde(rename = "arm")]
     Took(Option<u16>),
@@ -58,9 +61,11 @@ pub enum Mark {
 impl Entry {
     pub fn status(&self, now: Millis) -> StepStatus {
         match &self.mark {
-            Mark::Succeeded(_) | Mark::Took(_) | Mark::Stopped { .. } | Mark::Filtered(_) => {
-                StepStatus::Succeeded
-            }
+            Mark::Succeeded(_)
+            | Mark::Spilled(_)
+            | Mark::Took(_)
+            | Mark::Stopped { .. }
+            | Mark::Filtered(_) => StepStatus::Succeeded,
             Mark::Failed(_) => StepStatus::Failed,
             Mark::Retrying { .. } => StepStatus::Retrying,
             Mark::Awaiting { .. } => StepStatus::Waiting,
@@ -74,6 +79,7 @@ impl Entry {
         match &self.mark {
             Mark::Failed(error) | Mark::Retrying { error, .. } => Some(error),
             Mark::Succeeded(_)
+            | Mark::Spilled(_)
             | Mark::Took(_)
             | Mark::Waiting { .. }
             | Mark::Awaiting { .. }

@@ -54,6 +54,8 @@ fn events() -> [(&'static str, Event); 13] {
 fn recorded(mark: &Mark) -> &'static str {
     match mark {
         Mark::Succeeded(_) => "succeeded",
+        // Not decided here: whoever records it keeps what is large as an object.
+        Mark::Spilled(_) => "spilled",
         Mark::Took(_) => "took",
         Mark::Failed(_) => "failed",
         Mark::Retrying { .. } => "retrying",

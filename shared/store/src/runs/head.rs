@@ -2,7 +2,7 @@
 
 use super::{ANSWER, Created, HEAD, INPUT, list, mail, partition};
 use crate::attr::{self, Item, b, n, s};
-use crate::{Appended, Attempt, Claim, Held, Journal, RunStore, Store, StoreError, codec};
+use crate::{Appended, Attempt, Claim, Held, Journal, Pulse, RunStore, Store, StoreError, codec};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -118,6 +118,10 @@ impl RunStore for Store {
 
     async fn journal(&self, org: &OrgKey, run: &RunId) -> Result<Journal, StoreError> {
         self.read_journal(org, run, None).await
+    }
+
+    async fn pulse(&self, org: &OrgKey, run: &RunId) -> Result<Pulse, StoreError> {
+        self.read_pulse(org, run).await
     }
 
     async fn strand_journal(&self, org: &OrgKey, run: &RunId, strand: &str) -> Result<Journal, StoreError> {

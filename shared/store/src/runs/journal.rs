@@ -1,6 +1,6 @@
 //! The journal of a run: claims, and the segments that replace them.
 
-use super::{head, partition};
+use super::{head, partition, pulse};
 use crate::attr::{self, Item, b, n, s};
 use crate::{Attempt, Store, StoreError, codec};
 use aws_sdk_dynamodb::error::SdkError;
@@ -88,6 +88,16 @@ fn unsort(sk: &str) -> Option<(&str, &str, u16)> {
     Some((strand, path, attempt.parse().ok()?))
 }
 
+/// The sort keys between which all of a journal is.
+pub(super) fn bounds() -> (&'static str, String) {
+    (MAIN, format!("{OTHER}~"))
+}
+
+/// The entries of a segment's item.
+pub(super) fn entries(item: &Item) -> Result<Vec<Entry>, StoreError> {
+    codec::unpack(attr::bytes(item, "e")?)
+}
+
 impl Store {
     pub(super) async fn append_segment(
         &self,
@@ -98,12 +108,13 @@ impl Store {
         held: Option<Held>,
     ) -> Result<Appended, StoreError> {
         let (path, attempt) = segment.key().ok_or(StoreError::Corrupt("segment"))?;
-        let item = Item::from([
+        let mut item = Item::from([
             ("pk".into(), s(partition(org, &head.id))),
             ("sk".into(), s(sort(strand, path, attempt))),
             ("e".into(), b(codec::pack(&segment.entries)?)),
             ("ttl".into(), n(head::ttl(head.deadline))),
         ]);
+        pulse::write(&mut item, &segment.entries);
         let request = self
             .client
             .put_item()
@@ -226,8 +237,8 @@ impl Store {
                 .expression_attribute_values(":prefix", s(prefix(strand))),
             None => query
                 .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
-                .expression_attribute_values(":first", s(MAIN))
-                .expression_attribute_values(":last", s(format!("{OTHER}~"))),
+                .expression_attribute_values(":first", s(bounds().0))
+                .expression_attribute_values(":last", s(bounds().1)),
         };
         let mut pages = query.into_paginator().items().send();
         let mut journal = Journal::default();

@@ -4,9 +4,11 @@ mod head;
 mod journal;
 mod list;
 mod mail;
+mod pulse;
 
 pub use journal::{Appended, Claim, ClaimView, Held, Journal};
 pub use list::{RunFilter, RunPage};
+pub use pulse::Pulse;
 
 use domain::run::Head;
 use domain::{OrgKey, RunId};

@@ -9,7 +9,7 @@ use serde_json::json;
 use simulation::MemoryStore;
 use std::time::Duration;
 use store::{
-    Attempt, Claim, DueEntry, DueKind, DueStore, Held, LowWater, Reading, RunStore, Store, TableNames,
+    Attempt, Claim, DueEntry, DueKind, DueStore, Held, LowWater, Pulse, Reading, RunStore, Store, TableNames,
 };
 
 const NOW: Millis = Millis(1_772_366_430_000);
@@ -71,6 +71,7 @@ async fn the_model_and_the_tables_give_the_same() {
             }
             2 => {
                 let (one, other) = (real.journal(org, id).await.unwrap(), model.journal(org, id, None));
+                assert_eq!(real.pulse(org, id).await.unwrap(), Pulse::of(&other), "call {n}");
                 assert_eq!(sorted(one), sorted(other), "call {n}");
             }
             3 => {
@@ -107,19 +108,21 @@ async fn the_model_and_the_tables_give_the_same() {
                 assert_eq!(one, model.put_mail(org, &head, path, &mail), "call {n}");
                 assert_eq!(real.mail(org, id, "b").await.unwrap(), model.mail(org, id, "b"), "call {n}");
             }
-            12 => {
-                if pick(3) == 0 {
+            12 => match pick(3) {
+                0 => {
                     real.mark_running(org, id).await.unwrap();
                     model.mark_running(org, id);
-                } else if pick(3) == 0 {
+                }
+                1 => {
                     let until = head.wake_at.unwrap_or(at);
                     real.mark_resumed(org, id, until).await.unwrap();
                     model.mark_resumed(org, id, until);
-                } else {
+                }
+                _ => {
                     real.mark_waiting(org, id, at).await.unwrap();
                     model.mark_waiting(org, id, at);
                 }
-            }
+            },
             13 if pick(4) == 0 => {
                 let status = [RunStatus::Succeeded, RunStatus::Failed][pick(2) as usize];
                 let error = (status == RunStatus::Failed).then(|| RunError::new("c", "m"));

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use dispatch::{StartRequest, Started};
-use domain::run::{Head, Origin, Repeat, RunStatus};
+use domain::run::{BlobRef, Head, Mark, Origin, Repeat, RunStatus};
 use domain::{OrgKey, RunId, WorkflowId};
 use engine::{CannotRepeat, Context, Kept, Plan};
 use futures::future::try_join_all;
@@ -93,7 +93,7 @@ pub(crate) async fn replay(
     let plan = app.plans.get(org, &head.workflow, head.version).await?;
     let refuse = |cause: CannotRepeat| ApiError::new(422, "cannot_replay", cause.to_string());
     for (path, output) in &body.outputs {
-        if output.to_string().len() > domain::limits::MAX_OUTPUT_BYTES || dispatch::nests_too_deep(output) {
+        if output.to_string().len() > domain::limits::MAX_INLINE_BYTES || dispatch::nests_too_deep(output) {
             let detail = format!("the output for `{path}` is larger or deeper than a step's may be");
             return Err(ApiError::new(422, "output_too_large", detail));
         }
@@ -177,7 +177,7 @@ async fn repeat(
     org: &OrgKey,
     head: &Head,
     plan: &Plan,
-    kept: Kept,
+    mut kept: Kept,
     kind: Repeat,
     key: &str,
 ) -> ApiResult<Repeated> {
@@ -192,6 +192,15 @@ async fn repeat(
         depth: head.depth,
         now: app.now(),
     };
+    let (run, limit) = (request.run_id(), plan.definition().timeout);
+    for (_, entry) in &mut kept {
+        // What the new run takes over is kept for as long as the new run.
+        if let Mark::Spilled(blob) = &mut entry.mark {
+            let taken = BlobRef { run: run.clone(), name: blob.name.taken_over(limit), bytes: blob.bytes };
+            app.blobs.copy(&blob.key(org.org()), &taken.key(org.org())).await?;
+            *blob = taken;
+        }
+    }
     let origin = Origin { run: head.id.clone(), kind };
     let started: Started = app.starter.start_from(request, origin, head.epoch + 1, kept).await?;
     tracing::info!(run.id = %started.run(), run.origin = %head.id, "a run repeats another");

@@ -1,0 +1,19 @@
+//! What functions ask of the object store: the trait that tests and the simulation model.
+
+use crate::{BlobError, Content};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// Objects by their keys.
+#[async_trait]
+pub trait BlobStore: Send + Sync {
+    /// Keeps an object of this media type. An object of the same key is replaced: by the same content, as keys name their content.
+    async fn put(&self, key: &str, content: Content, media: &str) -> Result<(), BlobError>;
+    /// An object of at most `most` bytes, whole.
+    async fn get(&self, key: &str, most: u64) -> Result<Bytes, BlobError>;
+    /// Keeps an object under another key, too. Its age counts anew there.
+    async fn copy(&self, from: &str, to: &str) -> Result<(), BlobError>;
+    /// The address by which whoever has it may fetch an object for so long. Whether there is such an object is not looked at.
+    fn address(&self, key: &str, valid: Duration) -> Result<String, BlobError>;
+}

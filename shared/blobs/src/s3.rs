@@ -1,0 +1,236 @@
+//! Objects in a bucket of S3.
+
+use crate::sign::Signer;
+use crate::{BlobError, BlobStore, Content};
+use async_trait::async_trait;
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use runtime::{Clock, MissingVariable, Vars};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tracing::debug;
+
+/// How often a call is made whose failure may pass.
+const ATTEMPTS: u32 = 3;
+/// How much of an error's answer is told.
+const EXCERPT: usize = 300;
+/// The SHA-256 of nothing.
+const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// Where the bucket is.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    pub name: String,
+    pub region: String,
+    /// An S3 other than AWS's, without a slash at the end; buckets are in its path.
+    pub endpoint: Option<String>,
+}
+
+impl Bucket {
+    /// The bucket that a function's variables name.
+    pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
+        Ok(Self {
+            name: vars.required("BUCKET_FILES")?.to_owned(),
+            region: vars.required("AWS_REGION")?.to_owned(),
+            endpoint: vars.optional("AWS_ENDPOINT_URL").map(|url| url.trim_end_matches('/').to_owned()),
+        })
+    }
+
+    fn base(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => format!("{endpoint}/{}", self.name),
+            None => format!("https://{}.s3.{}.amazonaws.com", self.name, self.region),
+        }
+    }
+}
+
+/// A bucket of S3.
+#[derive(Clone)]
+pub struct S3Blobs {
+    connector: SharedHttpConnector,
+    credentials: Credentials,
+    bucket: Bucket,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for S3Blobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Blobs").field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}
+
+impl S3Blobs {
+    pub fn new(
+        connector: SharedHttpConnector,
+        credentials: Credentials,
+        bucket: Bucket,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { connector, credentials, bucket, clock }
+    }
+
+    fn signer(&self) -> Signer<'_> {
+        let now = u64::try_from(self.clock.now().0).unwrap_or(0);
+        Signer {
+            credentials: &self.credentials,
+            region: &self.bucket.region,
+            now: SystemTime::UNIX_EPOCH + Duration::from_millis(now),
+        }
+    }
+
+    fn uri(&self, key: &str) -> String {
+        // Keys have letters, digits, `_` and `/` only: nothing in them needs encoding.
+        format!("{}/{key}", self.bucket.base())
+    }
+
+    /// Sends one request, again if its failure may pass; reads the answer to a success up to `most` bytes.
+    async fn call(&self, call: &Call<'_>, most: u64) -> Result<Bytes, BlobError> {
+        let mut pause = Duration::from_millis(50);
+        let mut attempt = 1;
+        loop {
+            let outcome = self.once(call, most).await;
+            match outcome {
+                Err(BlobError::Unavailable { reason, .. }) if attempt < ATTEMPTS => {
+                    debug!(operation = call.operation, reason, "the object store is asked again");
+                    self.clock.sleep(pause).await;
+                    pause *= 4;
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn once(&self, call: &Call<'_>, most: u64) -> Result<Bytes, BlobError> {
+        let unavailable = |reason: String| BlobError::Unavailable { operation: call.operation, reason };
+        let refused = |reason: String| BlobError::Refused { operation: call.operation, reason };
+        let uri = self.uri(call.key);
+        let host = uri.split('/').nth(2).unwrap_or_default().to_owned();
+        let mut headers = vec![("host", host.as_str())];
+        headers.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let signed = self
+            .signer()
+            .headers(call.method, &uri, &headers, call.digest)
+            .map_err(|e| refused(e.clone()))?;
+        let body = call.content.as_ref().map_or_else(SdkBody::empty, Content::body);
+        let mut request = HttpRequest::new(body);
+        request.set_method(call.method).map_err(|e| refused(e.to_string()))?;
+        request.set_uri(uri.as_str()).map_err(|e| refused(e.to_string()))?;
+        for (name, value) in &headers {
+            request.headers_mut().insert((*name).to_owned(), (*value).to_owned());
+        }
+        for (name, value) in signed {
+            request.headers_mut().insert(name, value);
+        }
+        if let Some(content) = &call.content {
+            request.headers_mut().insert("content-length", content.len().to_string());
+        }
+        let response = self.connector.call(request).await.map_err(|e| {
+            unavailable(aws_smithy_runtime_api::client::result::ConnectorError::to_string(&e))
+        })?;
+        let status = response.status().as_u16();
+        match status {
+            200..=299 => read(response, most, call.operation).await,
+            404 => Err(BlobError::Gone),
+            _ => {
+                let text = read(response, 64 * 1024, call.operation).await.unwrap_or_default();
+                let text = String::from_utf8_lossy(&text).chars().take(EXCERPT).collect::<String>();
+                let reason = format!("status {status}: {text}");
+                // 409 is a conflict of two writes of the same key.
+                let passes = status >= 500 || matches!(status, 408 | 409 | 429);
+                Err(if passes { unavailable(reason) } else { refused(reason) })
+            }
+        }
+    }
+}
+
+/// One request.
+struct Call<'a> {
+    operation: &'static str,
+    method: &'static str,
+    key: &'a str,
+    headers: Vec<(&'static str, String)>,
+    digest: &'a str,
+    content: Option<Content>,
+}
+
+async fn read(response: HttpResponse, most: u64, operation: &'static str) -> Result<Bytes, BlobError> {
+    let mut body = response.into_body();
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| BlobError::Unavailable { operation, reason: e.to_string() })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if (read.len() + data.len()) as u64 > most {
+            return Err(BlobError::TooLarge { most });
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(read.freeze())
+}
+
+#[async_trait]
+impl BlobStore for S3Blobs {
+    async fn put(&self, key: &str, content: Content, media: &str) -> Result<(), BlobError> {
+        let digest = content.digest()?;
+        let call = Call {
+            operation: "put",
+            method: "PUT",
+            key,
+            headers: vec![("content-type", media.to_owned())],
+            digest: &digest,
+            content: Some(content),
+        };
+        self.call(&call, 64 * 1024).await.map(|_| ())
+    }
+
+    async fn get(&self, key: &str, most: u64) -> Result<Bytes, BlobError> {
+        let call = Call {
+            operation: "get",
+            method: "GET",
+            key,
+            headers: Vec::new(),
+            digest: NOTHING,
+            content: None,
+        };
+        self.call(&call, most).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<(), BlobError> {
+        let call = Call {
+            operation: "copy",
+            method: "PUT",
+            key: to,
+            headers: vec![("x-amz-copy-source", format!("/{}/{from}", self.bucket.name))],
+            digest: NOTHING,
+            content: None,
+        };
+        self.call(&call, 64 * 1024).await.map(|_| ())
+    }
+
+    fn address(&self, key: &str, valid: Duration) -> Result<String, BlobError> {
+        let uri = self.uri(key);
+        let refused = |reason: String| BlobError::Refused { operation: "address", reason };
+        let parameters = self.signer().parameters(&uri, valid).map_err(refused)?;
+        let mut query = String::new();
+        for (name, value) in parameters {
+            query.push(if query.is_empty() { '?' } else { '&' });
+            query.push_str(&name);
+            query.push('=');
+            query.extend(value.bytes().map(encoded));
+        }
+        Ok(uri + &query)
+    }
+}
+
+/// A byte of a query's value, as RFC 3986 wants it.
+fn encoded(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
+}
