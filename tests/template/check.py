@@ -163,6 +163,8 @@ class Code:
             (required if how == "required" else optional).add(name)
         if "TableNames::read" in source:
             required |= set(re.findall(r'variable\("(\w+)"\)', self.read("shared/store/src/tables.rs")))
+        if "QueueUrls::read" in source:
+            required |= set(re.findall(r'variable\("(\w+)"\)', self.read("shared/dispatch/src/queue.rs")))
         if "Bucket::read" in source:
             required |= {name for how, name in re.findall(pattern, self.read("shared/blobs/src/s3.rs")) if how == "required"}
         return required, optional
@@ -241,7 +243,7 @@ def variables(t: Template, code: Code):
                 yield f"{name}: {v} is Lambda's to set"
         if "PATCHBAY_ALLOW_LOOPBACK" in f["variables"]:
             yield f"{name}: PATCHBAY_ALLOW_LOOPBACK is for local development"
-    wanted = {"TABLE_CONTROL": "ControlTable", "TABLE_RUNS": "RunsTable", "TABLE_DUE": "DueTable", "STEP_QUEUE_URL": "StepsQueue",
+    wanted = {"TABLE_CONTROL": "ControlTable", "TABLE_RUNS": "RunsTable", "TABLE_DUE": "DueTable", "STEP_QUEUE_URL": "StepsQueue", "BULK_QUEUE_URL": "BulkQueue",
               "EVENT_BUS": "Bus", "KEYRING_SECRET": "Keyring", "BUCKET_FILES": "FilesBucket"}
     for name, f in t.functions.items():
         for v, resource in wanted.items():
@@ -305,8 +307,8 @@ def limits(t: Template, code: Code):
             yield f"{name} is not encrypted"
 
     concurrency = [s.get("ScalingConfig", {}).get("MaximumConcurrency") for s in t.sources(t.functions["executor"])]
-    if concurrency != [{"Ref": "MaximumConcurrency"}]:
-        yield "executor: the parameter MaximumConcurrency must bound its source"
+    if concurrency != [{"Ref": "MaximumConcurrency"}, {"Ref": "BulkConcurrency"}]:
+        yield "executor: the parameters MaximumConcurrency and BulkConcurrency must bound its sources"
 
 
 def tables(t: Template, code: Code):
@@ -453,6 +455,8 @@ def loops(t: Template, _: Code):
         sends = after.setdefault(name, set())
         if "STEP_QUEUE_URL" in f["variables"]:
             sends.add("StepsQueue")
+        if "BULK_QUEUE_URL" in f["variables"]:
+            sends.add("BulkQueue")
         if "EVENT_BUS" in f["variables"]:
             sends.add("Bus")
         for source in t.sources(f):
@@ -496,7 +500,7 @@ def roles(t: Template, _: Code):
         logs = target(f["properties"].get("LoggingConfig", {}).get("LogGroup"))
         if logs is None or not t.allows(role, "logs:PutLogEvents", logs):
             yield f"{name}: its role must allow writing to its own log group"
-        uses = [("STEP_QUEUE_URL", "sqs:SendMessage", "StepsQueue"), ("EVENT_BUS", "events:PutEvents", "Bus"),
+        uses = [("STEP_QUEUE_URL", "sqs:SendMessage", "StepsQueue"), ("BULK_QUEUE_URL", "sqs:SendMessage", "BulkQueue"), ("EVENT_BUS", "events:PutEvents", "Bus"),
                 ("KEYRING_SECRET", "secretsmanager:GetSecretValue", "Keyring"), ("KEYRING_SECRET", "secretsmanager:PutSecretValue", "Keyring")]
         for variable, action, resource in uses:
             if (variable in f["variables"]) != t.allows(role, action, resource):

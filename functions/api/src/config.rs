@@ -1,13 +1,14 @@
 //! What the function is configured with.
 
 use blobs::Bucket;
+use dispatch::QueueUrls;
 use runtime::{MissingVariable, Vars};
 use store::TableNames;
 
 #[derive(Debug, Clone)]
 pub struct Config {
     pub tables: TableNames,
-    pub queue_url: String,
+    pub queues: QueueUrls,
     pub bus: String,
     pub keyring_secret: String,
     pub public_url: String,
@@ -18,7 +19,7 @@ impl Config {
     pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
         Ok(Self {
             tables: TableNames::read(|name| vars.required(name))?,
-            queue_url: vars.required("STEP_QUEUE_URL")?.to_owned(),
+            queues: QueueUrls::read(|name| vars.required(name))?,
             bus: vars.required("EVENT_BUS")?.to_owned(),
             keyring_secret: vars.required("KEYRING_SECRET")?.to_owned(),
             files: Bucket::read(vars)?,

@@ -2,6 +2,7 @@
 
 use crate::ChainBudget;
 use blobs::Bucket;
+use dispatch::QueueUrls;
 use runtime::{MissingVariable, Vars};
 use std::time::Duration;
 use store::TableNames;
@@ -9,7 +10,7 @@ use store::TableNames;
 #[derive(Debug, Clone)]
 pub struct Config {
     pub tables: TableNames,
-    pub queue_url: String,
+    pub queues: QueueUrls,
     pub bus: String,
     pub budget: ChainBudget,
     pub allow_loopback: bool,
@@ -22,7 +23,7 @@ impl Config {
         let default = ChainBudget::default();
         Ok(Self {
             tables: TableNames::read(|name| vars.required(name))?,
-            queue_url: vars.required("STEP_QUEUE_URL")?.to_owned(),
+            queues: QueueUrls::read(|name| vars.required(name))?,
             bus: vars.required("EVENT_BUS")?.to_owned(),
             budget: ChainBudget {
                 steps: vars.parsed("CHAIN_BUDGET_STEPS", default.steps, "a number of steps")?.max(1),

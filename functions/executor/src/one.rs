@@ -42,7 +42,7 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         match place.standing(strand.as_ref()).await? {
             Standing::At(found) => (found.0, found.1, Vec::new()),
             Standing::Busy => {
-                let again = StepMessage::again_in(org.org(), &head.id, &message.strand);
+                let again = StepMessage::again_in(org.org(), &head.id, &message.strand).on(head.priority);
                 app.queue.send(&again, BUSY).await?;
                 return Ok(());
             }

@@ -1,19 +1,20 @@
 //! What the function is configured with.
 
+use dispatch::QueueUrls;
 use runtime::{MissingVariable, Vars};
 use store::TableNames;
 
 #[derive(Debug, Clone)]
 pub struct Config {
     pub tables: TableNames,
-    pub queue_url: String,
+    pub queues: QueueUrls,
 }
 
 impl Config {
     pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
         Ok(Self {
             tables: TableNames::read(|name| vars.required(name))?,
-            queue_url: vars.required("STEP_QUEUE_URL")?.to_owned(),
+            queues: QueueUrls::read(|name| vars.required(name))?,
         })
     }
 }

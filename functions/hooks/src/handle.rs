@@ -62,6 +62,7 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
             key: &key,
             input: incoming.trigger,
             depth: incoming.depth,
+            priority: None,
             now: app.clock.now(),
         })
         .await

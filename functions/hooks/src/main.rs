@@ -25,7 +25,7 @@ async fn start() -> Result<(), Error> {
     let config = Config::read(&vars)?;
     let sdk = runtime::sdk_config(&vars)?;
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
-    let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url));
+    let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues));
     let app = Arc::new(App {
         runs: store.clone(),
         starter: Starter::new(store.clone(), store.clone(), queue),

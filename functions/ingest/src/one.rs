@@ -71,6 +71,7 @@ async fn start(app: &App, org: &OrgKey, rule: &EventRule, record: &BusRecord) ->
         key: &record.key,
         input: json!({"event": record.event}),
         depth: record.depth,
+        priority: None,
         now,
     };
     if record.depth <= limits::MAX_DEPTH {

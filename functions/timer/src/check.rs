@@ -27,9 +27,11 @@ pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<()
     let pulse = app.runs.pulse(&entry.org, &entry.run).await?;
     let quiet_until = expected_quiet(&head, pulse);
     let last_heard = pulse.newest.unwrap_or(head.started_at).max(quiet_until);
-    if last_heard.until(now) >= SILENT && app.queue.backlog().await.map_err(StartError::from)? < BACKLOG {
+    if last_heard.until(now) >= SILENT
+        && app.queue.backlog(head.priority).await.map_err(StartError::from)? < BACKLOG
+    {
         warn!(run.id = %head.id, "nothing was heard of the run; its message is sent again");
-        let message = StepMessage::again(entry.org.org(), &entry.run);
+        let message = StepMessage::again(entry.org.org(), &entry.run).on(head.priority);
         app.queue.send(&message, Duration::ZERO).await.map_err(StartError::from)?;
     }
     let at = now.max(quiet_until).plus(NEXT_CHECK).min(head.deadline);

@@ -1,12 +1,13 @@
 //! What the function is configured with.
 
+use dispatch::QueueUrls;
 use runtime::{MissingVariable, Vars};
 use store::TableNames;
 
 #[derive(Debug, Clone)]
 pub struct Config {
     pub tables: TableNames,
-    pub queue_url: String,
+    pub queues: QueueUrls,
     pub bus: String,
 }
 
@@ -14,7 +15,7 @@ impl Config {
     pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
         Ok(Self {
             tables: TableNames::read(|name| vars.required(name))?,
-            queue_url: vars.required("STEP_QUEUE_URL")?.to_owned(),
+            queues: QueueUrls::read(|name| vars.required(name))?,
             bus: vars.required("EVENT_BUS")?.to_owned(),
         })
     }

@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
         runs: store.clone(),
         plans: Plans::new(store.clone()),
         due: store,
-        queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url)),
+        queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues)),
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         clock: Arc::new(SystemClock),
     });

@@ -25,7 +25,7 @@ pub async fn resend_unfinished(app: &App) -> Result<usize, TickError> {
                 settle_outbox(&*app.runs, Some(&*app.queue), &*app.bus, &entry.org, &head).await?;
                 return Ok(false);
             }
-            let message = StepMessage::again(entry.org.org(), &entry.run);
+            let message = StepMessage::again(entry.org.org(), &entry.run).on(head.priority);
             app.queue.send(&message, Duration::ZERO).await.map_err(StartError::from)?;
             Ok::<_, TickError>(true)
         })

@@ -22,8 +22,10 @@ pub(crate) async fn fire(
     horizon: Millis,
 ) -> Result<usize, TickError> {
     let mut started = 0;
+    // An entry that was put off stands for its own time.
+    let time = entry.time();
     // Ahead of its time, an entry whose workflow is off stays: it may be about to be switched on.
-    let mut stays = entry.at > now;
+    let mut stays = time > now;
     if let Some((workflow, trigger)) = entry.scheduled()
         && let Some(current) = app.plans.current(&entry.org, &workflow).await?
         && current.enabled
@@ -41,16 +43,15 @@ pub(crate) async fn fire(
         let kind = plan.definition().trigger(trigger).map(|trigger| &trigger.kind);
         if let Some((schedule, missed)) = kind.and_then(read)
             // A time of an earlier version's schedule is none of this one's.
-            && schedule.next_after(ANCHOR, Millis(entry.at.0 - 1)) == Some(entry.at)
+            && schedule.next_after(ANCHOR, Millis(time.0 - 1)) == Some(time)
         {
-            let last = Millis(entry.at.0 - 1);
+            let last = Millis(time.0 - 1);
             let since = Since { anchor: ANCHOR, last, now, tolerance: TOLERANCE };
-            let mut times =
-                if entry.at < now { schedule.due(missed, since, AT_ONCE) } else { vec![entry.at] };
+            let mut times = if time < now { schedule.due(missed, since, AT_ONCE) } else { vec![time] };
             // A full list may not be all: the next look goes on from its end.
             let mut reached = match times.last() {
                 Some(last) if times.len() == AT_ONCE => *last,
-                _ => now.max(entry.at),
+                _ => now.max(time),
             };
             let mut next = schedule.next_after(ANCHOR, reached);
             while let Some(at) = next.filter(|at| *at < horizon && times.len() < AT_ONCE) {
@@ -60,15 +61,27 @@ pub(crate) async fn fire(
             }
             let starter = Starter::new(app.runs.clone(), app.due.clone(), app.queue.clone());
             for at in times {
+                let key = format!("at:{}", at.0);
+                // As webhooks and events do: the live version says when, the key which version runs.
+                let chosen = current.version_for(&workflow, trigger, &key);
+                let (version, plan) = match app.plans.get(&entry.org, &workflow, chosen).await {
+                    Ok(plan) => (chosen, plan),
+                    Err(PlanError::Store(error)) => return Err(error.into()),
+                    Err(error) => {
+                        error!(workflow.id = %workflow, %error, "a version of a split cannot be run; the live one runs");
+                        (current.version, plan.clone())
+                    }
+                };
                 let request = StartRequest {
                     org: &entry.org,
                     workflow: &workflow,
-                    version: current.version,
+                    version,
                     plan: &plan,
                     trigger,
-                    key: &format!("at:{}", at.0),
+                    key: &key,
                     input: json!({"scheduled_at": at.rfc3339()}),
                     depth: 0,
+                    priority: None,
                     // What was missed begins now.
                     now: at.max(now),
                 };

@@ -123,7 +123,8 @@ async fn minute_of(
 async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) -> Result<Ticked, TickError> {
     match entry.kind {
         DueKind::Wake => {
-            let message = StepMessage::again_in(entry.org.org(), &entry.run, &entry.strand);
+            let message =
+                StepMessage::again_in(entry.org.org(), &entry.run, &entry.strand).on(entry.priority);
             app.queue.send(&message, now.until(entry.at)).await.map_err(StartError::from)?;
             app.due.delete_due(entry).await?;
             Ok(Ticked { woken: 1, ..Ticked::default() })
@@ -148,7 +149,14 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
             match schedules::fire(app, entry, now, horizon).await {
                 Ok(started) => Ok(Ticked { started, ..Ticked::default() }),
                 Err(error @ TickError::Store(StoreError::Corrupt(_))) => Err(error),
-                Err(cause) if minute_is_over => Err(cause),
+                // As with checks: what fails again and again must not hold up its whole shard. The entry keeps its own time.
+                Err(cause) if minute_is_over => {
+                    warn!(schedule = entry.strand, error = %cause, "a schedule could not start its runs; again in a minute");
+                    let at = app.clock.now().plus(DueEntry::SOONEST);
+                    app.due.put_due(&DueEntry { at, of: Some(entry.time()), ..entry.clone() }).await?;
+                    app.due.delete_due(entry).await?;
+                    Ok(Ticked { postponed: 1, ..Ticked::default() })
+                }
                 // The look when the minute is over sees it again.
                 Err(cause) => {
                     warn!(schedule = entry.strand, error = %cause, "a schedule could not start its run ahead of time");

@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::{mappings, server};
 use blobs::{BlobStore, Bucket, S3Blobs};
-use dispatch::{EventBridge, EventBus, Plans, SqsQueue, Starter, StepQueue};
+use dispatch::{EventBridge, EventBus, Plans, QueueUrls, SqsQueue, Starter, StepQueue};
 use domain::limits;
 use egress::{Egress, EgressConfig, EgressError};
 use emulators::{BUCKET, Cloud, CloudError, Queue, QueueSettings, REGION};
@@ -60,6 +60,7 @@ pub struct Stack {
 
 struct Queues {
     steps: Arc<Queue>,
+    bulk: Arc<Queue>,
     dead: Arc<Queue>,
     events: Arc<Queue>,
 }
@@ -93,7 +94,7 @@ impl Stack {
         };
 
         let queue: Arc<dyn StepQueue> =
-            Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), queues.steps.url()));
+            Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), queues.urls()));
         let bus: Arc<dyn EventBus> = Arc::new(EventBridge::new(&sdk, BUS));
         let plans = Plans::new(store.clone());
         let guard = Guard::new(GuardConfig::default());
@@ -167,16 +168,17 @@ impl Stack {
     /// Serves until `stop` resolves.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let timer = Arc::new(self.timer);
-        mappings::sqs(self.queues.steps, MAPPING_CONCURRENCY, {
-            let app = self.executor;
-            move |event| {
+        let steps = [(self.queues.steps, MAPPING_CONCURRENCY), (self.queues.bulk, BULK_CONCURRENCY)];
+        for (queue, concurrency) in steps {
+            let app = self.executor.clone();
+            mappings::sqs(queue, concurrency, move |event| {
                 let app = app.clone();
                 async move {
                     let deadline = app.clock.now().plus(limits::EXECUTOR_TIMEOUT);
                     executor::batch(&app, event, deadline).await
                 }
-            }
-        });
+            });
+        }
         mappings::sqs(self.queues.events, 4, {
             let app = self.ingest;
             move |event| {
@@ -208,8 +210,14 @@ impl Stack {
 
 /// How many invocations of the executor run at a time: the template's `MaximumConcurrency`.
 const MAPPING_CONCURRENCY: usize = 32;
+/// The same of bulk work: the template's `BulkConcurrency`.
+const BULK_CONCURRENCY: usize = 2;
 
 impl Queues {
+    fn urls(&self) -> QueueUrls {
+        QueueUrls { interactive: self.steps.url().to_owned(), bulk: self.bulk.url().to_owned() }
+    }
+
     /// The queues of steps are in memory: the journal tells where every run stands. Nothing else tells of an event that was taken, so
     /// those are kept.
     fn create(cloud: &Cloud) -> Result<Self, CloudError> {
@@ -219,9 +227,10 @@ impl Queues {
         };
         let dead = create("patchbay-steps-dead", None, false)?;
         let steps = create("patchbay-steps", Some(&dead), false)?;
+        let bulk = create("patchbay-bulk", Some(&dead), false)?;
         let events_dead = create("patchbay-events-dead", None, true)?;
         let events = create("patchbay-events", Some(&events_dead), true)?;
         cloud.deliver_events_to(&events);
-        Ok(Self { steps, dead, events })
+        Ok(Self { steps, bulk, dead, events })
     }
 }

@@ -42,7 +42,7 @@ pub async fn answer_step(
     };
     let counts = runs.put_mail(org, &head, path, mail).await?;
     // Also when another was first: its sender may have died before this.
-    queue.send(&StepMessage::again_in(org.org(), run, &strand), Duration::ZERO).await?;
+    queue.send(&StepMessage::again_in(org.org(), run, &strand).on(head.priority), Duration::ZERO).await?;
     let same = (counts.kind, &counts.payload) == (mail.kind, &mail.payload);
     Ok(if same { Answered::Taken(counts) } else { Answered::TooLate(counts) })
 }

@@ -17,7 +17,7 @@ pub use message::{At, InvalidMessage, StepMessage};
 pub use nesting::nests_too_deep;
 pub use outbox::settle_outbox;
 pub use plans::{PlanError, Plans};
-pub use queue::{QueueError, SqsQueue, StepQueue};
+pub use queue::{QueueError, QueueUrls, SqsQueue, StepQueue};
 pub use start::{StartError, StartRequest, Started, Starter};
 
 /// Does once what the first call to SQS would pay for: the SDK parses its list of AWS's partitions to find the endpoint. A

@@ -1,6 +1,6 @@
 //! What travels from one step to the next.
 
-use domain::run::{Entry, FORMAT, Mark};
+use domain::run::{Entry, FORMAT, Mark, Priority};
 use domain::{OrgId, RunId, limits};
 use engine::Context;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct StepMessage {
     /// Outcomes of pure steps that are to be journalled with the next effectful one.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub pending: Vec<Entry>,
+    /// Which queue carries it.
+    #[serde(rename = "q", default, skip_serializing_if = "Priority::is_usual")]
+    pub priority: Priority,
     /// Not first-hand: the receiver must read the journal before it does anything (protocol rule 4).
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
@@ -69,8 +72,15 @@ impl StepMessage {
             at: None,
             context: None,
             pending: Vec::new(),
+            priority: Priority::default(),
             again: true,
         }
+    }
+
+    /// The message on the queue of this priority.
+    #[must_use]
+    pub fn on(self, priority: Priority) -> Self {
+        Self { priority, ..self }
     }
 
     /// The message as it is sent: at most [`limits::MAX_MESSAGE_BYTES`], at the price of the context.
@@ -81,7 +91,8 @@ impl StepMessage {
         if whole.len() <= limits::MAX_MESSAGE_BYTES && !whole.is_empty() {
             return whole;
         }
-        serde_json::to_string(&Self::again_in(&self.org, &self.run, &self.strand)).expect("ids are texts")
+        let again = Self::again_in(&self.org, &self.run, &self.strand).on(self.priority);
+        serde_json::to_string(&again).expect("ids are texts")
     }
 
     /// The message with the format that what it carries needs: an earlier version must not take a kept output for none.

@@ -84,7 +84,7 @@ async fn resume(
         by: None,
     };
     runs.put_mail(org, &waiting, &parent.path, &mail).await?;
-    let message = StepMessage::again_in(org.org(), &parent.run, &parent.strand);
+    let message = StepMessage::again_in(org.org(), &parent.run, &parent.strand).on(waiting.priority);
     queue.send(&message, Duration::ZERO).await?;
     Ok(())
 }

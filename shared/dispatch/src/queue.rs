@@ -6,6 +6,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::QueueAttributeName;
 use domain::limits;
+use domain::run::Priority;
 use std::time::Duration;
 
 /// A failed call of the queue; whether a message was sent is not known.
@@ -28,20 +29,44 @@ impl QueueError {
 pub trait StepQueue: Send + Sync {
     /// Sends a message that is delivered after `delay` (at most 15 minutes; whole seconds, rounded up).
     async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError>;
-    /// How many messages wait to be taken. Approximate.
-    async fn backlog(&self) -> Result<u64, QueueError>;
+    /// How many messages of this priority wait to be taken. Approximate.
+    async fn backlog(&self, priority: Priority) -> Result<u64, QueueError>;
 }
 
-/// The step queue on SQS. Messages carry the organisation as their group: standard queues share fairly between groups.
+/// The addresses of the step queues.
+#[derive(Debug, Clone)]
+pub struct QueueUrls {
+    pub interactive: String,
+    pub bulk: String,
+}
+
+impl QueueUrls {
+    /// The addresses that a function's variables give.
+    pub fn read<'a, E>(variable: impl Fn(&'static str) -> Result<&'a str, E>) -> Result<Self, E> {
+        Ok(Self {
+            interactive: variable("STEP_QUEUE_URL")?.to_owned(),
+            bulk: variable("BULK_QUEUE_URL")?.to_owned(),
+        })
+    }
+
+    fn of(&self, priority: Priority) -> &str {
+        match priority {
+            Priority::Interactive => &self.interactive,
+            Priority::Bulk => &self.bulk,
+        }
+    }
+}
+
+/// The step queues on SQS, one for each priority. Messages carry the organisation as their group: standard queues share fairly between groups.
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
     client: Client,
-    url: String,
+    urls: QueueUrls,
 }
 
 impl SqsQueue {
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into() }
+    pub fn new(client: Client, urls: QueueUrls) -> Self {
+        Self { client, urls }
     }
 }
 
@@ -52,7 +77,7 @@ impl StepQueue for SqsQueue {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         self.client
             .send_message()
-            .queue_url(&self.url)
+            .queue_url(self.urls.of(message.priority))
             .message_body(message.encode())
             .message_group_id(message.org.as_str())
             .set_delay_seconds((seconds > 0).then(|| i32::try_from(seconds).unwrap_or(900)))
@@ -62,11 +87,11 @@ impl StepQueue for SqsQueue {
             .map_err(|e| QueueError { operation: "send", reason: DisplayErrorContext(&e).to_string() })
     }
 
-    async fn backlog(&self) -> Result<u64, QueueError> {
+    async fn backlog(&self, priority: Priority) -> Result<u64, QueueError> {
         let got = self
             .client
             .get_queue_attributes()
-            .queue_url(&self.url)
+            .queue_url(self.urls.of(priority))
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
             .send()
             .await

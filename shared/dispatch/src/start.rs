@@ -5,7 +5,7 @@ use crate::bus::{BusError, EventBus};
 use crate::outbox::settle_outbox;
 use crate::queue::{QueueError, StepQueue};
 use crate::{At, PlanError, Plans, StepMessage};
-use domain::run::{End, Head, Mail, NewRun, Origin, Parent, RunStatus, Segment};
+use domain::run::{End, Head, Mail, NewRun, Origin, Parent, Priority, RunStatus, Segment};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
 use engine::{Context, Kept, Plan, Then, begin};
 use serde_json::Value;
@@ -46,6 +46,8 @@ pub struct StartRequest<'a> {
     pub input: Value,
     /// How many runs led to this one.
     pub depth: u16,
+    /// Which queue carries it; `None` leaves it to the definition.
+    pub priority: Option<Priority>,
     pub now: Millis,
 }
 
@@ -133,7 +135,8 @@ impl Starter {
                 if head.status == RunStatus::Queued
                     && self.runs.pulse(request.org, &run.id).await?.newest.is_none()
                 {
-                    self.queue.send(&StepMessage::again(request.org.org(), &run.id), delay).await?;
+                    let again = StepMessage::again(request.org.org(), &run.id).on(head.priority);
+                    self.queue.send(&again, delay).await?;
                 }
                 Ok(Started::Existing(run.id, head.status_at(request.now)))
             }
@@ -170,7 +173,8 @@ impl Starter {
         }
         let created = self.runs.create_run(request.org, &run).await?;
         // Also for a run that is there already: whoever made it may have died before this.
-        self.queue.send(&StepMessage::again(request.org.org(), &run.id), Duration::ZERO).await?;
+        let again = StepMessage::again(request.org.org(), &run.id).on(run.priority);
+        self.queue.send(&again, Duration::ZERO).await?;
         Ok(match created {
             Created::New => Started::New(run.id),
             Created::Existing(head) => Started::Existing(run.id, head.status_at(request.now)),
@@ -219,6 +223,7 @@ impl Starter {
             parent: None,
             origin: None,
             epoch: 0,
+            priority: request.priority.or(request.plan.definition().priority).unwrap_or_default(),
             secret: if request.plan.has_callbacks() { Some(secret()?) } else { None },
         };
         self.due.put_due(&DueEntry::first_check(request.org, &run.id, run.started_at, run.deadline)).await?;
@@ -241,5 +246,6 @@ fn first_message(org: &OrgKey, run: &NewRun, plan: &Plan) -> StepMessage {
         }
         _ => None,
     };
-    StepMessage { at, context: Some(context), again: false, ..StepMessage::again(org.org(), &run.id) }
+    let again = StepMessage::again(org.org(), &run.id).on(run.priority);
+    StepMessage { at, context: Some(context), again: false, ..again }
 }

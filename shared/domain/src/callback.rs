@@ -87,6 +87,7 @@ mod tests {
             origin: None,
             epoch: 0,
             secret,
+            priority: crate::run::Priority::default(),
         };
         Head::begin(&OrgId::from_bytes([1; 16]), &run)
     }

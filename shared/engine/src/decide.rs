@@ -17,8 +17,8 @@ pub enum Event {
     Passed(bool),
     /// An effect took place: an action's, an `emit`'s, or the start of a run that is not waited for.
     Effect(Value),
-    /// A block begins this many strands over so many items or arms.
-    Forking { lanes: u16, count: u32 },
+    /// A block begins this many strands over so many items or arms; `digest` tells whether items are the same.
+    Forking { lanes: u16, count: u32, digest: u64 },
     /// All strands of a block have ended; this is what they gave.
     Joined(Value),
     /// A `wait` knows until when.
@@ -83,8 +83,8 @@ pub fn decide(
         | (K::Respond { .. }, Event::Answered(output)) => Ok(Mark::Succeeded(output)),
         (K::Branch { .. } | K::While { .. }, Event::Chosen(arm)) => Ok(Mark::Took(arm)),
         (K::Filter { .. }, Event::Passed(passed)) => Ok(Mark::Filtered(passed)),
-        (K::ForEach(_) | K::Parallel { .. }, Event::Forking { lanes, count }) => {
-            Ok(Mark::Forked { lanes, count })
+        (K::ForEach(_) | K::Parallel { .. }, Event::Forking { lanes, count, digest }) => {
+            Ok(Mark::Forked { lanes, count, digest })
         }
         (K::Wait { pause: P::For(_) | P::Until(_) }, Event::Until(until)) => Ok(Mark::Waiting { until }),
         (

@@ -20,7 +20,7 @@ pub enum Then {
     /// Go on with this attempt when there is an answer, or at that time.
     Await { node: NodeIx, attempt: u16, until: Millis },
     /// Go on with this attempt when all strands of the node have ended.
-    Join { node: NodeIx, attempt: u16, lanes: u16, count: u32 },
+    Join { node: NodeIx, attempt: u16, lanes: u16, count: u32, digest: u64 },
     /// The strand ends; the step that forked it learns how.
     StrandEnd(Result<(), RunError>),
     /// The run ends.
@@ -78,8 +78,8 @@ pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> 
             Then::Park { until: *until, then: Box::new(enter(plan, node.next, context)) }
         }
         (Mark::Awaiting { until }, _) => Then::Await { node: ix, attempt: entry.attempt + 1, until: *until },
-        (Mark::Forked { lanes, count }, _) => {
-            Then::Join { node: ix, attempt: entry.attempt + 1, lanes: *lanes, count: *count }
+        (Mark::Forked { lanes, count, digest }, _) => {
+            Then::Join { node: ix, attempt: entry.attempt + 1, lanes: *lanes, count: *count, digest: *digest }
         }
         (Mark::Stopped { status, message, output }, _) => {
             let error = (*status == RunStatus::Failed).then(|| RunError {

@@ -24,6 +24,6 @@ pub use plan::{
 pub use repeat::{CannotRepeat, Kept, before, but_failures};
 pub use retry::delay;
 pub use seed::{idempotency_key, seed};
-pub use strand::{Gathered, Strand, items, lanes, outset};
+pub use strand::{Gathered, Strand, digest, items, lanes, outset};
 pub use truth::truthy;
 pub use walk::begin;

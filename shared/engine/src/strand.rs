@@ -7,6 +7,7 @@ use crate::context::{Lane, split_instance};
 use crate::plan::{Next, Scope};
 use crate::walk::{enter, next_item};
 use crate::{Context, Given, NodeIx, NodeKind, Plan, Then};
+use domain::id::digest16;
 use domain::run::BlobRef;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -233,6 +234,15 @@ pub fn items(value: Value) -> Vec<Value> {
         Value::Array(items) => items,
         one => vec![one],
     }
+}
+
+/// What tells whether items that are computed again are the same ones. Never 0.
+pub fn digest(items: &[Value]) -> u64 {
+    let text = serde_json::to_string(items).unwrap_or_default();
+    let digest = digest16(&["items", &text]);
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(first).max(1)
 }
 
 /// What `item` and `index` read.

@@ -3,6 +3,7 @@
 use crate::attr::{self, Item, n, s};
 use crate::{DueStore, Store, StoreError};
 use async_trait::async_trait;
+use domain::run::Priority;
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
 use std::time::Duration;
 use tracing::warn;
@@ -34,11 +35,20 @@ pub struct DueEntry {
     pub strand: String,
     pub kind: DueKind,
     pub at: Millis,
+    /// The time that a schedule's entry stands for, if it was put off.
+    pub of: Option<Millis>,
+    /// Of the run, for whoever sends its message without a look at it.
+    pub priority: Priority,
 }
 
 impl DueEntry {
     /// Nothing is put any sooner: a tick may be reading the minute that is not over yet.
     pub const SOONEST: Duration = Duration::from_mins(1);
+
+    /// The time that the entry stands for.
+    pub fn time(&self) -> Millis {
+        self.of.unwrap_or(self.at)
+    }
 
     /// The minute since the epoch in which the entry falls due.
     pub fn minute(&self) -> i64 {
@@ -92,13 +102,22 @@ pub enum Reading {
 #[async_trait]
 impl DueStore for Store {
     async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
+        let mut item = Item::from([
+            ("pk".into(), s(entry.pk())),
+            ("sk".into(), s(entry.sk())),
+            ("at".into(), n(entry.at.0)),
+            ("ttl".into(), n(entry.at.plus(KEPT).seconds_up())),
+        ]);
+        if let Some(of) = entry.of {
+            item.insert("of".into(), n(of.0));
+        }
+        if !entry.priority.is_usual() {
+            item.insert("pr".into(), s(entry.priority.as_str()));
+        }
         self.client
             .put_item()
             .table_name(&self.tables.due)
-            .item("pk", s(entry.pk()))
-            .item("sk", s(entry.sk()))
-            .item("at", n(entry.at.0))
-            .item("ttl", n(entry.at.plus(KEPT).seconds_up()))
+            .set_item(Some(item))
             .send()
             .await
             .map(|_| ())
@@ -213,7 +232,15 @@ impl DueEntry {
         let strand = format!("{workflow}/{trigger}");
         // No run has this id: a run's trigger has no slash.
         let run = RunId::derive(org.org(), &format!("schedule/{strand}"), "");
-        Self { org: org.clone(), run, strand, kind: DueKind::Schedule, at }
+        Self {
+            org: org.clone(),
+            run,
+            strand,
+            kind: DueKind::Schedule,
+            at,
+            of: None,
+            priority: Priority::default(),
+        }
     }
 
     /// The workflow and the trigger of a schedule's entry.
@@ -224,9 +251,19 @@ impl DueEntry {
 
     /// The check that a run gets when it starts.
     pub fn first_check(org: &OrgKey, run: &RunId, started_at: Millis, deadline: Millis) -> Self {
+        let priority = Priority::default();
         // Not within the next minute: by the time this is written, the timer may have looked at that one.
         let at = started_at.plus(limits::FIRST_CHECK).min(deadline).max(started_at.plus(Self::SOONEST));
-        Self { org: org.clone(), run: run.clone(), strand: String::new(), kind: DueKind::Check, at }
+        // A check looks at the head, which tells the priority.
+        Self {
+            org: org.clone(),
+            run: run.clone(),
+            strand: String::new(),
+            kind: DueKind::Check,
+            at,
+            of: None,
+            priority,
+        }
     }
 }
 
@@ -256,6 +293,8 @@ fn read(item: &Item) -> Result<DueEntry, StoreError> {
         org: OrgKey::verified(org, Provenance::Due),
         run,
         kind,
+        priority: attr::optional_text(item, "pr").and_then(Priority::parse).unwrap_or_default(),
         at: Millis(attr::number(item, "at")?),
+        of: attr::optional_number(item, "of").map(Millis),
     })
 }

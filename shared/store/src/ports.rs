@@ -1,13 +1,13 @@
 //! What the functions ask of the store: the traits that a simulation models, and whose one real implementation is [`Store`](crate::Store).
 
 use crate::StoreError;
-use crate::control::WorkflowVersion;
+use crate::control::{Split, WorkflowVersion};
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
 use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// One attempt of a step, where its strand runs it.
@@ -119,8 +119,20 @@ pub trait DueStore: Send + Sync {
 }
 
 /// What a workflow runs now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Current {
     pub version: u32,
     pub enabled: bool,
+    /// The triggers whose runs are shared out among versions.
+    pub splits: BTreeMap<String, Split>,
+}
+
+impl Current {
+    /// The version that the run of an idempotency key takes.
+    pub fn version_for(&self, workflow: &WorkflowId, trigger: &str, key: &str) -> u32 {
+        match self.splits.get(trigger) {
+            Some(split) => split.choose(self.version, workflow, trigger, key),
+            None => self.version,
+        }
+    }
 }

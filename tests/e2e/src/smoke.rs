@@ -11,6 +11,7 @@ pub fn replies(seen: &Seen, before: usize) -> Reply {
         // In trouble once, then well.
         "/leads" if before == 0 => Reply::status(503, &json!({"error": "busy"})),
         "/gone" => Reply::status(404, &json!({"error": "no such thing"})),
+        "/large" => Reply::json(&large_answer()),
         "/slow" => Reply::After(Duration::from_secs(1), Box::new(Reply::json(&json!({"ok": true})))),
         _ => Reply::json(&json!({"ok": true})),
     }
@@ -41,6 +42,8 @@ pub async fn journey(app: &TestApp, target: &Target) {
     said("versions, lists, a disabled workflow");
     strands_and_a_called_workflow(app, target).await;
     said("a loop with two at a time, parallel arms, a called workflow, a failure that is caught");
+    what_is_large_is_kept_beside_the_history(app, target).await;
+    said("an output that is too large for the history, and a bulk run that takes it over");
     a_step_waits_for_an_answer(app, target).await;
     said("a step that waits for a call: a page for browsers, an answer that counts, one that is too late");
     let run = app.runs_of(&clock.id, 1).await;
@@ -78,6 +81,36 @@ async fn strands_and_a_called_workflow(app: &TestApp, target: &Target) {
     assert_eq!(step(&run, "end")["output"], json!([60, true, "http_status"]), "{run:#}");
     assert_eq!(target.seen_at("/child").len() % 3, 0);
     app.disable(&child.id).await;
+}
+
+async fn what_is_large_is_kept_beside_the_history(app: &TestApp, target: &Target) {
+    let steps = json!([
+        http_get("fetch", &target.url("/large")),
+        {"id": "pause", "type": "wait", "for": "PT1S"},
+        {"id": "last", "type": "map", "output": "{{ steps.fetch.body[3999].n }}"}]);
+    let mut definition = manual("large", steps);
+    definition["priority"] = json!("bulk");
+    let workflow = app.publish(&definition).await;
+    let run = app.start_run(&workflow.id, &json!({})).await;
+    let first = app.wait_until(&run, "succeeded").await;
+    assert_eq!(step(&first, "last")["output"], 3999, "{first:#}");
+    let large = &step(&first, "fetch")["large"];
+    assert!(large["bytes"].as_u64().is_some_and(|bytes| bytes > 300_000), "{first:#}");
+    let path = format!("/v1/runs/{}/files/{}", text(&large["run"]), text(&large["name"]));
+    let found = app.get(&path).await.expect(200);
+    let kept = app.fork().with_token("").get(text(&found["url"])).await.expect(200);
+    assert_eq!(kept["body"], large_answer());
+    // What the new run takes over, it keeps for itself.
+    let again = app.post(&format!("/v1/runs/{run}/replay"), &json!({"from": "last"})).await.expect(202);
+    let again = app.wait_until(text(&again["id"]), "succeeded").await;
+    assert_eq!(step(&again, "last")["output"], 3999);
+    assert_eq!(step(&again, "fetch")["large"]["run"], again["id"], "{again:#}");
+    app.disable(&workflow.id).await;
+}
+
+/// About 400 KB.
+fn large_answer() -> Value {
+    (0..4000).map(|n| json!({"n": n, "text": "some eighty letters of text that nobody reads, again and again, and again"})).collect()
 }
 
 async fn a_step_waits_for_an_answer(app: &TestApp, target: &Target) {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
-use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Priority, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use std::collections::{BTreeSet, HashMap};
@@ -289,9 +289,9 @@ impl StepQueue for FaultyQueue {
         let error = |operation| QueueError::new(operation, "a fault of the test");
         self.faults.around("send", self.inner.send(message, delay), error).await
     }
-    async fn backlog(&self) -> Result<u64, QueueError> {
+    async fn backlog(&self, priority: Priority) -> Result<u64, QueueError> {
         let error = |operation| QueueError::new(operation, "a fault of the test");
-        self.faults.around("backlog", self.inner.backlog(), error).await
+        self.faults.around("backlog", self.inner.backlog(priority), error).await
     }
 }
 

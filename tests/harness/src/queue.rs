@@ -3,6 +3,7 @@
 use crate::ManualClock;
 use async_trait::async_trait;
 use dispatch::{QueueError, StepMessage, StepQueue};
+use domain::run::Priority;
 use domain::{Millis, limits};
 use runtime::Clock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,7 +120,7 @@ impl StepQueue for ModelQueue {
         Ok(())
     }
 
-    async fn backlog(&self) -> Result<u64, QueueError> {
+    async fn backlog(&self, _: Priority) -> Result<u64, QueueError> {
         let state = self.state();
         Ok(state.backlog.max(state.waiting.len() as u64))
     }

@@ -295,6 +295,31 @@ impl World {
         id
     }
 
+    /// Saves a second version of a workflow, and shares a trigger's runs out.
+    pub async fn share_out(
+        &self,
+        workflow: &WorkflowId,
+        trigger: &str,
+        definition: &Value,
+        shares: &[(u32, u32)],
+    ) {
+        let meta = self.store.workflow(&self.org, workflow).await.expect("the table answers");
+        let mut meta = meta.expect("the workflow was saved");
+        meta.version += 1;
+        meta.revision += 1;
+        let shares = shares.iter().copied().map(store::Share::from).collect();
+        let split = store::Split::new(shares).expect("the shares are a split");
+        meta.splits.insert(trigger.to_owned(), split);
+        let version = WorkflowVersion {
+            version: meta.version,
+            document: definition.clone(),
+            created_at: START,
+            hooks: BTreeMap::new(),
+        };
+        let change = WorkflowChange { new_version: Some(version), ..WorkflowChange::default() };
+        self.store.save_workflow(&self.org, &meta, &change).await.expect("the table takes a version");
+    }
+
     /// Starts a run of `definition` by hand; repeats the start until it is told that it took place.
     pub async fn start_run(&self, definition: &Value, input: Value) -> RunId {
         let key = format!("key-{}", self.keys.fetch_add(1, Ordering::SeqCst));
@@ -327,6 +352,7 @@ impl World {
                 key: &key,
                 input,
                 depth: 0,
+                priority: None,
                 now,
             };
             starter.start(request).await

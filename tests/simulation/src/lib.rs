@@ -14,4 +14,4 @@ pub use library::Library;
 pub use ports::{SimBus, SimClock, SimHttp, SimQueue};
 pub use scenario::Scenario;
 pub use store::{Bug, MemoryStore};
-pub use world::{Report, simulate};
+pub use world::{Report, simulate, waits};

@@ -52,7 +52,11 @@ impl WorkflowStore for Library {
     }
 
     async fn current(&self, _: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
-        Ok(self.documents.contains_key(workflow).then_some(Current { version: 1, enabled: true }))
+        Ok(self.documents.contains_key(workflow).then_some(Current {
+            version: 1,
+            enabled: true,
+            splits: BTreeMap::new(),
+        }))
     }
 }
 

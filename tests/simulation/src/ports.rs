@@ -5,7 +5,7 @@ use crate::store::MemoryStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
-use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Priority, Segment, SettledBy};
 use domain::{Millis, OrgId, OrgKey, RunId, limits};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use harness::workflows::{DOWN, GET, GONE, LARGE, POST, SHAKY};
@@ -233,16 +233,22 @@ pub(crate) struct Message {
     pub(crate) id: u64,
     pub(crate) body: String,
     pub(crate) org: OrgId,
+    pub(crate) priority: Priority,
     pub(crate) visible_at: Millis,
     pub(crate) receives: u32,
 }
 
-/// A standard SQS queue: delays, no order, now and then a message twice, redelivery, dead letters; fair between groups.
+/// Two standard SQS queues, one for each priority: delays, no order, now and then a message twice, redelivery, dead letters; fair
+/// between message groups.
 #[derive(Debug)]
 pub struct SimQueue {
     gate: Arc<Gate>,
     clock: Arc<SimClock>,
     draw: harness::SeededDraw,
+    /// Whether message groups count, as in a fair queue.
+    fair: bool,
+    /// How long messages of each group and priority had to wait, once they could be received.
+    waits: Mutex<HashMap<(OrgId, Priority), Vec<Duration>>>,
     state: Mutex<Queue>,
 }
 
@@ -254,8 +260,14 @@ struct Queue {
 }
 
 impl SimQueue {
-    pub(crate) fn new(gate: Arc<Gate>, clock: Arc<SimClock>, seed: u64) -> Self {
-        Self { gate, clock, draw: harness::SeededDraw::new(seed ^ 0x51), state: Mutex::default() }
+    pub(crate) fn new(gate: Arc<Gate>, clock: Arc<SimClock>, seed: u64, fair: bool) -> Self {
+        let draw = harness::SeededDraw::new(seed ^ 0x51);
+        Self { gate, clock, draw, fair, waits: Mutex::default(), state: Mutex::default() }
+    }
+
+    /// How long messages had to wait.
+    pub(crate) fn waits(&self) -> HashMap<(OrgId, Priority), Vec<Duration>> {
+        lock(&self.waits).clone()
     }
 
     fn put(&self, message: &StepMessage, delay: Duration) {
@@ -270,30 +282,42 @@ impl SimQueue {
             let id = state.next;
             state.next += 1;
             let visible_at = self.clock.now().plus(Duration::from_secs(seconds));
-            let org = message.org.clone();
-            state.waiting.push(Message { id, body: body.clone(), org, visible_at, receives: 0 });
+            let (org, priority) = (message.org.clone(), message.priority);
+            state.waiting.push(Message { id, body: body.clone(), org, priority, visible_at, receives: 0 });
         }
     }
 
-    /// Takes one of the messages that can be received, any of them. What was received too often goes to the dead letters.
-    pub(crate) fn receive(&self, busy: &BTreeMap<OrgId, usize>) -> Option<Message> {
+    /// Takes one of a queue's messages that can be received. What was received too often goes to the dead letters.
+    ///
+    /// Fair as SQS documents it: a group with more than its share of the messages in flight is noisy, and messages of others are
+    /// delivered before its own
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html>).
+    pub(crate) fn receive(&self, priority: Priority, busy: &BTreeMap<OrgId, usize>) -> Option<Message> {
         let now = self.clock.now();
         let mut state = lock(&self.state);
-        let visible: Vec<usize> =
-            (0..state.waiting.len()).filter(|i| state.waiting[*i].visible_at <= now).collect();
-        // Fair: groups with fewer messages under way go first.
-        let least = visible.iter().map(|i| busy.get(&state.waiting[*i].org).copied().unwrap_or(0)).min()?;
-        let quiet: Vec<usize> = visible
-            .into_iter()
-            .filter(|i| busy.get(&state.waiting[*i].org).copied().unwrap_or(0) == least)
+        let visible: Vec<usize> = (0..state.waiting.len())
+            .filter(|i| state.waiting[*i].priority == priority && state.waiting[*i].visible_at <= now)
             .collect();
-        let pick = quiet[(self.draw.draw() % quiet.len() as u64) as usize];
+        let in_flight: usize = busy.values().sum();
+        let groups: BTreeSet<&OrgId> =
+            visible.iter().map(|i| &state.waiting[*i].org).chain(busy.keys()).collect();
+        let is_noisy = |i: &usize| {
+            let own = busy.get(&state.waiting[*i].org).copied().unwrap_or(0);
+            self.fair && own * groups.len() > in_flight
+        };
+        let quiet: Vec<usize> = visible.iter().copied().filter(|i| !is_noisy(i)).collect();
+        let from = if quiet.is_empty() { visible } else { quiet };
+        let pick = *from.get((self.draw.draw() % from.len().max(1) as u64) as usize)?;
         if state.waiting[pick].receives >= limits::MAX_RECEIVE_COUNT {
             let dead = state.waiting.swap_remove(pick);
             state.dead.push(dead);
             return None;
         }
         let message = &mut state.waiting[pick];
+        if message.receives == 0 {
+            let waited = message.visible_at.until(now);
+            lock(&self.waits).entry((message.org.clone(), priority)).or_default().push(waited);
+        }
         message.receives += 1;
         message.visible_at = now.plus(limits::QUEUE_VISIBILITY);
         Some(message.clone())
@@ -343,8 +367,8 @@ impl StepQueue for SimQueue {
             .await
     }
 
-    async fn backlog(&self) -> Result<u64, QueueError> {
-        Ok(lock(&self.state).waiting.len() as u64)
+    async fn backlog(&self, priority: Priority) -> Result<u64, QueueError> {
+        Ok(lock(&self.state).waiting.iter().filter(|m| m.priority == priority).count() as u64)
     }
 }
 

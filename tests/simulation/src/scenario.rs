@@ -4,6 +4,7 @@ use crate::gate::{Fault, Weather};
 use crate::library::Library;
 use crate::store::Bug;
 use domain::Millis;
+use domain::run::Priority;
 use executor::ChainBudget;
 use harness::{START, SeededDraw};
 use runtime::Draw;
@@ -19,6 +20,16 @@ pub struct Scenario {
     pub budget: ChainBudget,
     /// How many messages are under way at the same time.
     pub workers: usize,
+    /// How many of bulk work.
+    pub bulk_workers: usize,
+    /// Whether the queue shares fairly between message groups.
+    pub fair: bool,
+    /// When each run is started, from the beginning; none for all at once.
+    pub begin_after: Vec<Duration>,
+    /// Whose each run is: 0 or 1; none for a mixture.
+    pub orgs: Vec<usize>,
+    /// The priority of each run; none for a mixture.
+    pub priorities: Vec<Priority>,
     /// One message of so many gets lost outright; 0 is none.
     pub lost: u64,
     pub bug: Option<Bug>,
@@ -32,9 +43,28 @@ impl Scenario {
             weather: Weather::CALM,
             budget: ChainBudget::default(),
             workers: 4,
+            bulk_workers: 2,
+            fair: true,
+            begin_after: Vec::new(),
+            orgs: Vec::new(),
+            priorities: Vec::new(),
             lost: 0,
             bug: None,
         }
+    }
+
+    /// When the run is started.
+    pub(crate) fn begins(&self, n: usize) -> Millis {
+        START.plus(self.begin_after.get(n).copied().unwrap_or_default())
+    }
+
+    pub(crate) fn org_of(&self, n: usize) -> usize {
+        self.orgs.get(n).copied().unwrap_or(usize::from(n.is_multiple_of(5)))
+    }
+
+    pub(crate) fn priority_of(&self, n: usize) -> Priority {
+        let mixed = if n % 3 == 1 { Priority::Bulk } else { Priority::Interactive };
+        self.priorities.get(n).copied().unwrap_or(mixed)
     }
 }
 
@@ -62,6 +92,11 @@ impl Scenario {
                 ChainBudget::default()
             },
             workers: 2 + (draw.draw() % 8) as usize,
+            bulk_workers: 1 + (seed % 2) as usize,
+            fair: true,
+            begin_after: Vec::new(),
+            orgs: Vec::new(),
+            priorities: Vec::new(),
             lost,
             bug: None,
         }

@@ -8,7 +8,7 @@ use crate::ports::{Message, SimBus, SimClock, SimHttp, SimQueue, SimStore, lock}
 use crate::scenario::Scenario;
 use crate::store::MemoryStore;
 use dispatch::{Answered, Plans, StartRequest, Starter};
-use domain::run::{Head, Mail, MailKind};
+use domain::run::{Head, Mail, MailKind, Priority};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
 use harness::workflows::Case;
 use harness::{START, SeededDraw};
@@ -135,6 +135,23 @@ pub fn simulate(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> R
     }
 }
 
+/// Simulates one world and gives how long the messages of each organisation (0 or 1) and priority had to wait.
+pub fn waits(
+    library: &Arc<Library>,
+    plans: &Plans,
+    scenario: &Scenario,
+) -> HashMap<(usize, Priority), Vec<Duration>> {
+    let mut world = World::new(library, plans, scenario);
+    world.run();
+    let number = |org: &OrgId| usize::from(*org == OrgId::from_bytes([2; 16]));
+    world
+        .queue
+        .waits()
+        .into_iter()
+        .map(|((org, priority), waits)| ((number(&org), priority), waits))
+        .collect()
+}
+
 impl World {
     pub(crate) fn new(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> Self {
         let seed = scenario.seed;
@@ -144,7 +161,7 @@ impl World {
         model.set_low_water(&LowWater::up_to(START.0.div_euclid(MINUTE)));
         let model = Arc::new(Mutex::new(model));
         let store = Arc::new(SimStore { gate: gate.clone(), clock: clock.clone(), model: model.clone() });
-        let queue = Arc::new(SimQueue::new(gate.clone(), clock.clone(), seed));
+        let queue = Arc::new(SimQueue::new(gate.clone(), clock.clone(), seed, scenario.fair));
         let bus = Arc::new(SimBus { gate: gate.clone(), events: Mutex::default() });
         let http =
             Arc::new(SimHttp { gate: gate.clone(), effects: Mutex::default(), seen: Mutex::default() });
@@ -179,7 +196,7 @@ impl World {
             .cases
             .iter()
             .enumerate()
-            .map(|(n, case)| (orgs[usize::from(n % 5 == 0)].clone(), *case, format!("key-{n}")))
+            .map(|(n, case)| (orgs[scenario.org_of(n)].clone(), *case, format!("key-{n}")))
             .collect();
         Self {
             library: library.clone(),
@@ -245,17 +262,15 @@ impl World {
                 );
                 continue;
             }
-            if let Some(n) = self.to_start.pop() {
+            let due = self.to_start.iter().rposition(|n| self.scenario.begins(*n) <= now);
+            if let Some(at) = due {
+                let n = self.to_start.remove(at);
                 self.start(n);
                 continue;
             }
-            let mut busy = BTreeMap::new();
-            for task in &self.tasks {
-                if let Work::Step(message) = &task.work {
-                    *busy.entry(message.org.clone()).or_default() += 1;
-                }
-            }
-            let Some(message) = self.queue.receive(&busy) else { break };
+            let Some(message) = Priority::ALL.into_iter().find_map(|priority| self.receive(priority)) else {
+                break;
+            };
             let record = Record {
                 id: message.id.to_string(),
                 body: message.body.clone(),
@@ -269,10 +284,34 @@ impl World {
         }
     }
 
+    /// Takes a message of a queue, if it has a worker for one.
+    fn receive(&self, priority: Priority) -> Option<Message> {
+        let mut busy = BTreeMap::new();
+        let mut awake = 0;
+        for task in &self.tasks {
+            if let Work::Step(message) = &task.work
+                && message.priority == priority
+            {
+                awake += usize::from(task.is_awake());
+                *busy.entry(message.org.clone()).or_default() += 1;
+            }
+        }
+        // Bulk work has workers of its own, and few.
+        let most = match priority {
+            Priority::Interactive => usize::MAX,
+            Priority::Bulk => self.scenario.bulk_workers,
+        };
+        if awake >= most {
+            return None;
+        }
+        self.queue.receive(priority, &busy)
+    }
+
     fn start(&mut self, n: usize) {
         let (org, case, key) = self.wanted[n].clone();
         let (starter, plans, now) = (self.starter.clone(), self.plans.clone(), self.clock.now());
         let workflow = self.library.ids[case].clone();
+        let priority = self.scenario.priority_of(n);
         let run = RunId::derive(org.org(), &format!("{workflow}/manual"), &key);
         self.started.insert(n, run);
         self.spawn(Work::Start(n), async move {
@@ -286,6 +325,7 @@ impl World {
                 key: &key,
                 input: json!({"n": 1}),
                 depth: 0,
+                priority: Some(priority),
                 now,
             };
             starter.start(request).await.is_ok()
@@ -397,6 +437,7 @@ impl World {
     fn pass(&mut self) {
         let now = self.clock.now();
         let next = [self.queue.next_at(), self.gate.next_wake(), Some(self.next_tick)].into_iter().flatten();
+        let next = next.chain(self.to_start.iter().map(|n| self.scenario.begins(*n)));
         self.clock.advance_to(next.filter(|at| *at > now).min().unwrap_or(self.next_tick));
         let calm_since = self.scenario.weather.until.min(Millis(START.0 + 6 * 60 * MINUTE));
         assert!(

@@ -4,7 +4,7 @@ use super::effect::shown;
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size};
 use crate::ExecutorError;
-use dispatch::{BusEvent, Chain, SOURCE, StartRequest, Started};
+use dispatch::{BusEvent, Chain, PlanError, SOURCE, StartRequest, Started};
 use domain::run::{Mail, MailKind, Parent, RunStatus, StepError};
 use domain::workflow::OnTimeout;
 use domain::{Millis, WorkflowId, limits};
@@ -183,7 +183,14 @@ impl Drive<'_> {
             let message = format!("the workflow `{workflow}` is disabled; enable it and redrive this run");
             return Ok(Err(StepError::fatal("workflow_disabled", message)));
         }
-        let plan = self.app.plans.get(self.org, workflow, current.version).await?;
+        let plan = match self.app.plans.get(self.org, workflow, current.version).await {
+            Ok(plan) => plan,
+            Err(PlanError::Store(error)) => return Err(error.into()),
+            // The step fails, and not its message: what follows can deal with it.
+            Err(error @ (PlanError::Missing { .. } | PlanError::Broken { .. })) => {
+                return Ok(Err(StepError::fatal("workflow_broken", error.to_string())));
+            }
+        };
         let path = self.path(ix);
         let parent =
             Parent { run: self.head.id.clone(), strand: self.strand_name.clone(), path: path.clone() };
@@ -197,6 +204,7 @@ impl Drive<'_> {
             key: &key,
             input: json!({"input": input}),
             depth,
+            priority: plan.definition().priority.or(Some(self.head.priority)),
             now: self.app.clock.now(),
         };
         Ok(Ok(self.app.starter().start_for(request, wait.then_some(parent)).await?))

@@ -7,7 +7,7 @@ use crate::weight::weight;
 use dispatch::{At, StepMessage};
 use domain::run::{RunError, StepError};
 use domain::{Millis, limits};
-use engine::{Context, Event, Gathered, Given, NodeIx, NodeKind, Strand, Then, lanes, outset};
+use engine::{Context, Event, Gathered, Given, NodeIx, NodeKind, Strand, Then, digest, lanes, outset};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -40,7 +40,11 @@ impl Drive<'_> {
             return self.settle(ix, attempt, started_at, None, event, None).await;
         }
         let context = self.context.clone();
-        let event = Event::Forking { lanes, count };
+        let digest = match &self.plan.node(ix).kind {
+            NodeKind::ForEach(_) => digest(&items),
+            _ => 0,
+        };
+        let event = Event::Forking { lanes, count, digest };
         match self.settle(ix, attempt, started_at, None, event, None).await? {
             // Ours was the journal write: so are the strands to begin.
             Flow::Then(_) => self.launch(ix, lanes, &items, context).await,
@@ -77,7 +81,8 @@ impl Drive<'_> {
 
     /// The message that begins a strand.
     fn first_of(&self, strand: &Strand, (mut context, then): (Context, Then)) -> StepMessage {
-        let again = StepMessage::again_in(self.org.org(), &self.head.id, &strand.name(self.plan));
+        let again = StepMessage::again_in(self.org.org(), &self.head.id, &strand.name(self.plan))
+            .on(self.head.priority);
         let Then::Go(ix) = then else { return again };
         let node = self.plan.node(ix);
         context.prune(&node.live);
@@ -137,11 +142,11 @@ impl Drive<'_> {
         ix: NodeIx,
         attempt: u16,
         lanes: u16,
-        count: u32,
+        recorded: (u32, u64),
     ) -> Result<Flow, ExecutorError> {
         let strand = Strand::of(ix, 0, &self.context);
         if self.head.origin.is_some()
-            && let Some(flow) = self.refuse_other_items(ix, attempt, count, &strand).await?
+            && let Some(flow) = self.refuse_other_items(ix, attempt, recorded, &strand).await?
         {
             return Ok(flow);
         }
@@ -162,19 +167,21 @@ impl Drive<'_> {
         &mut self,
         ix: NodeIx,
         attempt: u16,
-        count: u32,
+        (count, recorded): (u32, u64),
         strand: &Strand,
     ) -> Result<Option<Flow>, ExecutorError> {
         let context = self.place.fork_point(strand).await?;
         let now = self.app.clock.now();
         match self.place.fork_items(ix, &context).await {
-            Ok(items) if items.len() as u64 == u64::from(count) => return Ok(None),
+            // Of a run of an earlier version only the number is known; a `parallel` has no items.
+            Ok(items) if recorded == 0 && items.len() as u64 == u64::from(count) => return Ok(None),
+            Ok(items) if recorded == digest(&items) => return Ok(None),
             Ok(_) => {}
             Err(error) if error.retryable => return self.yield_until(now.plus(BUSY)).await.map(Some),
             Err(error) => return Err(ExecutorError::NoSuchStrand(error.message)),
         }
         self.context = context;
-        let message = "`items` gives another number of items than in the run that this one repeats; replay it from before this step";
+        let message = "`items` gives other items than in the run that this one repeats; replay it from before this step";
         let event = Event::Failed(StepError::fatal("items_changed", message));
         self.settle(ix, attempt, now, None, event, None).await.map(Some)
     }
@@ -184,7 +191,7 @@ impl Drive<'_> {
         let queue = &self.app.queue;
         let others = (0..lanes).filter(|lane| !ended.contains(lane)).map(|lane| {
             let name = strand.beside(lane).name(self.plan);
-            let message = StepMessage::again_in(self.org.org(), &self.head.id, &name);
+            let message = StepMessage::again_in(self.org.org(), &self.head.id, &name).on(self.head.priority);
             async move { queue.send(&message, Duration::ZERO).await }
         });
         try_join_all(others).await?;

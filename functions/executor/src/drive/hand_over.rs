@@ -73,7 +73,7 @@ impl Drive<'_> {
     }
 
     fn again(&self) -> StepMessage {
-        StepMessage::again_in(self.org.org(), &self.head.id, &self.strand_name)
+        StepMessage::again_in(self.org.org(), &self.head.id, &self.strand_name).on(self.head.priority)
     }
 
     async fn wake_at(&mut self, at: Millis) -> Result<Flow, ExecutorError> {
@@ -83,6 +83,8 @@ impl Drive<'_> {
             strand: self.strand_name.clone(),
             kind: DueKind::Wake,
             at,
+            of: None,
+            priority: self.head.priority,
         };
         self.app.due.put_due(&entry).await?;
         Ok(Flow::Handed)

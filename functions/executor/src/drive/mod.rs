@@ -116,8 +116,8 @@ impl<'a> Drive<'a> {
                 Then::Retry { node, attempt, at } => self.retry_at(node, attempt, at).await?,
                 Then::Park { until, then } => self.park(until, *then).await?,
                 Then::Await { node, attempt, until } => self.await_answer(node, attempt, until).await?,
-                Then::Join { node, attempt, lanes, count } => {
-                    self.rejoin(node, attempt, lanes, count).await?
+                Then::Join { node, attempt, lanes, count, digest } => {
+                    self.rejoin(node, attempt, lanes, (count, digest)).await?
                 }
                 Then::StrandEnd(result) => self.strand_end(result).await?,
                 Then::End { status, error, output } => return self.end(status, error, output).await,

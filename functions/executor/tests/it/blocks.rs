@@ -1,9 +1,9 @@
 //! Blocks: their results, whatever the order in which their strands end.
 
 use dispatch::StepMessage;
-use domain::run::{Mail, MailKind, RunStatus};
+use domain::run::{Mail, MailKind, Priority, RunStatus};
 use executor::ChainBudget;
-use harness::workflows::{GET, GONE, cases, prepare, workflow};
+use harness::workflows::{GET, GONE, SHAKY, cases, get, map, prepare, workflow};
 use harness::{RunView, World};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -279,4 +279,43 @@ async fn a_chain_of_calls_is_stopped() {
         }
         called = world.save(&definition).await;
     }
+}
+
+#[tokio::test]
+async fn all_messages_of_a_bulk_run_are_on_the_bulk_queue() {
+    let child = workflow(json!([map("one", json!(1))]));
+    let world = World::with_budget(ChainBudget { steps: 1, ..ChainBudget::default() }).await;
+    prepare(&world.http);
+    let called = world.save(&child).await;
+    let mut definition = workflow(json!([
+        {"id": "call", "type": "workflow", "workflow": called.as_str()},
+        {"id": "each", "type": "for_each", "items": [1, 2, 3], "concurrency": 2, "steps": [get("fetch", SHAKY)]},
+        {"id": "long", "type": "wait", "for": "PT1H"},
+        map("after", json!(1)),
+    ]));
+    definition["priority"] = json!("bulk");
+    let id = world.start_run(&definition, json!({})).await;
+    world.settle(std::slice::from_ref(&id)).await;
+    assert_eq!(world.run(&id).await.head.status, RunStatus::Succeeded);
+    let sent = world.queue.sent();
+    assert!(sent.len() > 6);
+    for message in sent {
+        assert_eq!(StepMessage::decode(&message.body).unwrap().priority, Priority::Bulk, "{}", message.body);
+    }
+}
+
+#[tokio::test]
+async fn a_called_workflow_that_cannot_be_run_fails_the_step() {
+    let world = World::new().await;
+    // Saved by a version that knew a step of this type.
+    let broken = json!({"name": "later", "triggers": [], "steps": [{"id": "x", "type": "teleport"}]});
+    let called = world.save(&broken).await;
+    let definition = workflow(json!([
+        {"id": "careful", "type": "try", "steps": [{"id": "call", "type": "workflow", "workflow": called.as_str()}],
+         "catch": [map("why", json!("{{ error.code }}"))]},
+    ]));
+    let id = world.start_run(&definition, json!({})).await;
+    world.deliver_all().await;
+    assert_eq!(world.run(&id).await.output("careful.why"), json!("workflow_broken"));
+    assert_eq!(world.queue.dead().len(), 0);
 }

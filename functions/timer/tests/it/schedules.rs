@@ -118,3 +118,43 @@ async fn a_tick_that_dies_anywhere_loses_and_doubles_no_time() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_schedule_that_cannot_start_its_runs_holds_up_no_others() {
+    let world = World::new().await;
+    let first = Millis(START.0.div_euclid(MINUTE) * MINUTE + 2 * MINUTE);
+    let workflow = enabled(&world, &every("* * * * *", json!({})), first).await;
+    world.faults.outage(Some("create_run"));
+    for _ in 0..6 {
+        let tick_at = Millis((world.executor.clock.now().0.div_euclid(MINUTE) + 1) * MINUTE + 2000);
+        world.clock.advance_to(tick_at);
+        world.tick().await;
+    }
+    // Every shard was looked at up to this minute, also the one of the schedule.
+    let low = world.store.low_water().await.unwrap();
+    let this_minute = world.executor.clock.now().0.div_euclid(MINUTE);
+    assert!(low.over.iter().all(|minute| *minute == Some(this_minute)), "{low:?}");
+    world.faults.outage(None);
+    pass(&world, 4).await;
+    let runs = runs(&world, &workflow).await;
+    let times: Vec<&str> = runs.iter().map(|(at, _)| at.as_str()).collect();
+    // The times of the outage are one late run, as `missed` says; then each minute has its own.
+    assert!(times.len() >= 4, "{times:?}");
+    let unique: std::collections::BTreeSet<&str> = times.iter().copied().collect();
+    assert_eq!(unique.len(), times.len(), "{times:?}");
+}
+
+#[tokio::test]
+async fn a_schedule_follows_the_split_of_its_trigger() {
+    let world = World::new().await;
+    let first = Millis(START.0.div_euclid(MINUTE) * MINUTE + 2 * MINUTE);
+    let definition = every("* * * * *", json!({}));
+    let workflow = enabled(&world, &definition, first).await;
+    world.share_out(&workflow, "clock", &definition, &[(1, 1), (2, 1)]).await;
+    pass(&world, 30).await;
+    let filter = RunFilter { workflow: Some(workflow), status: None };
+    let now = world.executor.clock.now().plus(Duration::from_hours(1));
+    let page = world.store.list_runs(&world.org, &filter, None, 200, now).await.unwrap().unwrap();
+    let second = page.heads.iter().filter(|head| head.version == 2).count();
+    assert!((5..25).contains(&second), "{second} of {}", page.heads.len());
+}

@@ -22,6 +22,8 @@ fn wake(world: &World, n: u8, at: Millis) -> DueEntry {
         strand: String::new(),
         kind: DueKind::Wake,
         at,
+        of: None,
+        priority: domain::run::Priority::default(),
     }
 }
 

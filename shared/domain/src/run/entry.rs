@@ -49,7 +49,13 @@ pub enum Mark {
     Awaiting { until: Millis },
     /// The step's strands began: `lanes` of them, over `count` items or arms. The next attempt records what they came to.
     #[serde(rename = "k")]
-    Forked { lanes: u16, count: u32 },
+    Forked {
+        lanes: u16,
+        count: u32,
+        /// What tells whether items that are computed again are the same; 0 where there are none.
+        #[serde(rename = "d", default, skip_serializing_if = "is_zero")]
+        digest: u64,
+    },
     /// A filter let the run pass, or not.
     #[serde(rename = "y")]
     Filtered(bool),
@@ -114,6 +120,11 @@ fn one() -> u16 {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_one(n: &u16) -> bool {
     *n == 1
 }
@@ -143,7 +154,8 @@ mod tests {
             Mark::Failed(StepError::fatal("c", "m")),
             Mark::Waiting { until: Millis(9) },
             Mark::Awaiting { until: Millis(9) },
-            Mark::Forked { lanes: 3, count: 9 },
+            Mark::Forked { lanes: 3, count: 9, digest: u64::MAX },
+            Mark::Forked { lanes: 3, count: 9, digest: 0 },
             Mark::Filtered(false),
             Mark::Retrying { error: StepError::passing("c", "m"), next_at: Millis(5) },
         ] {

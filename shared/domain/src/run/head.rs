@@ -1,6 +1,6 @@
 //! The head of a run: the one item on which finishing, cancelling and timing out meet (protocol rule 3).
 
-use super::{RunError, RunStatus};
+use super::{Priority, RunError, RunStatus};
 use crate::{Millis, OrgId, RunId, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,6 +26,7 @@ pub struct NewRun {
     pub epoch: u32,
     /// What the addresses that resume this run are signed with; drawn at random. Only for runs that have such addresses.
     pub secret: Option<[u8; 16]>,
+    pub priority: Priority,
 }
 
 /// The step of another run that waits for this run's end.
@@ -87,6 +88,8 @@ pub struct Head {
     pub origin: Option<Origin>,
     /// What the addresses that resume this run are signed with.
     pub secret: Option<[u8; 16]>,
+    /// Which queue carries it.
+    pub priority: Priority,
     /// Blocks one of whose strands failed: the others stop when they see it.
     pub aborted: Vec<String>,
     /// The scope's `trigger`; `None` when it is kept in an item of its own and was not asked for.
@@ -115,6 +118,7 @@ impl Head {
             parent: run.parent.clone(),
             origin: run.origin.clone(),
             secret: run.secret,
+            priority: run.priority,
             aborted: Vec::new(),
             input: Some(run.input.clone()),
         }

@@ -12,6 +12,7 @@ pub use step::{
 };
 pub use trigger::{Trigger, TriggerKind};
 
+use crate::run::Priority;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Definition {
     pub on_failure: Vec<Step>,
     /// The time limit of a run.
     pub timeout: Duration,
+    /// Which queue carries its runs; `None` is interactive, or as the run that calls it.
+    pub priority: Option<Priority>,
     /// The document as it was sent, which is what is stored and shown.
     pub document: Value,
 }

@@ -2,6 +2,7 @@
 
 use super::read::{Reader, Walk};
 use super::{Definition, SCHEMA, step, trigger};
+use crate::run::Priority;
 use crate::{Fault, limits};
 use serde_json::Value;
 use std::time::Duration;
@@ -31,6 +32,7 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
         );
     }
     let timeout = r.duration("timeout", Duration::from_secs(1), limits::MAX_RUN_TIMEOUT);
+    let priority = r.choice("priority", &Priority::NAMES).map(|i| Priority::ALL[i]);
     let triggers = r.required("triggers").cloned();
     let steps = r.required("steps").cloned();
     let on_failure = r.take("on_failure").cloned();
@@ -46,6 +48,7 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
         steps,
         on_failure,
         timeout: timeout.unwrap_or(limits::DEFAULT_RUN_TIMEOUT),
+        priority,
         document: document.clone(),
     })
 }

@@ -39,7 +39,7 @@ fn events() -> [(&'static str, Event); 13] {
         ("chosen", Event::Chosen(Some(0))),
         ("passed", Event::Passed(true)),
         ("effect", Event::Effect(json!(1))),
-        ("forking", Event::Forking { lanes: 1, count: 2 }),
+        ("forking", Event::Forking { lanes: 1, count: 2, digest: 0 }),
         ("joined", Event::Joined(json!(1))),
         ("until", Event::Until(Millis(9))),
         ("awaiting", Event::Awaiting(Millis(9))),

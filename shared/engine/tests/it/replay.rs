@@ -131,6 +131,7 @@ fn head() -> Head {
         origin: None,
         epoch: 0,
         secret: None,
+        priority: domain::run::Priority::default(),
     };
     Head::begin(&OrgId::from_bytes([3; 16]), &run)
 }

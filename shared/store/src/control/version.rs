@@ -46,7 +46,7 @@ impl WorkflowStore for Store {
 
     async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
         let meta = self.workflow(org, workflow).await?;
-        Ok(meta.map(|meta| Current { version: meta.live, enabled: meta.enabled }))
+        Ok(meta.map(|meta| Current { version: meta.live, enabled: meta.enabled, splits: meta.splits }))
     }
 }
 

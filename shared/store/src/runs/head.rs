@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure,
 };
-use domain::run::{Answer, End, Head, Mail, NewRun, RunStatus, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Priority, RunStatus, Segment, SettledBy};
 use domain::{Millis, OrgKey, RunId, WorkflowId, limits};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -50,6 +50,9 @@ impl RunStore for Store {
         }
         if let Some(origin) = &run.origin {
             item.insert("og".into(), b(codec::pack(origin)?));
+        }
+        if !run.priority.is_usual() {
+            item.insert("pr".into(), s(run.priority.as_str()));
         }
         if let Some(secret) = run.secret {
             item.insert("se".into(), b(secret.to_vec()));
@@ -384,6 +387,7 @@ pub(super) fn read_head(org: &OrgKey, item: &Item) -> Result<Head, StoreError> {
         parent: attr::optional_bytes(item, "pa").map(codec::unpack).transpose()?,
         origin: attr::optional_bytes(item, "og").map(codec::unpack).transpose()?,
         secret: attr::optional_bytes(item, "se").and_then(|bytes| bytes.try_into().ok()),
+        priority: attr::optional_text(item, "pr").and_then(Priority::parse).unwrap_or_default(),
         aborted: attr::texts(item, "ab"),
         outbox: attr::optional_bytes(item, "ob").map(codec::unpack).transpose()?.unwrap_or_default(),
         input: attr::optional_bytes(item, "in").map(codec::unpack::<Value>).transpose()?,

@@ -15,6 +15,8 @@ fn due(t: &Tables, n: u128, kind: DueKind, at: Millis) -> DueEntry {
         strand: String::new(),
         kind,
         at,
+        of: None,
+        priority: domain::run::Priority::default(),
     }
 }
 

@@ -51,6 +51,8 @@ async fn one_of_everything(t: &Tables) {
                 strand: String::new(),
                 kind,
                 at: NOW,
+                of: None,
+                priority: domain::run::Priority::default(),
             })
             .await
             .unwrap();

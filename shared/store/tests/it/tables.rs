@@ -81,6 +81,7 @@ pub(crate) fn new_run(n: u128) -> NewRun {
         origin: None,
         epoch: 0,
         secret: None,
+        priority: domain::run::Priority::default(),
     }
 }
 

@@ -58,6 +58,8 @@ impl World {
             ("TABLE_RUNS", names.runs),
             ("TABLE_DUE", names.due),
             ("STEP_QUEUE_URL", steps.url().to_owned()),
+            ("BULK_QUEUE_URL", steps.url().to_owned()),
+            ("BUCKET_FILES", emulators::BUCKET.to_owned()),
             ("EVENT_BUS", "bench".to_owned()),
             ("KEYRING_SECRET", KEYRING.to_owned()),
             ("PUBLIC_URL", "http://bench".to_owned()),

@@ -30,6 +30,7 @@ fn run(n: u64) -> NewRun {
         origin: None,
         epoch: 0,
         secret: (n == 1).then_some([7; 16]),
+        priority: domain::run::Priority::default(),
     }
 }
 
@@ -163,7 +164,15 @@ async fn due(
     at: Millis,
 ) {
     let kind = if strand.is_empty() { DueKind::Check } else { DueKind::Wake };
-    let entry = DueEntry { org: org.clone(), run: id.clone(), strand: strand.into(), kind, at };
+    let entry = DueEntry {
+        org: org.clone(),
+        run: id.clone(),
+        strand: strand.into(),
+        kind,
+        at,
+        of: (pick == 2).then_some(NOW),
+        priority: [domain::run::Priority::Interactive, domain::run::Priority::Bulk][pick as usize % 2],
+    };
     if pick == 0 {
         real.delete_due(&entry).await.unwrap();
         model.delete_due(&entry);
@@ -185,7 +194,7 @@ fn segment(of: &Attempt<'_>, n: u64, at: Millis) -> Segment {
     let mark = match n {
         0 => Mark::Succeeded(json!({"n": n})),
         1 => Mark::Took(Some(1)),
-        2 => Mark::Forked { lanes: 2, count: 9 },
+        2 => Mark::Forked { lanes: 2, count: 9, digest: 7 },
         3 => Mark::Awaiting { until: at },
         _ => Mark::Filtered(true),
     };

@@ -10,6 +10,7 @@ macro_rules! say {
 
 mod bugs;
 mod conformance;
+mod fairness;
 mod storms;
 
 use dispatch::Plans;

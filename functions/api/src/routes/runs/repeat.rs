@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use dispatch::{StartRequest, Started};
-use domain::run::{BlobRef, Head, Mark, Origin, Repeat, RunStatus};
+use domain::run::{BlobRef, Head, Mark, Origin, Priority, Repeat, RunStatus};
 use domain::{OrgKey, RunId, WorkflowId};
 use engine::{CannotRepeat, Context, Kept, Plan};
 use futures::future::try_join_all;
@@ -45,10 +45,11 @@ pub(crate) async fn redrive(
 ) -> ApiResult<(StatusCode, Json<Repeated>)> {
     let org = caller.org_key();
     let head = app.runs.head(org, &id, true).await?.ok_or_else(IdOf::<RunId>::not_found)?;
-    again(&app, org, head).await.map(|repeated| (StatusCode::ACCEPTED, Json(repeated)))
+    let priority = head.priority;
+    again(&app, org, head, priority).await.map(|repeated| (StatusCode::ACCEPTED, Json(repeated)))
 }
 
-async fn again(app: &App, org: &OrgKey, head: Head) -> ApiResult<Repeated> {
+async fn again(app: &App, org: &OrgKey, head: Head, priority: Priority) -> ApiResult<Repeated> {
     if !matches!(head.status, RunStatus::Failed | RunStatus::TimedOut | RunStatus::Cancelled) {
         let detail =
             format!("the run is `{}`; what failed, timed out or was cancelled is redriven", head.status);
@@ -60,7 +61,7 @@ async fn again(app: &App, org: &OrgKey, head: Head) -> ApiResult<Repeated> {
     let failed = head.error.as_ref().and_then(|error| error.step.as_deref());
     let kept = engine::but_failures(&plan, context, &journal.entries, failed);
     let key = format!("redrive:{}", head.id);
-    repeat(app, org, &head, &plan, kept, Repeat::Redrive, &key).await
+    repeat(app, org, &head, &plan, kept, Repeating { kind: Repeat::Redrive, key: &key, priority }).await
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -111,7 +112,8 @@ pub(crate) async fn replay(
         }
     };
     let key = format!("replay:{id}:{}", Uuid::new_v4());
-    let repeated = repeat(&app, org, &head, &plan, kept, Repeat::Replay, &key).await?;
+    let repeating = Repeating { kind: Repeat::Replay, key: &key, priority: head.priority };
+    let repeated = repeat(&app, org, &head, &plan, kept, repeating).await?;
     Ok((StatusCode::ACCEPTED, Json(repeated)))
 }
 
@@ -163,7 +165,8 @@ pub(crate) async fn redrive_many(
         let repeated = some.iter().map(|head| async {
             // With its input.
             match app.runs.head(org, &head.id, true).await? {
-                Some(head) => again(&app, org, head).await.map(Some),
+                // Many at once are bulk work, whatever each was.
+                Some(head) => again(&app, org, head, Priority::Bulk).await.map(Some),
                 None => Ok(None),
             }
         });
@@ -172,15 +175,22 @@ pub(crate) async fn redrive_many(
     Ok((StatusCode::ACCEPTED, Json(BulkRepeated { items, next_cursor: page.next })))
 }
 
+/// How a run is repeated.
+struct Repeating<'a> {
+    kind: Repeat,
+    key: &'a str,
+    priority: Priority,
+}
+
 async fn repeat(
     app: &App,
     org: &OrgKey,
     head: &Head,
     plan: &Plan,
     mut kept: Kept,
-    kind: Repeat,
-    key: &str,
+    repeating: Repeating<'_>,
 ) -> ApiResult<Repeated> {
+    let Repeating { kind, key, priority } = repeating;
     let request = StartRequest {
         org,
         workflow: &head.workflow,
@@ -190,6 +200,7 @@ async fn repeat(
         key,
         input: head.input.clone().unwrap_or_default(),
         depth: head.depth,
+        priority: Some(priority),
         now: app.now(),
     };
     let (run, limit) = (request.run_id(), plan.definition().timeout);

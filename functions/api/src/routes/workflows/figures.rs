@@ -154,6 +154,7 @@ mod tests {
             origin: None,
             epoch: 0,
             secret: None,
+            priority: domain::run::Priority::default(),
         };
         Head { status, ..Head::begin(&OrgId::from_bytes([1; 16]), &run) }
     }

@@ -55,15 +55,22 @@ pub(super) async fn start_soon(app: &App, org: &OrgKey, meta: &WorkflowMeta, liv
         let Ok(schedule) = Schedule::parse(schedule, zone.as_deref()) else { continue };
         let mut next = schedule.next_after(ANCHOR, now);
         while let Some(at) = next.filter(|at| *at <= now.plus(SOON)) {
+            let key = format!("at:{}", at.0);
+            let version = meta
+                .splits
+                .get(&trigger.id)
+                .map_or(meta.live, |split| split.choose(meta.live, &meta.id, &trigger.id, &key));
+            let plan = app.plans.get(org, &meta.id, version).await?;
             let request = StartRequest {
                 org,
                 workflow: &meta.id,
-                version: meta.live,
-                plan: live,
+                version,
+                plan: &plan,
                 trigger: &trigger.id,
-                key: &format!("at:{}", at.0),
+                key: &key,
                 input: json!({"scheduled_at": at.rfc3339()}),
                 depth: 0,
+                priority: None,
                 now: at,
             };
             app.starter.start_in(request, now.until(at)).await?;

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use dispatch::StartRequest;
 use domain::WorkflowId;
+use domain::run::Priority;
 use domain::workflow::TriggerKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -26,6 +27,9 @@ pub(crate) struct StartBody {
     input: Value,
     /// The version to run, live or not; without it the trigger's split decides, or else the live version runs.
     version: Option<u32>,
+    /// `interactive` or `bulk`: which queue carries the run; without it, the definition says.
+    #[schema(example = "bulk")]
+    priority: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,6 +64,13 @@ pub(crate) async fn start(
     if dispatch::nests_too_deep(&body.input) {
         return Err(ApiError::new(422, "input_too_deep", "`input` nests deeper than 100 levels"));
     }
+    let priority = match body.priority.as_deref().map(Priority::parse) {
+        None => None,
+        Some(Some(priority)) => Some(priority),
+        Some(None) => {
+            return Err(ApiError::new(422, "invalid_query", "`priority` is `interactive` or `bulk`"));
+        }
+    };
     let mut version = body.version.unwrap_or(meta.live);
     let mut plan = app.plans.get(org, &id, version).await?;
     let triggers = &plan.definition().triggers;
@@ -92,6 +103,7 @@ pub(crate) async fn start(
             key: &key,
             input: json!({"input": body.input}),
             depth: 0,
+            priority,
             now: app.now(),
         })
         .await?;

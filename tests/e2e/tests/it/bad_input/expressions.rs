@@ -23,7 +23,11 @@ async fn each_fails_its_own_step_with_its_code() {
         (json!([map("m", json!(GIGABYTE))]), "m", &bounds),
         (json!([map("m", json!("{{ $pad('x', 1e9) }}"))]), "m", &bounds),
         (json!([map("m", json!("{{ [1..1e7] }}"))]), "m", &bounds),
-        (json!([map("m", json!("{{ $pad('x', 400000) }}"))]), "m", &["output_too_large"]),
+        (
+            json!([{"id": "s", "type": "stop", "output": "{{ $pad('x', 400000) }}"}]),
+            "s",
+            &["output_too_large"],
+        ),
         (json!([{"id": "b", "type": "branch", "arms": [{"when": LOOP, "steps": []}]}]), "b", &bounds),
         (json!([{"id": "w", "type": "wait", "for": GIGABYTE}]), "w", &bounds),
         (json!([{"id": "w", "type": "wait", "for": "{{ 'soon' }}"}]), "w", &["invalid_duration"]),

@@ -36,6 +36,62 @@ async fn large_bodies_and_outputs_are_carried_through_every_step() {
 }
 
 #[tokio::test]
+async fn answers_of_many_megabytes_become_files_and_larger_ones_are_refused() {
+    let app = TestApp::shared().await;
+    let target = Target::start(|seen, _| {
+        let megabytes: usize = seen.path.trim_start_matches('/').parse().unwrap();
+        let headers = vec![("content-type".to_owned(), "application/pdf".to_owned())];
+        let body = (0..=255).cycle().take(megabytes * 1024 * 1024).collect();
+        Reply::Answer { status: 200, headers, body }
+    })
+    .await;
+    let steps = json!([
+        http_get("fetch", &target.url("/{{ trigger.input }}")),
+        {"id": "size", "type": "map", "output": "{{ steps.fetch.body.'$file'.bytes }}"}]);
+    let workflow = app.publish(&manual("files", steps)).await;
+    for megabytes in [1, 50] {
+        let run = app.start_run(&workflow.id, &json!(megabytes)).await;
+        let run = app.wait_until(&run, "succeeded").await;
+        assert_eq!(step(&run, "size")["output"], megabytes * 1024 * 1024);
+        let file = &step(&run, "fetch")["output"]["body"]["$file"];
+        assert_eq!(file["type"], "application/pdf", "{file}");
+        let path = format!("/v1/runs/{}/files/{}", text(&file["run"]), text(&file["name"]));
+        let found = app.get(&path).await.expect(200);
+        let kept = app.fork().with_token("").get(text(&found["url"])).await;
+        assert_eq!((kept.status, kept.body.len()), (200, megabytes * 1024 * 1024));
+        assert_eq!(kept.header("content-type"), "application/pdf");
+        assert!(kept.body.iter().copied().eq((0..=255).cycle().take(kept.body.len())));
+        let unsigned = text(&found["url"]).split('?').next().unwrap();
+        assert_eq!(app.fork().with_token("").get(unsigned).await.status, 403);
+    }
+    let run = app.start_run(&workflow.id, &json!(51)).await;
+    let run = app.wait_until(&run, "failed").await;
+    assert_eq!(run["error"]["code"], "response_too_large");
+    let none = format!("/v1/runs/{}/files/62-00000000000000000000000000x", text(&run["id"]));
+    app.get(&none).await.refused(404, "file_not_found");
+    app.assert_undisturbed().await;
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_run_in_place_is_read_by_the_guarded_process() {
+    let app = TestApp::shared().await;
+    let target = Target::start(|_, _| Reply::json(&large())).await;
+    let steps = json!([
+        http_get("ask", &target.url("/")),
+        {"id": "sum", "type": "map", "output": "{{ $reduce(steps.ask.body.rows.n, function($a, $b) { $a + $b }) }}"},
+        {"id": "twice", "type": "map", "output": ["{{ steps.ask.body }}", "{{ steps.ask.body }}"]},
+        {"id": "counted", "type": "map", "output": "{{ $sum(steps.twice.($count(rows))) }}"}]);
+    let run = app.run_steps(steps, &json!({}), "succeeded").await;
+    assert_eq!(step(&run, "sum")["output"], 1999 * 1000);
+    assert_eq!(step(&run, "counted")["output"], 4000);
+    assert!(
+        step(&run, "twice")["large"]["bytes"].as_u64().is_some_and(|bytes| bytes > 300_000),
+        "{}",
+        step(&run, "twice")
+    );
+}
+
+#[tokio::test]
 async fn deep_json_is_refused_or_carried_but_breaks_nothing() {
     let app = TestApp::shared().await;
     let steps = json!([
