@@ -8,6 +8,7 @@ mod openapi;
 mod page;
 mod routes;
 mod state;
+mod trial;
 mod view;
 
 pub use config::Config;

@@ -221,6 +221,12 @@ pub(crate) struct RunErrorView {
     pub(crate) step: Option<String>,
 }
 
+impl RunErrorView {
+    pub(crate) fn new(error: &RunError) -> Self {
+        Self { code: error.code.clone(), message: error.message.clone(), step: error.step.clone() }
+    }
+}
+
 /// One step of a run.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Step)]
@@ -265,11 +271,7 @@ impl RunView {
             origin: head.origin.as_ref().map(|origin| origin.run.to_string()),
             started_at: head.started_at.rfc3339(),
             finished_at: head.finished_at.map(Millis::rfc3339),
-            error: head.error.as_ref().map(|e: &RunError| RunErrorView {
-                code: e.code.clone(),
-                message: e.message.clone(),
-                step: e.step.clone(),
-            }),
+            error: head.error.as_ref().map(RunErrorView::new),
             input: None,
             output: None,
             steps: None,
@@ -286,7 +288,7 @@ impl RunView {
         view.output.clone_from(&head.output);
         let context = Context::begin(head, head.input.clone().unwrap_or_default());
         let mut inputs = engine::inputs(plan, context, &journal.entries, now);
-        let mut steps = steps(journal, plan, now);
+        let mut steps = steps_of(journal, plan, now);
         for step in &mut steps {
             step.input = step.input.take().or_else(|| inputs.remove(&step.path));
         }
@@ -315,7 +317,7 @@ impl RunView {
 }
 
 /// One view per path, from all its attempts.
-fn steps(journal: &Journal, plan: &Plan, now: Millis) -> Vec<StepView> {
+pub(crate) fn steps_of(journal: &Journal, plan: &Plan, now: Millis) -> Vec<StepView> {
     let mut order: Vec<&str> = Vec::new();
     let mut attempts: std::collections::HashMap<&str, Vec<&Entry>> = std::collections::HashMap::new();
     for entry in &journal.entries {

@@ -43,6 +43,8 @@ pub const MAX_CONCURRENCY: u16 = 100;
 pub const MAX_ITERATIONS: u32 = 10_000;
 /// How long an approval or a callback is waited for unless it says otherwise.
 pub const CALLBACK_TIMEOUT: Duration = Duration::from_hours(168);
+/// The most tests of a workflow.
+pub const MAX_TESTS: usize = 50;
 /// The most triggers of a workflow.
 pub const MAX_TRIGGERS: usize = 20;
 

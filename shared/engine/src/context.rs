@@ -144,7 +144,8 @@ impl Context {
         }
     }
 
-    pub(crate) fn set_name(&mut self, name: &str, value: Value) {
+    /// Makes a value readable under a name of its own: `item`, `index`, `error`.
+    pub fn set_name(&mut self, name: &str, value: Value) {
         if let Some(scope) = self.scope.as_object_mut() {
             scope.insert(name.to_owned(), value);
         }

@@ -2,6 +2,7 @@
 
 mod context;
 mod decide;
+mod evaluate;
 mod follow;
 mod frontier;
 mod inputs;
@@ -15,6 +16,7 @@ mod walk;
 
 pub use context::{Context, Given};
 pub use decide::{Event, IllegalTransition, decide};
+pub use evaluate::{Render, evaluate, wait_until};
 pub use follow::{Then, follow};
 pub use frontier::{Frontier, frontier, replay, replay_to};
 pub use inputs::inputs;

@@ -7,7 +7,7 @@ use crate::http_request::{self, Prepared};
 use crate::weight::weight;
 use dispatch::nests_too_deep;
 use domain::run::{Answer, RunStatus, StepError};
-use domain::{Millis, duration, limits};
+use domain::{Millis, limits};
 use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
 use expr::Template;
 use futures::future::{Either, select};
@@ -153,29 +153,7 @@ impl Drive<'_> {
     }
 
     async fn wake_time(&self, ix: NodeIx, pause: &Pausing, now: Millis) -> Result<Millis, StepError> {
-        match pause {
-            Pausing::Callback { timeout } => Ok(now.plus(*timeout)),
-            Pausing::For(template) => {
-                let value = self.render(ix, template).await?;
-                let length = value.as_str().and_then(|text| duration::parse(text).ok());
-                let length = length.ok_or_else(|| {
-                    StepError::fatal(
-                        "invalid_duration",
-                        format!("`for` gave {value}, which is not an ISO 8601 duration"),
-                    )
-                })?;
-                Ok(now.plus(length))
-            }
-            Pausing::Until(template) => {
-                let value = self.render(ix, template).await?;
-                value.as_str().and_then(Millis::parse_rfc3339).ok_or_else(|| {
-                    StepError::fatal(
-                        "invalid_time",
-                        format!("`until` gave {value}, which is not an RFC 3339 time"),
-                    )
-                })
-            }
-        }
+        engine::wait_until(pause, now, &self.scope(ix)).await
     }
 
     /// Takes the claim that an effect needs which must not be caused twice (protocol rule 9).

@@ -2,9 +2,10 @@
 
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
+use crate::place::Place;
 use blobs::BlobError;
 use domain::run::StepError;
-use engine::{Event, NodeIx, NodeKind, follow, truthy};
+use engine::{Context, Event, NodeIx, Render, follow};
 use expr::Template;
 use serde_json::Value;
 use std::time::Duration;
@@ -37,53 +38,19 @@ impl Drive<'_> {
     }
 
     async fn evaluate(&self, ix: NodeIx) -> Result<Event, StepError> {
-        let node = self.plan.node(ix);
-        match &node.kind {
-            NodeKind::Map { output } => {
-                let output = self.render(ix, output).await?;
-                check_size(&output)?;
-                Ok(Event::Evaluated(output))
-            }
-            NodeKind::Branch { arms, .. } => {
-                for (i, (when, _)) in arms.iter().enumerate() {
-                    if truthy(&self.render(ix, when).await?) {
-                        return Ok(Event::Chosen(u16::try_from(i).ok()));
-                    }
-                }
-                Ok(Event::Chosen(None))
-            }
-            NodeKind::Stop { report, .. } => {
-                let mut report = self.render(ix, report).await?;
-                check_inline_size(&report)?;
-                let message = report.get("message").filter(|m| !m.is_null()).map(text);
-                let output = report.get_mut("output").map_or(Value::Null, Value::take);
-                Ok(Event::Stopping { message, output })
-            }
-            NodeKind::Filter { when } => Ok(Event::Passed(truthy(&self.render(ix, when).await?))),
-            NodeKind::While { when, max_iterations, .. } => {
-                if !truthy(&self.render(ix, when).await?) {
-                    return Ok(Event::Chosen(None));
-                }
-                if self.context.iteration(&node.id) < *max_iterations {
-                    return Ok(Event::Chosen(Some(0)));
-                }
-                let message = format!(
-                    "the loop was not over after {max_iterations} iterations; mend `when` or raise `max_iterations`"
-                );
-                Err(StepError::fatal("too_many_iterations", message))
-            }
-            NodeKind::Try { .. }
-            | NodeKind::ForEach(_)
-            | NodeKind::Parallel { .. }
-            | NodeKind::Approval(_)
-            | NodeKind::Workflow { .. }
-            | NodeKind::Emit { .. }
-            | NodeKind::Action(_)
-            | NodeKind::Wait { .. }
-            | NodeKind::Respond { .. } => {
-                Err(StepError::fatal("internal", "a step with an effect was taken for a pure one"))
-            }
+        let event = engine::evaluate(self.plan, ix, &self.context, &self.scope(ix)).await?;
+        match &event {
+            Event::Evaluated(output) => check_size(output)?,
+            // It rides in the head.
+            Event::Stopping { output, .. } => check_inline_size(output)?,
+            _ => {}
         }
+        Ok(event)
+    }
+
+    /// What a step's templates are evaluated in.
+    pub(super) fn scope(&self, ix: NodeIx) -> Scope<'_> {
+        Scope { place: self.place, ix, context: &self.context }
     }
 
     pub(super) async fn render(&self, ix: NodeIx, template: &Template) -> Result<Value, StepError> {
@@ -91,6 +58,15 @@ impl Drive<'_> {
     }
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+/// The scope of one step.
+pub(super) struct Scope<'a> {
+    place: Place<'a>,
+    ix: NodeIx,
+    context: &'a Context,
+}
+
+impl Render for Scope<'_> {
+    async fn render(&self, template: &Template) -> Result<Value, StepError> {
+        self.place.render(self.ix, template, self.context).await
+    }
 }

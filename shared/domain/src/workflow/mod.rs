@@ -2,7 +2,9 @@
 
 mod parse;
 mod read;
+pub mod schema;
 mod step;
+mod test;
 mod trigger;
 
 pub use parse::parse;
@@ -10,6 +12,7 @@ pub use step::{
     Action, Approval, Arm, ForEach, HTTP_REQUEST, OnError, OnTimeout, ParallelArm, Pause, Retry, Step,
     StepKind, StopAs, TYPES,
 };
+pub use test::{Expect, ExpectStep, Mock, Test};
 pub use trigger::{Trigger, TriggerKind};
 
 use crate::run::Priority;
@@ -32,6 +35,8 @@ pub struct Definition {
     pub timeout: Duration,
     /// Which queue carries its runs; `None` is interactive, or as the run that calls it.
     pub priority: Option<Priority>,
+    /// The tests that it brings along.
+    pub tests: Vec<Test>,
     /// The document as it was sent, which is what is stored and shown.
     pub document: Value,
 }

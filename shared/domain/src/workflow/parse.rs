@@ -1,7 +1,7 @@
 //! From JSON to a [`Definition`], with every fault at once.
 
 use super::read::{Reader, Walk};
-use super::{Definition, SCHEMA, step, trigger};
+use super::{Definition, SCHEMA, step, test, trigger};
 use crate::run::Priority;
 use crate::{Fault, limits};
 use serde_json::Value;
@@ -36,11 +36,16 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
     let triggers = r.required("triggers").cloned();
     let steps = r.required("steps").cloned();
     let on_failure = r.take("on_failure").cloned();
+    let tests = r.take("tests").cloned();
     r.close();
 
     let triggers = triggers.map(|t| read_triggers(walk, &t)).unwrap_or_default();
     let steps = steps.map(|s| step::read_all(walk, &s, "/steps", 1)).unwrap_or_default();
     let on_failure = on_failure.map(|s| step::read_all(walk, &s, "/on_failure", 1)).unwrap_or_default();
+    let tests = match (&tests, Reader::open(walk, &Value::Object(serde_json::Map::new()), String::new())) {
+        (Some(tests), Some(mut r)) => test::read_all(&mut r, tests, &[&steps, &on_failure]),
+        _ => Vec::new(),
+    };
     Some(Definition {
         name: name.unwrap_or_default(),
         description,
@@ -49,6 +54,7 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
         on_failure,
         timeout: timeout.unwrap_or(limits::DEFAULT_RUN_TIMEOUT),
         priority,
+        tests,
         document: document.clone(),
     })
 }

@@ -100,6 +100,12 @@ impl<'w> Reader<'w> {
         }
     }
 
+    /// Every member, whatever its name: for objects whose names are the user's.
+    pub(super) fn all(&mut self) -> Vec<(String, Value)> {
+        self.ignore_rest = true;
+        self.object.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     pub(super) fn take(&mut self, field: &'static str) -> Option<&Value> {
         self.asked.insert(field);
         self.object.get(field)

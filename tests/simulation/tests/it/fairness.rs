@@ -5,11 +5,12 @@ use domain::run::Priority;
 use simulation::{Scenario, waits};
 use std::time::Duration;
 
-/// How many runs the flood has, all at once.
+/// How many runs the flood has: one each five milliseconds, which is twice what the workers can do.
 const FLOOD: usize = 1500;
 /// How many quiet ones come meanwhile, one after the other.
 const QUIET: usize = 40;
-/// What the simulation's clock cannot tell apart: a worker's step takes a few milliseconds, and each of the others may go first.
+/// How long a worker is at one message when all are busy: eight of them take turns, a millisecond a call. Nobody can be served
+/// before one of them is free.
 const GRAIN: Duration = Duration::from_millis(100);
 /// The workflow of both: map, branch, get, map.
 const CASE: &str = "map, branch, get, map";
@@ -31,10 +32,11 @@ fn quiet_wait(setting: Setting) -> Duration {
     let is_quiet = |n: usize| n >= setting.flood;
     let scenario = Scenario {
         cases: vec![case; total],
-        // The flood takes longer than the quiet runs take to come.
+        // The flood has a backlog when the quiet runs begin, and lasts longer.
         begin_after: (0..total)
             .map(|n| {
-                Duration::from_millis(if is_quiet(n) { 200 + 100 * (n - setting.flood) as u64 } else { 0 })
+                let millis = if is_quiet(n) { 2000 + 100 * (n - setting.flood) } else { 5 * n };
+                Duration::from_millis(millis as u64)
             })
             .collect(),
         orgs: (0..total).map(|n| if is_quiet(n) { setting.quiet_org } else { 0 }).collect(),

@@ -11,6 +11,7 @@ mod rollout;
 mod samples;
 mod sign_in;
 mod smoke;
+mod tests;
 mod versions;
 mod waiting;
 mod webhook;

@@ -1,0 +1,73 @@
+//! The triggers.
+
+use super::fields::{Field, choice, optional, required, text};
+use serde_json::json;
+
+pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
+    vec![
+        (
+            "webhook",
+            with(
+                "webhook",
+                vec![optional(
+                    "dedupe",
+                    json!({"$comment": "an expression, or text with expressions"}),
+                    "Equal results start one run only.",
+                    json!("{{ trigger.body.id }}"),
+                )],
+            ),
+            "A `POST` to an address that nobody can guess",
+        ),
+        ("manual", with("manual", Vec::new()), "A start by hand or by a program"),
+        ("workflow", with("workflow", Vec::new()), "A call by a `workflow` step of another workflow"),
+        (
+            "event",
+            with(
+                "event",
+                vec![required(
+                    "pattern",
+                    json!({"type": "object"}),
+                    "Which events, as an EventBridge pattern.",
+                    json!({"source": ["shop"]}),
+                )],
+            ),
+            "An event on the bus",
+        ),
+        (
+            "schedule",
+            with(
+                "schedule",
+                vec![
+                    required(
+                        "schedule",
+                        text(1, 200),
+                        "Five cron fields, `cron(…)`, `rate(…)` or an alias such as `@daily`.",
+                        json!("0 8 * * MON-FRI"),
+                    ),
+                    optional(
+                        "zone",
+                        text(1, 100),
+                        "An IANA time zone; UTC without one.",
+                        json!("Europe/Berlin"),
+                    ),
+                    optional(
+                        "missed",
+                        choice(&["skip", "run_once", "run_all"], Some("run_once")),
+                        "What is made of times at which no run could be started.",
+                        json!("skip"),
+                    ),
+                ],
+            ),
+            "Each time of a schedule",
+        ),
+    ]
+}
+
+fn with(kind: &'static str, own: Vec<Field>) -> Vec<Field> {
+    let mut fields = vec![
+        required("id", json!({"$ref": "#/$defs/id"}), "Unique among the triggers.", json!("order")),
+        required("type", json!({"const": kind}), "The type of trigger.", json!(kind)),
+    ];
+    fields.extend(own);
+    fields
+}
