@@ -4,11 +4,12 @@
 
 Listens where ministack's own variables say, and appends one line of JSON to the file CALLS whenever a role does something that it did
 not do before: {"role", "action", "resource", "allowed"}. With `AUTH=true` ministack checks signatures and evaluates the roles' policies.
-Four things are changed in it, and nothing else:
+Five things are changed in it, and nothing else:
 
 - its evaluator is listened to;
 - a function's process is given what Lambda gives it, not the variables of this machine;
 - an invocation that is under way when its function is replaced goes on to its end, as on AWS, where ministack would kill it;
+- requests count as encrypted on the way: it speaks plain HTTP, and the bucket's policy refuses that;
 - `ScalingConfig.MaximumConcurrency` may come as text, as CloudFormation passes a parameter of type Number.
 """
 
@@ -45,6 +46,13 @@ def listened(access_key_id, iam_action, service, region, resource_arn="*", servi
     return denied
 
 
+condition_of = iam_evaluator._resolve_condition_key
+
+
+def encrypted_on_the_way(key, context):
+    return "true" if key.lower() == "aws:securetransport" else condition_of(key, context)
+
+
 variables_of = lambda_svc._provided_worker_env
 
 
@@ -78,6 +86,7 @@ def as_a_number(esm, *others):
 
 
 iam_evaluator.enforce = listened
+iam_evaluator._resolve_condition_key = encrypted_on_the_way
 lambda_svc._provided_worker_env = as_on_lambda
 lambda_runtime.kill_workers = when_they_are_done
 lambda_svc._sqs_esm_concurrency = as_a_number

@@ -36,3 +36,19 @@ pub(crate) fn decode(cursor: Option<&str>) -> ApiResult<Option<String>> {
 pub(crate) fn invalid() -> ApiError {
     ApiError::new(422, "invalid_cursor", "`cursor` must be the `next_cursor` of an earlier page, unchanged")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_reads_back_and_anything_else_is_refused(position in "\\PC{0,60}", text in "\\PC{0,60}") {
+            prop_assert_eq!(decode(Some(&encode(&position))).unwrap(), Some(position));
+            if let Ok(Some(read)) = decode(Some(&text)) {
+                prop_assert_eq!(encode(&read), text, "one cursor for each position");
+            }
+        }
+    }
+}

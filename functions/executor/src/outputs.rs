@@ -22,7 +22,17 @@ impl Place<'_> {
         if weight(output) <= self.app.inline_bytes {
             return Ok(mark);
         }
-        let content = Content::Bytes(serde_json::to_vec(output).unwrap_or_default().into());
+        let text = serde_json::to_vec(output).unwrap_or_default();
+        // What control characters take as JSON, no estimate knows.
+        if text.len() > limits::MAX_OUTPUT_BYTES {
+            let message = format!(
+                "the output is {} KB as JSON; {} KB are the most",
+                text.len() / 1024,
+                limits::MAX_OUTPUT_BYTES / 1024
+            );
+            return Ok(Mark::Failed(StepError::fatal("output_too_large", message)));
+        }
+        let content = Content::Bytes(text.into());
         let (blob, _) = self.put(path, attempt, content, "application/json").await?;
         Ok(Mark::Spilled(blob))
     }

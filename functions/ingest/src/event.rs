@@ -42,7 +42,7 @@ impl BusRecord {
         } else if let (Some(SOURCE), Some(run)) = told {
             let kind = event["detail-type"].as_str().unwrap_or_default();
             let depth = event["detail"]["depth"].as_u64().unwrap_or(0);
-            (format!("{kind}:{run}"), u16::try_from(depth + 1).unwrap_or(u16::MAX))
+            (format!("{kind}:{run}"), u16::try_from(depth.saturating_add(1)).unwrap_or(u16::MAX))
         } else {
             (format!("event:{id}"), 0)
         };
@@ -53,6 +53,7 @@ impl BusRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -61,6 +62,47 @@ mod tests {
         let body = json!({"id": "e1", "source": "shop", "resources": ["arn:aws:s3:::x", format!("patchbay:org/{org}")], "detail": {}});
         let record = BusRecord::parse(&body.to_string()).unwrap();
         assert_eq!((record.org, record.key.as_str(), record.depth), (Some(org), "event:e1", 0));
+    }
+
+    proptest! {
+        /// Whatever comes off the bus is read or refused, and belongs to whom its resource names.
+        #[test]
+        fn any_body_is_read_or_refused(id in any_json(), resources in any_json(), source in any_json(), detail in any_json(), depth in any::<u64>()) {
+            let with_depth = json!({"run": "run_x", "depth": depth});
+            for detail in [detail, with_depth] {
+                for source in [source.clone(), json!("patchbay")] {
+                    let body = json!({"id": id, "resources": resources, "source": source, "detail-type": "Run failed", "detail": detail});
+                    if let Ok(record) = BusRecord::parse(&body.to_string()) {
+                        prop_assert!(id.is_string() && !record.key.is_empty() && record.event == body);
+                        let named = resources.as_array().is_some_and(|r| r.iter().any(|r| r.as_str().is_some_and(|r| r.starts_with(ORG_RESOURCE))));
+                        prop_assert!(record.org.is_none() || named);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,60}") {
+            let _read_or_refused = BusRecord::parse(&text);
+        }
+    }
+
+    /// Texts, numbers, lists and objects, some of them of our own making.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            "\\PC{0,12}".prop_map(Value::from),
+            "patchbay:(org/org_|key/|depth/)[0-9a-z]{0,26}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map("[a-z]{1,6}", inner, 0..4).prop_map(|m| m.into_iter().collect()),
+            ]
+        })
     }
 
     #[test]

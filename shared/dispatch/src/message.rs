@@ -124,6 +124,7 @@ impl StepMessage {
 mod tests {
     use super::*;
     use domain::Millis;
+    use proptest::prelude::*;
 
     fn message() -> StepMessage {
         StepMessage {
@@ -153,6 +154,23 @@ mod tests {
         assert!(!large.fits());
         let sent = StepMessage::decode(&large.encode()).unwrap();
         assert!(sent.again && sent.pending.is_empty() && sent.at.is_none());
+    }
+
+    proptest! {
+        /// Whatever is on the queue is read or refused; what is read is sent as it was.
+        #[test]
+        fn any_body_is_read_or_refused(text in "\\PC{0,80}", v in 0u8..6, attempt in any::<u16>(), again in any::<bool>(), path in "\\PC{0,20}", at in -1i64..5) {
+            let _read_or_refused = StepMessage::decode(&text);
+            let mut body = serde_json::to_value(message()).unwrap();
+            body["v"] = v.into();
+            body["g"] = again.into();
+            body["s"] = path.clone().into();
+            body["at"] = if at < 0 { serde_json::Value::Null } else { serde_json::json!({"p": path, "a": attempt}) };
+            if let Ok(read) = StepMessage::decode(&body.to_string()) {
+                prop_assert!((1..=FORMAT).contains(&v));
+                prop_assert_eq!(StepMessage::decode(&read.encode()).unwrap(), read);
+            }
+        }
     }
 
     #[test]

@@ -32,6 +32,16 @@ pub(crate) struct Bill {
     pub(crate) lines: Vec<(String, f64)>,
 }
 
+/// The write capacity units that were metered.
+pub(crate) fn write_units(metered: &Value) -> f64 {
+    let writes = metered.as_object().into_iter().flatten().filter(|(name, _)| {
+        let operation = name.split([' ', '.']).nth(1).unwrap_or_default();
+        name.starts_with("dynamodb")
+            && matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems")
+    });
+    writes.map(|(_, count)| count["units"].as_f64().unwrap_or(0.0)).sum()
+}
+
 /// Steps of the reference workflow.
 const STEPS: f64 = 10.0;
 

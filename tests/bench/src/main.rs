@@ -40,6 +40,10 @@ async fn main() {
     if wanted("costs") {
         costs(&binary, &target, &mut report).await;
     }
+    if wanted("loops") {
+        loops(&binary, &target, &mut report).await;
+        waits(&binary, &target, &mut report).await;
+    }
     if wanted("functions") {
         lambda::measure(binary.parent().expect("a file is in a folder"), &mut report).await;
     }
@@ -54,6 +58,9 @@ fn binary() -> PathBuf {
     assert!(binary.exists(), "build it first: cargo build --release --workspace --bins");
     binary
 }
+
+const LOOP: &str = include_str!("../workflows/loop.json");
+const WAIT: &str = include_str!("../workflows/wait.json");
 
 async fn start_up(binary: &Path, report: &mut Report) {
     let data = tempfile::tempdir().expect("a folder can be made");
@@ -131,6 +138,31 @@ async fn costs(binary: &Path, target: &Target, report: &mut Report) {
         report.add(&format!("cost per million steps, {name}"), bill.per_million_steps, "$", goal);
         report.detail(&format!("cost per million steps, {name},"), bill.lines);
     }
+}
+
+/// What a loop over a thousand items writes: each calls somebody once.
+async fn loops(binary: &Path, target: &Target, report: &mut Report) {
+    const ITEMS: usize = 1000;
+    let data = tempfile::tempdir().expect("a folder can be made");
+    let mut stack = Stack::start(binary, data.path(), &[("PATCHBAY_METER", "1")]).await;
+    let hook = stack.workflow(LOOP, target).await;
+    stack.meter().await;
+    let items: Vec<usize> = (0..ITEMS).collect();
+    stack.one_run(&hook, &serde_json::json!({"items": items}).to_string()).await;
+    let writes = cost::write_units(&stack.meter().await);
+    report.add("write units an item, a loop over 1,000", writes / ITEMS as f64, "", Some("≤ 2.2"));
+}
+
+/// How long after its time a wait is over.
+async fn waits(binary: &Path, target: &Target, report: &mut Report) {
+    let data = tempfile::tempdir().expect("a folder can be made");
+    let mut stack = Stack::start(binary, data.path(), &[]).await;
+    let hook = stack.workflow(WAIT, target).await;
+    let mut late = 0.0_f64;
+    for _ in 0..5 {
+        late = late.max(stack.lateness(&hook, "pause", "after").await);
+    }
+    report.add("a wait is over after its time, at most", late, "s", Some("≤ 1.5"));
 }
 
 fn lead_body() -> String {

@@ -79,6 +79,24 @@ impl Stack {
         }
     }
 
+    /// Runs a workflow with a wait, and gives how many seconds after its time the next step began.
+    pub(crate) async fn lateness(&mut self, hook: &Hook, wait: &str, next: &str) -> f64 {
+        let run = text(&self.call("POST", &hook.path, "{}").await["id"]);
+        loop {
+            let shown = self.call("GET", &format!("/v1/runs/{run}"), "").await;
+            if shown["status"] == "succeeded" {
+                let step = |path: &str| {
+                    let mut steps = shown["steps"].as_array().into_iter().flatten();
+                    steps.find(|step| step["path"] == path).cloned().unwrap_or_default()
+                };
+                let until = millis(step(wait)["output"]["until"].as_str().unwrap_or_default());
+                let began = millis(step(next)["started_at"].as_str().unwrap_or_default());
+                return (began - until) as f64 / 1000.0;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Waits until `count` runs have succeeded, and checks that all of them are in the history; gives when the last one ended.
     pub(crate) async fn drained(&mut self, count: usize) -> i64 {
         let deadline = Instant::now() + Duration::from_mins(5);

@@ -4,7 +4,13 @@ use e2e::{TestApp, text};
 use reqwest::Method;
 use serde_json::Value;
 
-const PUBLIC: [&str; 4] = ["GET /v1/health", "GET /v1/openapi.json", "POST /v1/auth/login", "POST /v1/setup"];
+const PUBLIC: [&str; 5] = [
+    "GET /v1/health",
+    "GET /v1/openapi.json",
+    "GET /v1/schema/workflow.json",
+    "POST /v1/auth/login",
+    "POST /v1/setup",
+];
 
 #[tokio::test]
 async fn every_operation_is_there_and_asks_for_a_token_unless_it_is_public() {

@@ -3,6 +3,7 @@
 use crate::App;
 use crate::body::{IdOf, JsonBody};
 use crate::error::{ApiError, ApiResult};
+use crate::page;
 use crate::view::ProblemView;
 use auth::{Can, permit};
 use axum::Json;
@@ -157,11 +158,12 @@ pub(crate) async fn redrive_many(
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return Err(invalid("`workflow` must be a workflow's id, such as `wf_…`")),
     };
+    let cursor = page::decode(body.cursor.as_deref())?;
     let filter = RunFilter { workflow, status: Some(status) };
-    let page = app.store.list_runs(org, &filter, body.cursor.as_deref(), BULK, app.now()).await?;
-    let page = page.ok_or_else(|| invalid("`cursor` is not one that this API gave"))?;
-    let mut items = Vec::with_capacity(page.heads.len());
-    for some in page.heads.chunks(8) {
+    let found = app.store.list_runs(org, &filter, cursor.as_deref(), BULK, app.now()).await?;
+    let found = found.ok_or_else(page::invalid)?;
+    let mut items = Vec::with_capacity(found.heads.len());
+    for some in found.heads.chunks(8) {
         let repeated = some.iter().map(|head| async {
             // With its input.
             match app.runs.head(org, &head.id, true).await? {
@@ -172,7 +174,10 @@ pub(crate) async fn redrive_many(
         });
         items.extend(try_join_all(repeated).await?.into_iter().flatten());
     }
-    Ok((StatusCode::ACCEPTED, Json(BulkRepeated { items, next_cursor: page.next })))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(BulkRepeated { items, next_cursor: found.next.as_deref().map(page::encode) }),
+    ))
 }
 
 /// How a run is repeated.

@@ -103,7 +103,9 @@ async fn endless_slow_huge_and_garbled_responses_fail_their_own_step_only() {
         "/endless" => Reply::Endless,
         "/drip" => Reply::Drip,
         "/silence" => Reply::Silence,
-        "/huge" => Reply::status(200, &json!("x".repeat(400 * 1024))),
+        "/huge" => Reply::status(200, &json!("x".repeat(51 * 1024 * 1024))),
+        // Each of them is six bytes of JSON.
+        "/escaped" => Reply::Answer { status: 200, headers: Vec::new(), body: vec![0; 2 * 1024 * 1024] },
         "/said-huge" => Reply::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nx".to_vec()),
         "/garbage" => Reply::Raw(b"\x00\xff not http at all\r\n\r\n".to_vec()),
         "/headers" => {
@@ -116,10 +118,12 @@ async fn endless_slow_huge_and_garbled_responses_fail_their_own_step_only() {
     })
     .await;
     let cases = [
-        ("/endless", &["response_too_large"][..]),
+        // 50 MB may take longer than the step has.
+        ("/endless", &["response_too_large", "request_timeout"][..]),
         ("/drip", &["request_timeout"]),
         ("/silence", &["request_timeout"]),
         ("/huge", &["response_too_large"]),
+        ("/escaped", &["output_too_large"]),
         ("/said-huge", &["response_too_large"]),
         ("/garbage", &["invalid_response"]),
         ("/headers", &["invalid_response"]),
@@ -154,7 +158,7 @@ async fn endless_slow_huge_and_garbled_responses_fail_their_own_step_only() {
     app.assert_undisturbed().await;
 }
 
-/// 4 MB of zeros, which are 4 KB as gzip.
+/// 64 MB of zeros, which are 64 KB as gzip.
 fn zeros_gzipped() -> Vec<u8> {
     let body = include_bytes!("zeros.gz");
     let mut answer =
