@@ -3,11 +3,14 @@
 use crate::App;
 use crate::answer;
 use crate::callback;
+use crate::challenge;
 use crate::request::{self, Incoming};
 use dispatch::{StartError, StartRequest, Started};
+use domain::workflow::TriggerKind;
 use domain::{HookId, Problem, RunId, limits};
 use engine::Plan;
 use expr::Seed;
+use lambda_http::http::Method;
 use lambda_http::{Body, Request, Response};
 use serde_json::Value;
 use std::sync::Arc;
@@ -28,8 +31,9 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
     }
     let id = request::hook_id(request.uri().path()).ok_or_else(no_such_hook)?;
     let id = HookId::parse(id).map_err(|_| no_such_hook())?;
-    if request.method() != lambda_http::http::Method::POST {
-        return Err(Problem::new(405, "method_not_allowed", "webhooks are sent with `POST`"));
+    let is_post = request.method() == Method::POST;
+    if !is_post && request.method() != Method::GET {
+        return Err(not_allowed());
     }
     let arrived = app.clock.now();
     let incoming = Incoming::read(&request)?;
@@ -46,8 +50,21 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
             "the workflow behind this address is disabled; enable it with `POST /v1/workflows/{id}/enable`";
         return Err(Problem::new(409, "workflow_disabled", detail));
     }
-    // The live version's trigger names the key, and the key names the version: a repeat takes the same one.
     let live = plan_of(app, &hook, hook.version).await?;
+    let scheme = match live.definition().trigger(&hook.trigger).map(|trigger| &trigger.kind) {
+        Some(TriggerKind::Webhook { challenge, .. }) => *challenge,
+        _ => None,
+    };
+    if let Some(answer) =
+        scheme.and_then(|scheme| challenge::answer(scheme, &request, &incoming.trigger["body"]))
+    {
+        info!(workflow.id = %hook.workflow, "a sender asked whether anybody is here");
+        return Ok(answer);
+    }
+    if !is_post {
+        return Err(not_allowed());
+    }
+    // The live version's trigger names the key, and the key names the version: a repeat takes the same one.
     let key = idempotency_key(app, &hook, &live, &incoming).await?;
     let version = hook.version_for(&key);
     let plan = if version == hook.version { live } else { plan_of(app, &hook, version).await? };
@@ -110,6 +127,10 @@ async fn idempotency_key(
         Value::String(text) => format!("key:{text}"),
         other => format!("json:{other}"),
     })
+}
+
+fn not_allowed() -> Problem {
+    Problem::new(405, "method_not_allowed", "webhooks are sent with `POST`")
 }
 
 fn no_such_hook() -> Problem {

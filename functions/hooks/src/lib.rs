@@ -2,6 +2,7 @@
 
 mod answer;
 mod callback;
+mod challenge;
 mod config;
 mod handle;
 mod request;

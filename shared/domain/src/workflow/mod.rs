@@ -13,7 +13,7 @@ pub use step::{
     StepKind, StopAs, TYPES,
 };
 pub use test::{Expect, ExpectStep, Mock, Test};
-pub use trigger::{Trigger, TriggerKind};
+pub use trigger::{Challenge, Trigger, TriggerKind};
 
 use crate::run::Priority;
 use serde_json::Value;

@@ -14,7 +14,11 @@ pub struct Trigger {
 #[derive(Debug, Clone, PartialEq)]
 pub enum TriggerKind {
     /// `POST` to an unguessable address. `dedupe` is an expression over the request: equal results start one run only.
-    Webhook { dedupe: Option<Value> },
+    Webhook {
+        dedupe: Option<Value>,
+        /// Whose question before the first delivery is answered.
+        challenge: Option<Challenge>,
+    },
     /// The API's `POST /v1/workflows/{id}/runs`.
     Manual,
     /// A cron expression or a rate; `zone` is an IANA time zone. What both mean, the `schedule` crate knows.
@@ -23,6 +27,19 @@ pub enum TriggerKind {
     Workflow,
     /// An event on the bus that matches an EventBridge pattern.
     Event { pattern: Value },
+}
+
+/// How a sender asks an address before it sends to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenge {
+    Slack,
+    Microsoft,
+    Dropbox,
+}
+
+impl Challenge {
+    pub const ALL: [Self; 3] = [Self::Slack, Self::Microsoft, Self::Dropbox];
+    pub const NAMES: [&str; 3] = ["slack", "microsoft", "dropbox"];
 }
 
 impl TriggerKind {
@@ -44,7 +61,10 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
     let id = r.id("id");
     let pointer = r.pointer().to_owned();
     let kind = match r.text("type")?.as_str() {
-        "webhook" => Some(TriggerKind::Webhook { dedupe: r.take("dedupe").cloned() }),
+        "webhook" => Some(TriggerKind::Webhook {
+            dedupe: r.take("dedupe").cloned(),
+            challenge: r.choice("challenge", &Challenge::NAMES).map(|i| Challenge::ALL[i]),
+        }),
         "manual" => Some(TriggerKind::Manual),
         "workflow" => Some(TriggerKind::Workflow),
         "schedule" => {

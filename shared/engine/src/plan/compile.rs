@@ -23,7 +23,7 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
     let mut patterns = BTreeMap::new();
     for trigger in &definition.triggers {
         match &trigger.kind {
-            TriggerKind::Webhook { dedupe: Some(value) } => {
+            TriggerKind::Webhook { dedupe: Some(value), .. } => {
                 let template = compiler.template(value, &format!("{}/dedupe", trigger.pointer));
                 check::dedupe(&template, &trigger.pointer, &mut compiler.faults);
                 dedupe.insert(trigger.id.clone(), template);
@@ -39,7 +39,7 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
                     ),
                 }
             }
-            TriggerKind::Webhook { dedupe: None }
+            TriggerKind::Webhook { dedupe: None, .. }
             | TriggerKind::Manual
             | TriggerKind::Workflow
             | TriggerKind::Schedule { .. } => {}

@@ -1,6 +1,7 @@
 //! The triggers.
 
 use super::fields::{Field, choice, optional, required, text};
+use crate::workflow::Challenge;
 use serde_json::json;
 
 pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
@@ -9,12 +10,20 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
             "webhook",
             with(
                 "webhook",
-                vec![optional(
-                    "dedupe",
-                    json!({"$comment": "an expression, or text with expressions"}),
-                    "Equal results start one run only.",
-                    json!("{{ trigger.body.id }}"),
-                )],
+                vec![
+                    optional(
+                        "dedupe",
+                        json!({"$comment": "an expression, or text with expressions"}),
+                        "Equal results start one run only.",
+                        json!("{{ trigger.body.id }}"),
+                    ),
+                    optional(
+                        "challenge",
+                        choice(&Challenge::NAMES, None),
+                        "Whose question before the first delivery is answered.",
+                        json!("slack"),
+                    ),
+                ],
             ),
             "A `POST` to an address that nobody can guess",
         ),
