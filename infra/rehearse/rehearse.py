@@ -322,6 +322,16 @@ def queue_length(deployment: Deployment, queue: str) -> int:
     return sum(int(held[name]) for name in names)
 
 
+def takes(deployment: Deployment, queue: str, count: int) -> list[str]:
+    """Loses `count` messages of a queue that feeds nothing at the moment, and gives their bodies."""
+    sqs, url, bodies = deployment.cloud.sqs, deployment.queue(queue), []
+    while len(bodies) < count:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+            bodies.append(message["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return bodies
+
+
 def what_time_does(deployment: Deployment):
     owner, clock, cloud = Owner(deployment), Time(deployment), deployment.cloud
     hour = [{"id": "w", "type": "wait", "for": "PT1H"}, {"id": "after", "type": "map", "output": 1}]
@@ -335,26 +345,24 @@ def what_time_does(deployment: Deployment):
 
     deployment.feeding("Executor", False)
     lost, poison = owner.start("lost message", note), owner.start("poison", note)
-    bodies = []
-    while len(bodies) < 2:
-        for message in cloud.sqs.receive_message(QueueUrl=deployment.queue("StepsQueue"), MaxNumberOfMessages=10).get("Messages", []):
-            bodies.append(message["Body"])
-            cloud.sqs.delete_message(QueueUrl=deployment.queue("StepsQueue"), ReceiptHandle=message["ReceiptHandle"])
+    lost_bulk = owner.start("lost bulk message", note, priority="bulk")
+    letter = next(body for body in takes(deployment, "StepsQueue", 2) if poison in body)
+    takes(deployment, "BulkQueue", 1)
     deployment.feeding("Executor", True)
-    letter = next(body for body in bodies if poison in body)
     cloud.sqs.send_message(QueueUrl=deployment.queue("StepsDeadQueue"), MessageBody=letter)
     assert owner.ends(poison, "failed")["error"]["code"] == "dead_letter"
     say("a run whose message is a dead letter was failed visibly")
 
-    for run in (waited, late, lost):
+    for run in (waited, late, lost, lost_bulk):
         clock.age(run, 2)
     say("two hours later; now the schedule must start the timer, within a minute")
     owner.ends(waited, "succeeded")
     say("a wait of an hour was over, and the timer woke its run")
     assert owner.ends(late, "timed_out")["error"]["code"] == "run_timeout"
     say("a run over its time limit was timed out")
-    owner.ends(lost, "succeeded")
-    say("a run whose message was lost was found and carried on")
+    for run in (lost, lost_bulk):
+        owner.ends(run, "succeeded")
+    say("the runs whose messages were lost, one in either queue, were found and carried on")
 
 
 def least_privilege(deployment: Deployment) -> list[str]:

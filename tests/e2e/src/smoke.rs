@@ -189,7 +189,7 @@ async fn a_workflow_answers_its_caller(app: &TestApp, target: &Target) {
 
 async fn a_repeated_webhook_starts_one_run(app: &TestApp) {
     let once = app
-        .publish(&json!({"name": "once", "triggers": [{"id": "in", "type": "webhook", "dedupe": "{{ trigger.body.order }}"}],
+        .publish(&json!({"name": "once", "priority": "bulk", "triggers": [{"id": "in", "type": "webhook", "dedupe": "{{ trigger.body.order }}"}],
             "steps": [{"id": "note", "type": "map", "output": "{{ trigger.body.order }}"}]}))
         .await;
     let (first, second) = (json!({"order": 1, "try": 1}), json!({"order": 1, "try": 2}));
@@ -199,7 +199,7 @@ async fn a_repeated_webhook_starts_one_run(app: &TestApp) {
 }
 
 async fn an_event_starts_a_run_and_a_failure_another(app: &TestApp, target: &Target) {
-    let on = |name: &str, pattern: Value, steps: Value| json!({"name": name, "triggers": [{"id": "bus", "type": "event", "pattern": pattern}], "steps": steps});
+    let on = |name: &str, pattern: Value, steps: Value| json!({"name": name, "priority": "bulk", "triggers": [{"id": "bus", "type": "event", "pattern": pattern}], "steps": steps});
     // A journey before this one may have left its listeners.
     let shop = format!("shop-{}", target.base);
     let failing = on("failing", json!({"source": [shop]}), json!([http_get("look", &target.url("/gone"))]));
