@@ -34,6 +34,10 @@ pub(crate) async fn check(app: &App, entry: &DueEntry, now: Millis) -> Result<()
         let message = StepMessage::again(entry.org.org(), &entry.run).on(head.priority);
         app.queue.send(&message, Duration::ZERO).await.map_err(StartError::from)?;
     }
+    #[cfg(planted)]
+    if dispatch::is_planted(dispatch::Bug::LooksOnce) {
+        return Ok(());
+    }
     let at = now.max(quiet_until).plus(NEXT_CHECK).min(head.deadline);
     // Not within the next minute: by the time this is written, another tick may have looked at that one.
     let at = at.max(app.clock.now().plus(DueEntry::SOONEST));
@@ -57,6 +61,12 @@ async fn time_out(app: &App, entry: &DueEntry, head: Head, now: Millis) -> Resul
         error: Some(error),
         output: None,
         outbox: head.consequences(RunStatus::TimedOut),
+    };
+    #[cfg(planted)]
+    let end = if dispatch::is_planted(dispatch::Bug::TimesOutSilently) {
+        End { outbox: Vec::new(), ..end }
+    } else {
+        end
     };
     let ended = match app.runs.finish(&entry.org, &entry.run, &end).await? {
         SettledBy::Us => {

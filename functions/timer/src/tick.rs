@@ -71,6 +71,12 @@ pub async fn tick(app: &App) -> Result<Ticked, TickError> {
             } else {
                 minute_of(app, minute, shard, is_over, now, &mut done).await.map(|()| true)
             };
+            #[cfg(planted)]
+            let outcome = if dispatch::is_planted(dispatch::Bug::PassesOverFailures) {
+                outcome.or(Ok(true))
+            } else {
+                outcome
+            };
             if !matches!(outcome, Ok(true)) {
                 let mark = if is_over { &mut *over } else { &mut *ahead };
                 *mark = mark.map(|so_far| so_far.min(minute));

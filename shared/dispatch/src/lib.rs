@@ -6,6 +6,8 @@ mod message;
 mod nesting;
 mod outbox;
 mod plans;
+#[cfg(planted)]
+mod planted;
 mod queue;
 mod start;
 
@@ -17,6 +19,8 @@ pub use message::{At, InvalidMessage, StepMessage};
 pub use nesting::nests_too_deep;
 pub use outbox::settle_outbox;
 pub use plans::{PlanError, Plans};
+#[cfg(planted)]
+pub use planted::{Bug, is_planted, plant};
 pub use queue::{QueueError, QueueUrls, SqsQueue, StepQueue};
 pub use start::{StartError, StartRequest, Started, Starter};
 

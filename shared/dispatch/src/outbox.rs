@@ -26,6 +26,10 @@ pub async fn settle_outbox(
     if queue.is_none() && head.outbox.contains(&Consequence::ResumeParent) {
         return Ok(());
     }
+    #[cfg(planted)]
+    if crate::is_planted(crate::Bug::ClearsOutboxFirst) {
+        runs.clear_outbox(org, &head.id).await?;
+    }
     for consequence in &head.outbox {
         match (consequence, &head.parent, queue) {
             (Consequence::FailureEvent, _, _) => {

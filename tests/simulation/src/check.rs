@@ -26,6 +26,7 @@ pub(crate) fn all(world: &World, expected: &[Arc<Outcome>]) {
         assert!(run.journal.entries.iter().all(|e| e.started_at >= run.head.started_at), "seed {seed}");
     }
     assert_eq!(world.ended_again(), [], "seed {seed}: an end is an end");
+    called_once(seed, &runs);
     answers(world, &runs);
     effects(world, &runs);
     events(world, &runs);
@@ -73,6 +74,18 @@ fn recorded_once(world: &World, run: &Ended) {
             !effect || attempts.insert((&entry.path, entry.attempt)),
             "seed {seed}: `{}` recorded twice",
             entry.path
+        );
+    }
+}
+
+/// A step that waits for a run of another workflow has called one.
+fn called_once(seed: u64, runs: &[Ended]) {
+    let mut steps = BTreeSet::new();
+    for parent in runs.iter().filter_map(|run| run.head.parent.as_ref()) {
+        assert!(
+            steps.insert((&parent.run, &parent.path)),
+            "seed {seed}: `{}` called more than one run",
+            parent.path
         );
     }
 }

@@ -10,7 +10,7 @@ use domain::run::{Head, Mark};
 use domain::{OrgKey, WorkflowId};
 use guard::{Guard, GuardConfig};
 use harness::START;
-use harness::workflows::{Case, cases, each, get, map, workflow};
+use harness::workflows::{Case, cases, each, get, map, wait, workflow};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -107,6 +107,10 @@ impl Library {
                 map("after", json!("{{ steps.each }}")),
             ]),
         ));
+        let mut outlived =
+            case("a wait outlives its run", json!([wait("long", "PT6H"), map("after", json!(1))]));
+        outlived.definition["timeout"] = json!("PT2H");
+        cases.push(Case { status: "timed_out", ..outlived });
         let ids: Vec<WorkflowId> = cases.iter().map(|case| id(&case.definition)).collect();
         let documents = ids.iter().cloned().zip(cases.iter().map(|c| c.definition.clone())).collect();
         let guard = Guard::new(GuardConfig::default());

@@ -195,6 +195,12 @@ impl Drive<'_> {
         let parent =
             Parent { run: self.head.id.clone(), strand: self.strand_name.clone(), path: path.clone() };
         let key = idempotency_key(self.head, &path);
+        #[cfg(planted)]
+        let key = if dispatch::is_planted(dispatch::Bug::CallsAnew) {
+            format!("{key} at {}", self.app.clock.now().0)
+        } else {
+            key
+        };
         let request = StartRequest {
             org: self.org,
             workflow,

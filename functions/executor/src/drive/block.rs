@@ -96,6 +96,11 @@ impl Drive<'_> {
             // The main strand ends with its run.
             return Ok(Flow::Handed);
         };
+        #[cfg(planted)]
+        if dispatch::is_planted(dispatch::Bug::JoinsTooEarly) {
+            let block = strand.block_path(self.plan);
+            self.app.runs.join(self.org, self.head, &block, Some(strand.lane)).await?;
+        }
         if self.flush().await? == Flushed::Overruled {
             return self.yield_until(self.app.clock.now()).await;
         }

@@ -169,6 +169,8 @@ impl Drive<'_> {
         let lease = action.timeout + limits::STEP_START_MARGIN;
         let claim = self.app.runs.claim(self.org, self.head, &of, now, lease).await?;
         Ok(match claim {
+            #[cfg(planted)]
+            Claim::Ours { held, .. } if dispatch::is_planted(dispatch::Bug::RepeatsAtMostOnce) => Ok(held),
             Claim::Ours { held, taken_over: true } if action.at_most_once => {
                 Err(Refused::OutcomeUnknown(held))
             }

@@ -236,6 +236,11 @@ impl<'a> Drive<'a> {
                 let entry = segment.entries.last().expect("it was just pushed");
                 Ok(Flow::Then(follow(self.plan, ix, entry, &mut self.context)))
             }
+            #[cfg(planted)]
+            Appended::Lost(_) if dispatch::is_planted(dispatch::Bug::KeepsItsOwnOutcome) => {
+                let entry = segment.entries.last().expect("it was just pushed");
+                Ok(Flow::Then(follow(self.plan, ix, entry, &mut self.context)))
+            }
             // The winner, or whoever holds the claim now, carries the run on. Should it have died, we come back.
             Appended::Lost(_) => self.yield_until(self.app.clock.now().plus(YIELD)).await,
             Appended::Superseded { until } => self.yield_until(until).await,
