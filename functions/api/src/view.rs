@@ -205,6 +205,9 @@ pub(crate) struct RunView {
     /// What a `stop` step gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Value>,
+    /// Whether it waits for others to end, because `concurrency` of its workflow lets no more run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) waits_for_slot: bool,
     /// In the order in which they began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) steps: Option<Vec<StepView>>,
@@ -274,6 +277,7 @@ impl RunView {
             error: head.error.as_ref().map(RunErrorView::new),
             input: None,
             output: None,
+            waits_for_slot: false,
             steps: None,
         }
     }
@@ -284,6 +288,8 @@ impl RunView {
         if head.status == RunStatus::Queued && journal.newest().is_some() {
             RunStatus::Running.as_str().clone_into(&mut view.status);
         }
+        view.waits_for_slot =
+            head.status == RunStatus::Queued && head.slot.as_ref().is_some_and(|slot| !slot.held);
         view.input.clone_from(&head.input);
         view.output.clone_from(&head.output);
         let context = Context::begin(head, head.input.clone().unwrap_or_default());

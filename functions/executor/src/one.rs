@@ -1,9 +1,10 @@
 //! One message: find out where its strand of the run stands, then carry it on.
 
+use crate::admit::{Admitted, admit};
 use crate::drive::{Drive, Outset};
 use crate::place::{Place, Standing};
 use crate::{App, ExecutorError};
-use dispatch::{At, StepMessage, settle_outbox};
+use dispatch::{At, StepMessage, leave_slots, settle_outbox};
 use domain::{Millis, OrgKey, Provenance};
 use engine::{Context, Plan, Strand, Then, begin};
 use runtime::sqs::Record;
@@ -20,13 +21,17 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
     let first_hand = !message.again && record.receive_count <= 1;
     let context = message.context.take().filter(|_| first_hand);
 
-    let Some(head) = app.runs.head(&org, &message.run, context.is_none()).await? else {
+    let Some(mut head) = app.runs.head(&org, &message.run, context.is_none()).await? else {
         info!(run.id = %message.run, "the run is no longer kept");
         return Ok(());
     };
     if head.status.is_terminal() {
         debug!(run.id = %head.id, run.status = %head.status, "the run has ended already");
         settle_outbox(&*app.runs, Some(&*app.queue), &*app.bus, &org, &head).await?;
+        if let Some(slot) = &head.slot {
+            // It may have been given one after its end.
+            leave_slots(&*app.runs, &*app.queue, &org, &slot.of, &head.id).await?;
+        }
         return Ok(());
     }
     let plan = app.plans.get(&org, &head.workflow, head.version).await?;
@@ -34,6 +39,17 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         "" => None,
         name => Some(Strand::parse(&plan, name).ok_or_else(|| ExecutorError::NoSuchStrand(name.to_owned()))?),
     };
+    let mut refused = None;
+    if let (None, Some(limit)) = (&strand, plan.concurrency())
+        && !head.slot.as_ref().is_some_and(|slot| slot.held)
+        && app.clock.now() < head.deadline
+    {
+        match admit(app, &org, limit, &mut head).await? {
+            Admitted::GoesOn => {}
+            Admitted::Later => return Ok(()),
+            Admitted::Ends(status, error) => refused = Some((status, error)),
+        }
+    }
     let place = Place { app, org: &org, head: &head, plan: &plan };
     let (context, then, pending) = if let Some(mut context) = context {
         let then = from_message(&plan, message.at.as_ref(), &mut context)?;
@@ -52,6 +68,9 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
     let mut drive = Drive::new(place, outset, deadline);
     if app.clock.now() >= head.deadline {
         return drive.time_out().await;
+    }
+    if let Some((status, error)) = refused {
+        return drive.end(status, Some(error), None).await;
     }
     drive.go(then).await
 }

@@ -9,6 +9,7 @@ mod plans;
 #[cfg(planted)]
 mod planted;
 mod queue;
+mod slots;
 mod start;
 
 pub use answer::{Answered, answer_step};
@@ -22,6 +23,7 @@ pub use plans::{PlanError, Plans};
 #[cfg(planted)]
 pub use planted::{Bug, is_planted, plant};
 pub use queue::{QueueError, QueueUrls, SqsQueue, StepQueue};
+pub use slots::leave_slots;
 pub use start::{StartError, StartRequest, Started, Starter};
 
 /// Does once what the first call to SQS would pay for: the SDK parses its list of AWS's partitions to find the endpoint. A

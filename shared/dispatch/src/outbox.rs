@@ -3,6 +3,7 @@
 use crate::bus::{BusEvent, EventBus, SOURCE};
 use crate::message::StepMessage;
 use crate::queue::StepQueue;
+use crate::slots::leave_slots;
 use crate::start::StartError;
 use domain::run::{Consequence, Head, Mail, MailKind, Parent};
 use domain::{Millis, OrgKey};
@@ -23,7 +24,8 @@ pub async fn settle_outbox(
     if head.outbox.is_empty() {
         return Ok(());
     }
-    if queue.is_none() && head.outbox.contains(&Consequence::ResumeParent) {
+    let needs_queue = |c: &Consequence| matches!(c, Consequence::ResumeParent | Consequence::FreeSlot);
+    if queue.is_none() && head.outbox.iter().any(needs_queue) {
         return Ok(());
     }
     #[cfg(planted)]
@@ -38,7 +40,12 @@ pub async fn settle_outbox(
             (Consequence::ResumeParent, Some(parent), Some(queue)) => {
                 resume(runs, queue, org, head, parent).await?;
             }
-            (Consequence::ResumeParent, _, _) => {}
+            (Consequence::FreeSlot, _, Some(queue)) => {
+                if let Some(slot) = &head.slot {
+                    leave_slots(runs, queue, org, &slot.of, &head.id).await?;
+                }
+            }
+            (Consequence::ResumeParent | Consequence::FreeSlot, _, _) => {}
         }
     }
     runs.clear_outbox(org, &head.id).await?;

@@ -27,10 +27,12 @@ pub enum Bug {
     LooksOnce,
     /// Timer: a run that is timed out tells nobody (rule 13).
     TimesOutSilently,
+    /// Executor: a run goes on though it is told to wait for its slot (rule 13).
+    GoesOnUnasked,
 }
 
 impl Bug {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::RepeatsAtMostOnce,
         Self::KeepsItsOwnOutcome,
         Self::EndsWithoutHistory,
@@ -41,6 +43,7 @@ impl Bug {
         Self::PassesOverFailures,
         Self::LooksOnce,
         Self::TimesOutSilently,
+        Self::GoesOnUnasked,
     ];
 }
 

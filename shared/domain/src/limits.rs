@@ -37,8 +37,10 @@ pub const MAX_BLOCK_DEPTH: usize = 20;
 pub const MAX_PARALLEL_ARMS: usize = 20;
 /// The most items of a `for_each` step.
 pub const MAX_ITEMS: usize = 10_000;
-/// The most items of a `for_each` step that are under way at the same time.
+/// The most items of a `for_each` step, or runs of a workflow that limits them, that are under way at the same time.
 pub const MAX_CONCURRENCY: u16 = 100;
+/// How many runs can stand in line for a slot of their workflow; more come back by themselves.
+pub const MAX_LINE: usize = 500;
 /// The most iterations that a `while` step may be given.
 pub const MAX_ITERATIONS: u32 = 10_000;
 /// How long an approval or a callback is waited for unless it says otherwise.

@@ -5,7 +5,7 @@ use crate::control::{Split, WorkflowVersion};
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
-use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy, Slot, Slots};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -78,6 +78,13 @@ pub trait RunStore: Send + Sync {
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError>;
     /// Says that a run goes on before the wait until then was over; changes nothing if it does not wait so.
     async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError>;
+    /// Says in the head which slots a run asks for, and whether it holds one; `false`, and nothing said, when it has ended.
+    async fn mark_slot(&self, org: &OrgKey, run: &RunId, slot: &Slot) -> Result<bool, StoreError>;
+    /// The slots of this [name](domain::run::slots_name), read strongly, and which change of them this is; none yet is the 0th.
+    async fn slots(&self, org: &OrgKey, name: &str) -> Result<(Slots, u64), StoreError>;
+    /// Writes the slots unless they were changed since they were `seen`; whether it did.
+    async fn put_slots(&self, org: &OrgKey, name: &str, slots: &Slots, seen: u64)
+    -> Result<bool, StoreError>;
     /// Ends a run unless it has ended.
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError>;
     /// Takes the consequences of a run's end off its head, once they were sent.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
-use domain::run::{Answer, End, Head, Mail, NewRun, Priority, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots};
 use domain::{Millis, OrgKey, RunId};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use std::collections::{BTreeSet, HashMap};
@@ -216,6 +216,21 @@ impl RunStore for FaultyRuns {
     }
     async fn abort(&self, org: &OrgKey, run: &RunId, block: &str) -> Result<(), StoreError> {
         self.faults.around("abort", self.inner.abort(org, run, block), unreachable).await
+    }
+    async fn mark_slot(&self, org: &OrgKey, run: &RunId, slot: &Slot) -> Result<bool, StoreError> {
+        self.faults.around("mark_slot", self.inner.mark_slot(org, run, slot), unreachable).await
+    }
+    async fn slots(&self, org: &OrgKey, name: &str) -> Result<(Slots, u64), StoreError> {
+        self.faults.around("slots", self.inner.slots(org, name), unreachable).await
+    }
+    async fn put_slots(
+        &self,
+        org: &OrgKey,
+        name: &str,
+        slots: &Slots,
+        seen: u64,
+    ) -> Result<bool, StoreError> {
+        self.faults.around("put_slots", self.inner.put_slots(org, name, slots, seen), unreachable).await
     }
     async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
         self.faults.around("put_mail", self.inner.put_mail(org, head, path, mail), unreachable).await

@@ -27,6 +27,7 @@ pub(crate) fn all(world: &World, expected: &[Arc<Outcome>]) {
     }
     assert_eq!(world.ended_again(), [], "seed {seed}: an end is an end");
     called_once(seed, &runs);
+    within_limits(world, &runs);
     answers(world, &runs);
     effects(world, &runs);
     events(world, &runs);
@@ -87,6 +88,25 @@ fn called_once(seed: u64, runs: &[Ended]) {
             "seed {seed}: `{}` called more than one run",
             parent.path
         );
+    }
+}
+
+/// No more runs of a workflow were under way at the same time than it allows.
+fn within_limits(world: &World, runs: &[Ended]) {
+    let mut by_slots: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for run in runs {
+        let Some(slot) = &run.head.slot else { continue };
+        let Some(began) = run.journal.entries.iter().map(|e| e.started_at).min() else { continue };
+        let limit = run.case.map(|n| world.case_of(n).definition["concurrency"]["limit"].as_u64());
+        let times = (began, run.head.finished_at.unwrap_or(began));
+        by_slots.entry((&run.head.org, &slot.of)).or_default().push((limit.flatten().unwrap_or(0), times));
+    }
+    for runs in by_slots.values() {
+        for (limit, (began, _)) in runs {
+            let under_way = runs.iter().filter(|(_, (from, to))| from <= began && began < to).count();
+            let seed = world.seed();
+            assert!(under_way as u64 <= *limit, "seed {seed}: {under_way} runs at a time, {limit} may be");
+        }
     }
 }
 

@@ -60,7 +60,15 @@ impl WorkflowStore for Library {
     }
 }
 
+/// The case whose runs go on two at a time.
+const LIMITED: &str = "two runs at a time";
+
 impl Library {
+    /// The case that limits its runs.
+    pub fn limited(&self) -> usize {
+        self.cases.iter().position(|case| case.name == LIMITED).expect("there is such a case")
+    }
+
     pub fn new() -> Arc<Self> {
         let mut cases = cases();
         let child = workflow(json!([
@@ -111,6 +119,10 @@ impl Library {
             case("a wait outlives its run", json!([wait("long", "PT6H"), map("after", json!(1))]));
         outlived.definition["timeout"] = json!("PT2H");
         cases.push(Case { status: "timed_out", ..outlived });
+        let mut limited =
+            case(LIMITED, json!([get("fetch", harness::workflows::GET), wait("pause", "PT20S")]));
+        limited.definition["concurrency"] = json!({"limit": 2, "key": "{{ trigger.n }}"});
+        cases.push(limited);
         let ids: Vec<WorkflowId> = cases.iter().map(|case| id(&case.definition)).collect();
         let documents = ids.iter().cloned().zip(cases.iter().map(|c| c.definition.clone())).collect();
         let guard = Guard::new(GuardConfig::default());

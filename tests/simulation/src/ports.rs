@@ -5,7 +5,7 @@ use crate::store::MemoryStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
-use domain::run::{Answer, End, Head, Mail, NewRun, Priority, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots};
 use domain::{Millis, OrgId, OrgKey, RunId, limits};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use harness::workflows::{DOWN, GET, GONE, LARGE, POST, SHAKY};
@@ -134,6 +134,21 @@ impl RunStore for SimStore {
             Ok(())
         })
         .await
+    }
+    async fn mark_slot(&self, org: &OrgKey, run: &RunId, slot: &Slot) -> Result<bool, StoreError> {
+        self.call("mark_slot", |m| Ok(m.mark_slot(org, run, slot))).await
+    }
+    async fn slots(&self, org: &OrgKey, name: &str) -> Result<(Slots, u64), StoreError> {
+        self.call("slots", |m| Ok(m.slots(org, name))).await
+    }
+    async fn put_slots(
+        &self,
+        org: &OrgKey,
+        name: &str,
+        slots: &Slots,
+        seen: u64,
+    ) -> Result<bool, StoreError> {
+        self.call("put_slots", |m| Ok(m.put_slots(org, name, slots, seen))).await
     }
     async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
         self.call("put_mail", |m| Ok(m.put_mail(org, head, path, mail))).await

@@ -1,6 +1,6 @@
 //! A model of the tables: what `Store` does on DynamoDB, on maps. The conformance test holds the two side by side.
 
-use domain::run::{Answer, End, Entry, Head, Mail, NewRun, RunStatus, Segment, SettledBy};
+use domain::run::{Answer, End, Entry, Head, Mail, NewRun, RunStatus, Segment, SettledBy, Slot, Slots};
 use domain::{Millis, OrgId, OrgKey, RunId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -56,6 +56,7 @@ pub struct MemoryStore {
     runs: HashMap<(OrgId, RunId), Partition>,
     due: BTreeMap<(i64, u8), BTreeMap<String, (DueEntry, Millis)>>,
     low: LowWater,
+    slots: HashMap<(OrgId, String), (Slots, u64)>,
     bug: Option<Bug>,
     /// How often each key outside a run's own partition was written.
     pub(crate) shared_writes: HashMap<String, u64>,
@@ -191,6 +192,24 @@ impl MemoryStore {
             head.aborted.push(block.to_owned());
             head.aborted.sort();
         }
+    }
+
+    pub fn mark_slot(&mut self, org: &OrgKey, run: &RunId, slot: &Slot) -> bool {
+        let live = self.of(org, run).head.as_mut().filter(|head| head.finished_at.is_none());
+        live.map(|head| head.slot = Some(slot.clone())).is_some()
+    }
+
+    pub fn slots(&mut self, org: &OrgKey, name: &str) -> (Slots, u64) {
+        self.slots.get(&(org.org().clone(), name.to_owned())).cloned().unwrap_or_default()
+    }
+
+    pub fn put_slots(&mut self, org: &OrgKey, name: &str, slots: &Slots, seen: u64) -> bool {
+        let (stored, change) = self.slots.entry((org.org().clone(), name.to_owned())).or_default();
+        if *change != seen {
+            return false;
+        }
+        (*stored, *change) = (slots.clone(), seen + 1);
+        true
     }
 
     pub fn put_mail(&mut self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Mail {

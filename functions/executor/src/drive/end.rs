@@ -9,7 +9,7 @@ use tracing::info;
 
 impl Drive<'_> {
     /// Journals what is pending, ends the run unless it has ended, and sends what that brings about.
-    pub(super) async fn end(
+    pub(crate) async fn end(
         &mut self,
         status: RunStatus,
         error: Option<RunError>,

@@ -10,5 +10,6 @@ mod large;
 mod limits;
 mod messages;
 mod retries;
+mod slots;
 mod twice;
 mod waits;

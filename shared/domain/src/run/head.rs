@@ -1,6 +1,6 @@
 //! The head of a run: the one item on which finishing, cancelling and timing out meet (protocol rule 3).
 
-use super::{Priority, RunError, RunStatus};
+use super::{Priority, RunError, RunStatus, Slot};
 use crate::{Millis, OrgId, RunId, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -92,6 +92,8 @@ pub struct Head {
     pub priority: Priority,
     /// Blocks one of whose strands failed: the others stop when they see it.
     pub aborted: Vec<String>,
+    /// Its part in the limit of its workflow's runs, once it has asked for one.
+    pub slot: Option<Slot>,
     /// The scope's `trigger`; `None` when it is kept in an item of its own and was not asked for.
     pub input: Option<Value>,
 }
@@ -120,6 +122,7 @@ impl Head {
             secret: run.secret,
             priority: run.priority,
             aborted: Vec::new(),
+            slot: None,
             input: Some(run.input.clone()),
         }
     }
@@ -127,6 +130,10 @@ impl Head {
     /// What must be brought about when the run ends so.
     pub fn consequences(&self, status: RunStatus) -> Vec<Consequence> {
         let mut outbox = Vec::new();
+        // First, so that no run waits for the others while the bus is down.
+        if self.slot.is_some() {
+            outbox.push(Consequence::FreeSlot);
+        }
         if matches!(status, RunStatus::Failed | RunStatus::TimedOut) {
             outbox.push(Consequence::FailureEvent);
         }
@@ -163,6 +170,8 @@ pub enum Consequence {
     FailureEvent,
     /// The run that waits for this one's end goes on.
     ResumeParent,
+    /// Its slot goes to a run that waits for one.
+    FreeSlot,
 }
 
 /// The answer to a step that waits for one: the first stays (protocol rule 15).

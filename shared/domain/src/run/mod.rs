@@ -5,6 +5,7 @@ mod entry;
 mod error;
 mod head;
 mod priority;
+mod slots;
 mod status;
 
 pub use blob::{BlobName, BlobRef, KEPT_DAYS};
@@ -12,6 +13,7 @@ pub use entry::{Entry, Mark, Segment};
 pub use error::{RunError, StepError};
 pub use head::{Answer, Consequence, End, Head, Mail, MailKind, NewRun, Origin, Parent, Repeat, SettledBy};
 pub use priority::Priority;
+pub use slots::{Admission, Slot, Slots, slots_name};
 pub use status::{RunStatus, StepStatus};
 
 /// The version of messages that this code writes. It reads this one and those before (protocol rule 2).

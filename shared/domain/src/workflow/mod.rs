@@ -1,5 +1,6 @@
 //! A workflow definition: what users write, read once into types.
 
+mod concurrency;
 mod parse;
 mod read;
 pub mod schema;
@@ -7,6 +8,7 @@ mod step;
 mod test;
 mod trigger;
 
+pub use concurrency::{Concurrency, WhenFull};
 pub use parse::parse;
 pub use step::{
     Action, Approval, Arm, ForEach, HTTP_REQUEST, OnError, OnTimeout, ParallelArm, Pause, Retry, Step,
@@ -35,6 +37,8 @@ pub struct Definition {
     pub timeout: Duration,
     /// Which queue carries its runs; `None` is interactive, or as the run that calls it.
     pub priority: Option<Priority>,
+    /// How many of its runs may be under way at the same time.
+    pub concurrency: Option<Concurrency>,
     /// The tests that it brings along.
     pub tests: Vec<Test>,
     /// The document as it was sent, which is what is stored and shown.

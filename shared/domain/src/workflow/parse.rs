@@ -1,7 +1,7 @@
 //! From JSON to a [`Definition`], with every fault at once.
 
 use super::read::{Reader, Walk};
-use super::{Definition, SCHEMA, step, test, trigger};
+use super::{Definition, SCHEMA, concurrency, step, test, trigger};
 use crate::run::Priority;
 use crate::{Fault, limits};
 use serde_json::Value;
@@ -33,6 +33,7 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
     }
     let timeout = r.duration("timeout", Duration::from_secs(1), limits::MAX_RUN_TIMEOUT);
     let priority = r.choice("priority", &Priority::NAMES).map(|i| Priority::ALL[i]);
+    let concurrency = concurrency::read(&mut r);
     let triggers = r.required("triggers").cloned();
     let steps = r.required("steps").cloned();
     let on_failure = r.take("on_failure").cloned();
@@ -54,6 +55,7 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
         on_failure,
         timeout: timeout.unwrap_or(limits::DEFAULT_RUN_TIMEOUT),
         priority,
+        concurrency,
         tests,
         document: document.clone(),
     })

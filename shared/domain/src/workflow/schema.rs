@@ -91,6 +91,35 @@ fn document_fields() -> Vec<Field> {
             "Which queue carries its runs: bulk work never delays interactive work.",
             json!("bulk"),
         ),
+        optional(
+            "concurrency",
+            object(&concurrency_fields()),
+            "How many of its runs may be under way at the same time.",
+            json!({"limit": 1, "key": "{{ trigger.body.account }}"}),
+        ),
+    ]
+}
+
+fn concurrency_fields() -> Vec<Field> {
+    vec![
+        required(
+            "limit",
+            json!({"type": "integer", "minimum": 1, "maximum": limits::MAX_CONCURRENCY}),
+            "How many.",
+            json!(1),
+        ),
+        optional(
+            "key",
+            fields::template(),
+            "Runs for which this gives the same share the limit; it can read `trigger`.",
+            json!("{{ trigger.body.account }}"),
+        ),
+        optional(
+            "when_full",
+            choice(&super::WhenFull::NAMES, Some("queue")),
+            "What becomes of a run that comes when all are taken.",
+            json!("drop"),
+        ),
     ]
 }
 

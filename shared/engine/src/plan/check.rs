@@ -20,11 +20,11 @@ pub(super) fn references(plan: &Plan, nodes: &BTreeMap<String, NodeIx>, faults: 
     walk.block(&plan.definition.on_failure, &mut before);
 }
 
-/// A dedupe expression is evaluated before any step runs.
-pub(super) fn dedupe(template: &Template, trigger_at: &str, faults: &mut Vec<Fault>) {
+/// The field of the object at `at` is evaluated before any step runs.
+pub(super) fn before_steps(field: &str, template: &Template, at: &str, faults: &mut Vec<Fault>) {
     if !template.references().steps.is_empty() {
-        let message = "`dedupe` is evaluated before the first step: it can read `trigger` only";
-        faults.push(Fault::new(format!("{trigger_at}/dedupe"), "reference_not_ready", message));
+        let message = format!("`{field}` is evaluated before the first step: it can read `trigger` only");
+        faults.push(Fault::new(format!("{at}/{field}"), "reference_not_ready", message));
     }
 }
 

@@ -1,8 +1,8 @@
 //! From a definition to a plan, with every fault.
 
 use super::{
-    ActionNode, ApprovalNode, ArmNode, ForEachNode, Live, LoopAt, Next, Node, NodeIx, NodeKind, Pausing,
-    Plan, Scope, ScopeIx, action, check, live,
+    ActionNode, ApprovalNode, ArmNode, ConcurrencyNode, ForEachNode, Live, LoopAt, Next, Node, NodeIx,
+    NodeKind, Pausing, Plan, Scope, ScopeIx, action, check, live,
 };
 use domain::workflow::{Definition, Pause, Step, StepKind, TriggerKind};
 use domain::{Fault, WorkflowId};
@@ -19,13 +19,22 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
     let on_failure = (!definition.on_failure.is_empty())
         .then(|| compiler.block(&definition.on_failure, &place(failure), Next::End(failure)));
     let first = compiler.block(&definition.steps, &place(run), Next::End(run));
+    let concurrency = definition.concurrency.as_ref().map(|of| ConcurrencyNode {
+        limit: of.limit,
+        key: of.key.as_ref().map(|key| {
+            let template = compiler.template(key, "/concurrency/key");
+            check::before_steps("key", &template, "/concurrency", &mut compiler.faults);
+            template
+        }),
+        when_full: of.when_full,
+    });
     let mut dedupe = BTreeMap::new();
     let mut patterns = BTreeMap::new();
     for trigger in &definition.triggers {
         match &trigger.kind {
             TriggerKind::Webhook { dedupe: Some(value), .. } => {
                 let template = compiler.template(value, &format!("{}/dedupe", trigger.pointer));
-                check::dedupe(&template, &trigger.pointer, &mut compiler.faults);
+                check::before_steps("dedupe", &template, &trigger.pointer, &mut compiler.faults);
                 dedupe.insert(trigger.id.clone(), template);
             }
             TriggerKind::Event { pattern } => {
@@ -49,7 +58,7 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
     live::fill(&mut nodes, &compiler.scopes, on_failure);
     let by_path = nodes.iter().enumerate().map(|(i, n)| (n.path.clone(), NodeIx(i as u32))).collect();
     let scopes = compiler.scopes;
-    let plan = Plan { definition, nodes, scopes, first, on_failure, by_path, dedupe, patterns };
+    let plan = Plan { definition, nodes, scopes, first, on_failure, by_path, concurrency, dedupe, patterns };
     check::references(&plan, &compiler.by_pointer, &mut compiler.faults);
     (plan, compiler.faults)
 }

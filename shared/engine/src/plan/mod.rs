@@ -7,7 +7,7 @@ mod live;
 
 pub use live::Live;
 
-use domain::workflow::{Definition, OnError, OnTimeout, Retry, StopAs};
+use domain::workflow::{Definition, OnError, OnTimeout, Retry, StopAs, WhenFull};
 use domain::{Fault, WorkflowId};
 use expr::Template;
 use expr::pattern::Pattern;
@@ -31,8 +31,18 @@ pub struct Plan {
     first: Next,
     on_failure: Option<Next>,
     by_path: BTreeMap<String, NodeIx>,
+    concurrency: Option<ConcurrencyNode>,
     dedupe: BTreeMap<String, Template>,
     patterns: BTreeMap<String, Pattern>,
+}
+
+/// How many runs may be under way at the same time.
+#[derive(Debug)]
+pub struct ConcurrencyNode {
+    pub limit: u16,
+    /// Runs for which this gives the same share the limit.
+    pub key: Option<Template>,
+    pub when_full: WhenFull,
 }
 
 /// One step, where it stands, and where it leads.
@@ -291,6 +301,11 @@ impl Plan {
     /// Whether some step waits for a call or a decision, which comes by a signed address.
     pub fn has_callbacks(&self) -> bool {
         self.nodes.iter().any(|n| n.kind.is_answered_by_address())
+    }
+
+    /// How many runs may be under way at the same time, where there is a limit.
+    pub fn concurrency(&self) -> Option<&ConcurrencyNode> {
+        self.concurrency.as_ref()
     }
 
     /// The expression that gives a webhook's idempotency key, where the trigger has one.

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure,
 };
-use domain::run::{Answer, End, Head, Mail, NewRun, Priority, RunStatus, Segment, SettledBy};
+use domain::run::{Answer, End, Head, Mail, NewRun, Priority, RunStatus, Segment, SettledBy, Slot, Slots};
 use domain::{Millis, OrgKey, RunId, WorkflowId, limits};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -236,6 +236,24 @@ impl RunStore for Store {
         unless_condition_failed("mark_waiting", update)
     }
 
+    async fn mark_slot(&self, org: &OrgKey, run: &RunId, slot: &Slot) -> Result<bool, StoreError> {
+        self.say_slot(org, run, slot).await
+    }
+
+    async fn slots(&self, org: &OrgKey, name: &str) -> Result<(Slots, u64), StoreError> {
+        self.read_slots(org, name).await
+    }
+
+    async fn put_slots(
+        &self,
+        org: &OrgKey,
+        name: &str,
+        slots: &Slots,
+        seen: u64,
+    ) -> Result<bool, StoreError> {
+        self.write_slots(org, name, slots, seen).await
+    }
+
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
         let mut set = vec!["st = :st", "fin = :fin"];
         let mut request = self
@@ -389,6 +407,8 @@ pub(super) fn read_head(org: &OrgKey, item: &Item) -> Result<Head, StoreError> {
         secret: attr::optional_bytes(item, "se").and_then(|bytes| bytes.try_into().ok()),
         priority: attr::optional_text(item, "pr").and_then(Priority::parse).unwrap_or_default(),
         aborted: attr::texts(item, "ab"),
+        slot: attr::optional_text(item, "sl")
+            .map(|of| Slot { of: of.to_owned(), held: attr::flag(item, "sh") }),
         outbox: attr::optional_bytes(item, "ob").map(codec::unpack).transpose()?.unwrap_or_default(),
         input: attr::optional_bytes(item, "in").map(codec::unpack::<Value>).transpose()?,
     })

@@ -5,6 +5,7 @@ mod journal;
 mod list;
 mod mail;
 mod pulse;
+mod slots;
 
 pub use journal::{Appended, Claim, ClaimView, Held, Journal};
 pub use list::{RunFilter, RunPage};

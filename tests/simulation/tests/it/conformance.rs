@@ -1,6 +1,6 @@
 //! The model of the tables does what the tables do: the same calls, on the embedded DynamoDB and on the model, give the same.
 
-use domain::run::{Answer, End, Entry, Mail, MailKind, Mark, NewRun, RunError, RunStatus, Segment};
+use domain::run::{Answer, End, Entry, Mail, MailKind, Mark, NewRun, RunError, RunStatus, Segment, Slot};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId};
 use emulators::Cloud;
 use harness::SeededDraw;
@@ -109,12 +109,28 @@ async fn the_model_and_the_tables_give_the_same() {
                 assert_eq!(one, model.put_mail(org, &head, path, &mail), "call {n}");
                 assert_eq!(real.mail(org, id, "b").await.unwrap(), model.mail(org, id, "b"), "call {n}");
             }
-            12 => match pick(3) {
+            12 => match pick(5) {
                 0 => {
                     real.mark_running(org, id).await.unwrap();
                     model.mark_running(org, id);
                 }
                 1 => {
+                    let slot = Slot { of: "here".into(), held: pick(2) == 0 };
+                    let said = real.mark_slot(org, id, &slot).await.unwrap();
+                    assert_eq!(said, model.mark_slot(org, id, &slot), "call {n}");
+                }
+                2 => {
+                    let name = ["one", "other"][pick(2) as usize];
+                    let (mut slots, change) = real.slots(org, name).await.unwrap();
+                    assert_eq!((slots.clone(), change), model.slots(org, name), "call {n}");
+                    slots.enter(id, 1, true, at);
+                    // Now and then by somebody who has not seen the last change.
+                    let seen = change.saturating_sub(pick(2));
+                    let written = real.put_slots(org, name, &slots, seen).await.unwrap();
+                    assert_eq!(written, model.put_slots(org, name, &slots, seen), "call {n}");
+                    assert_eq!(written, seen == change, "call {n}");
+                }
+                3 => {
                     let until = head.wake_at.unwrap_or(at);
                     real.mark_resumed(org, id, until).await.unwrap();
                     model.mark_resumed(org, id, until);

@@ -96,6 +96,19 @@ fn every_single_fault_at_every_call_of_every_workflow() {
     say!("{points} crash points at {calls_in_all} calls of {} workflows", library.cases.len());
 }
 
+/// In the other storms, hardly two runs of the workflow that limits them meet.
+#[test]
+fn runs_wait_for_their_slot_in_storms() {
+    let (library, plans) = library();
+    let mut total = Report::default();
+    for seed in 1..=1000 {
+        let storm = Scenario::stormy(seed, &library, 12);
+        let scenario = Scenario { cases: vec![library.limited(); 12], ..storm };
+        add(&mut total, simulate(&library, &plans, &scenario));
+    }
+    say!("{} runs, two at a time, {} faults, {} dead letters", total.runs, total.struck, total.dead_letters);
+}
+
 #[test]
 fn pairs_of_faults_at_random() {
     let (library, plans) = library();

@@ -97,6 +97,10 @@ fn the_document_and_what_is_inside_steps_have_the_same_fields() {
         in_the_schema(&inside("action", "/properties/retry")).0,
         known_to_the_parser(&retry, "/steps/0/retry")
     );
+    let limit = json!({"name": "n", "triggers": [], "steps": [], "concurrency": {"zzz": 1}});
+    let (names, required) = in_the_schema(&schema["properties"]["concurrency"]);
+    assert_eq!(names, known_to_the_parser(&limit, "/concurrency"));
+    assert_eq!(required, missing(&limit, "/concurrency"));
     for kind in ["branch", "parallel"] {
         let arms = with_steps(json!({"id": "a", "type": kind, "arms": [{"zzz": 1}]}));
         assert_eq!(

@@ -2,6 +2,7 @@
 
 mod bus;
 mod challenges;
+mod concurrency;
 mod failures;
 mod large;
 mod manual;
