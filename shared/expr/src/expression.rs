@@ -12,6 +12,7 @@ use crate::failure::{EvalFailure, TemplateFault, codes};
 use crate::functions;
 use crate::limits::{Limits, MAX_EXPRESSION_BYTES};
 use crate::need::Need;
+use crate::outline::Kind;
 use crate::output::Room;
 use crate::path::{Found, PlainPath};
 use crate::references::References;
@@ -90,6 +91,24 @@ impl Expression {
             Plan::Linear(_) => Tier::Linear,
             Plan::Guarded => Tier::Guarded,
         }
+    }
+
+    /// The kind of what it gives, where that shows without evaluating it.
+    pub fn kind(&self) -> Option<Kind> {
+        crate::outline::kind(&self.ast)
+    }
+
+    /// The names of the path that it is, if it is nothing but names: `steps.a.body`.
+    pub fn names(&self) -> Option<Vec<&str>> {
+        match &self.plan {
+            Plan::Path(path) => path.names(),
+            _ => None,
+        }
+    }
+
+    /// The paths by which it reads the scope, each as far as it is names only.
+    pub fn reads(&self) -> Vec<Vec<&str>> {
+        self.need.paths()
     }
 
     /// What it may read of the scope.

@@ -46,6 +46,23 @@ impl Need {
         &mut self.fields[at].1
     }
 
+    /// Every path that is needed as a whole.
+    pub(crate) fn paths(&self) -> Vec<Vec<&str>> {
+        let mut paths = Vec::new();
+        let mut open = vec![(self, Vec::new())];
+        while let Some((need, names)) = open.pop() {
+            for (name, field) in &need.fields {
+                let mut names = names.clone();
+                names.push(name.as_str());
+                if field.whole {
+                    paths.push(names.clone());
+                }
+                open.push((field, names));
+            }
+        }
+        paths
+    }
+
     /// Adds all that `other` needs.
     pub(crate) fn add(&mut self, other: &Need) {
         self.whole |= other.whole;

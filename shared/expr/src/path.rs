@@ -51,6 +51,11 @@ impl PlainPath {
         Some(PlainPath(steps))
     }
 
+    /// Its names, if it has no index.
+    pub(crate) fn names(&self) -> Option<Vec<&str>> {
+        self.0.iter().map(|step| step.indexes.is_empty().then_some(step.name.as_str())).collect()
+    }
+
     /// Follows the path from `scope`.
     ///
     /// `visited` grows by the items of arrays that were looked at.

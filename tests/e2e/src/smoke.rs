@@ -35,7 +35,7 @@ pub async fn journey(app: &TestApp, target: &Target) {
     an_event_starts_a_run_and_a_failure_another(app, target).await;
     said("event → bus → rule → run, and the failure of a run → bus → run");
     a_waiting_run_is_cancelled(app).await;
-    said("a wait, a run that is cancelled while it waits");
+    said("a wait, a run that is cancelled while it waits, and one that took its slot");
     an_expression_without_a_bound_costs_its_step_only(app).await;
     said("an expression that only the guarded process may compute");
     versions_and_lists(app).await;
@@ -231,6 +231,19 @@ async fn a_waiting_run_is_cancelled(app: &TestApp) {
     app.wait_until(&run, "waiting").await;
     app.cancel(&run).await.expect(200);
     app.wait_until(&run, "cancelled").await;
+
+    // One at a time: the second goes on when the first is cancelled, which frees its slot.
+    let mut one = manual("one at a time", json!([{"id": "hour", "type": "wait", "for": "PT1H"}]));
+    one["concurrency"] = json!({"limit": 1});
+    let one = app.publish(&one).await;
+    let first = app.start_run(&one.id, &json!({})).await;
+    app.wait_until(&first, "waiting").await;
+    let second = app.start_run(&one.id, &json!({})).await;
+    let waits = async || app.run(&second).await["waits_for_slot"].as_bool().filter(|waits| *waits);
+    app.wait_for("the second run waits for its slot", waits).await;
+    app.cancel(&first).await.expect(200);
+    app.wait_until(&second, "waiting").await;
+    app.cancel(&second).await.expect(200);
 }
 
 async fn an_expression_without_a_bound_costs_its_step_only(app: &TestApp) {

@@ -54,6 +54,19 @@ pub(super) fn constant_time(value: &Value, at: &str) -> Option<Fault> {
     }
 }
 
+/// Where in a step its template stands; nothing for those that are made of several fields.
+pub(super) fn field(kind: &StepKind) -> &'static str {
+    match kind {
+        StepKind::Map { .. } => "/output",
+        StepKind::Filter { .. } | StepKind::While { .. } => "/when",
+        StepKind::ForEach(_) => "/items",
+        StepKind::Action(_) | StepKind::Workflow { .. } => "/input",
+        StepKind::Wait { pause: Pause::For(_) } => "/for",
+        StepKind::Wait { pause: Pause::Until(_) } => "/until",
+        _ => "",
+    }
+}
+
 fn all_ids<'a>(steps: &'a [Step], into: &mut BTreeSet<&'a str>) {
     for step in steps {
         into.insert(&step.id);
@@ -116,19 +129,10 @@ impl<'a> Walk<'a> {
         let at = &step.pointer;
         let Some(ix) = self.nodes.get(at) else { return };
         let kind = &self.plan.node(*ix).kind;
-        let field = match &step.kind {
-            StepKind::Map { .. } => "/output",
-            StepKind::Filter { .. } | StepKind::While { .. } => "/when",
-            StepKind::ForEach(_) => "/items",
-            StepKind::Action(_) | StepKind::Workflow { .. } => "/input",
-            StepKind::Wait { pause: Pause::For(_) } => "/for",
-            StepKind::Wait { pause: Pause::Until(_) } => "/until",
-            _ => "",
-        };
         for (i, template) in kind.templates().into_iter().enumerate() {
             let at = match &step.kind {
                 StepKind::Branch { .. } => format!("{at}/arms/{i}/when"),
-                _ => format!("{at}{field}"),
+                other => format!("{at}{}", field(other)),
             };
             self.template(template, &at, before);
         }

@@ -11,7 +11,8 @@ use expr::pattern::Pattern;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
+/// The plan, which node each step has (by the step's pointer), and the faults.
+pub(super) fn compile(definition: Definition) -> (Plan, BTreeMap<String, NodeIx>, Vec<Fault>) {
     let mut compiler = Compiler::default();
     let run = compiler.scope(Scope::Run);
     let failure = compiler.scope(Scope::OnFailure);
@@ -60,7 +61,7 @@ pub(super) fn compile(definition: Definition) -> (Plan, Vec<Fault>) {
     let scopes = compiler.scopes;
     let plan = Plan { definition, nodes, scopes, first, on_failure, by_path, concurrency, dedupe, patterns };
     check::references(&plan, &compiler.by_pointer, &mut compiler.faults);
-    (plan, compiler.faults)
+    (plan, compiler.by_pointer, compiler.faults)
 }
 
 #[derive(Default)]

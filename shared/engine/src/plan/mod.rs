@@ -4,10 +4,11 @@ mod action;
 mod check;
 mod compile;
 mod live;
+mod validate;
 
 pub use live::Live;
 
-use domain::workflow::{Definition, OnError, OnTimeout, Retry, StopAs, WhenFull};
+use domain::workflow::{Definition, OnError, OnTimeout, Retry, Step, StepKind, StopAs, WhenFull};
 use domain::{Fault, WorkflowId};
 use expr::Template;
 use expr::pattern::Pattern;
@@ -263,11 +264,45 @@ impl NodeKind {
 impl Plan {
     /// Reads and compiles a definition; gives every fault at once.
     pub fn parse(document: &serde_json::Value) -> Result<Self, Vec<Fault>> {
+        Self::read(document, |_, _| Vec::new())
+    }
+
+    /// Reads and compiles a definition that shall be saved. Refuses also what would run, but cannot be meant: steps that are never
+    /// reached, members that nothing has, values of the wrong kind. Stored definitions are not held to it: a rule that is new here
+    /// must not break them.
+    pub fn parse_new(document: &serde_json::Value) -> Result<Self, Vec<Fault>> {
+        Self::read(document, validate::faults)
+    }
+
+    fn read(
+        document: &serde_json::Value,
+        further: impl FnOnce(&Self, &BTreeMap<String, NodeIx>) -> Vec<Fault>,
+    ) -> Result<Self, Vec<Fault>> {
         let (definition, mut faults) = domain::workflow::parse(document);
         let Some(definition) = definition else { return Err(faults) };
-        let (plan, more) = compile::compile(definition);
+        let (plan, nodes, more) = compile::compile(definition);
         faults.extend(more);
+        faults.extend(further(&plan, &nodes));
         if faults.is_empty() { Ok(plan) } else { Err(faults) }
+    }
+
+    /// The workflows that its steps call, with the place where each is named.
+    pub fn calls(&self) -> Vec<(String, &WorkflowId)> {
+        let mut calls = Vec::new();
+        let mut open: Vec<&Step> = self.definition.steps.iter().chain(&self.definition.on_failure).collect();
+        while let Some(step) = open.pop() {
+            if let StepKind::Workflow { .. } = step.kind {
+                let nodes = self.nodes.iter().filter(|node| node.id == step.id);
+                calls.extend(nodes.filter_map(|node| match &node.kind {
+                    NodeKind::Workflow { workflow, .. } => {
+                        Some((format!("{}/workflow", step.pointer), workflow))
+                    }
+                    _ => None,
+                }));
+            }
+            open.extend(step.blocks().into_iter().flatten());
+        }
+        calls
     }
 
     pub fn definition(&self) -> &Definition {

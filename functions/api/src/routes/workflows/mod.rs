@@ -2,6 +2,7 @@
 
 mod change;
 mod create;
+mod cycles;
 mod diff;
 mod figures;
 mod get;
@@ -37,7 +38,7 @@ pub(crate) use versions::*;
 use crate::App;
 use crate::body::{IdOf, VersionPath};
 use crate::error::ApiResult;
-use domain::{OrgKey, Problem, WorkflowId};
+use domain::{Fault, OrgKey, Problem, WorkflowId};
 use engine::Plan;
 use serde_json::Value;
 use store::{WorkflowMeta, WorkflowStore, WorkflowVersion};
@@ -48,17 +49,19 @@ fn compile(document: &Value) -> Result<Plan, Problem> {
         let detail = format!("a definition may have {} bytes", domain::limits::MAX_DEFINITION_BYTES);
         return Err(Problem::new(413, "definition_too_large", detail));
     }
-    let checked = Plan::parse(document).and_then(|plan| match schedules::faults(&plan) {
+    let checked = Plan::parse_new(document).and_then(|plan| match schedules::faults(&plan) {
         faults if faults.is_empty() => Ok(plan),
         faults => Err(faults),
     });
-    checked.map_err(|faults| {
-        let detail = match faults.len() {
-            1 => "the definition has a fault; `errors` says where".to_owned(),
-            n => format!("the definition has {n} faults; `errors` says where"),
-        };
-        Problem::new(422, "invalid_definition", detail).with_errors(faults)
-    })
+    checked.map_err(refused)
+}
+
+fn refused(faults: Vec<Fault>) -> Problem {
+    let detail = match faults.len() {
+        1 => "the definition has a fault; `errors` says where".to_owned(),
+        n => format!("the definition has {n} faults; `errors` says where"),
+    };
+    Problem::new(422, "invalid_definition", detail).with_errors(faults)
 }
 
 async fn find(app: &App, org: &OrgKey, id: &WorkflowId) -> ApiResult<WorkflowMeta> {

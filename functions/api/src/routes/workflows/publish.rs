@@ -1,6 +1,6 @@
 //! Making a version live: the newest one, or an older one again.
 
-use super::{change, find, find_version, schedules};
+use super::{change, cycles, find, find_version, schedules};
 use crate::App;
 use crate::body::{IdOf, JsonBody};
 use crate::error::ApiResult;
@@ -25,6 +25,7 @@ pub(crate) struct PublishBody {
     request_body = PublishBody, security(("token" = [])), responses(
     (status = 200, body = WorkflowView),
     (status = 404, description = "`workflow_not_found` or `version_not_found`", body = ProblemView),
+    (status = 422, description = "`invalid_definition`: its steps would call each other in a circle", body = ProblemView),
     (status = 409, description = "`conflict`: somebody changed it at the same moment", body = ProblemView),
 ))]
 pub(crate) async fn publish(
@@ -38,6 +39,7 @@ pub(crate) async fn publish(
     let version = find_version(&app, org, &id, body.version).await?;
     let plan = app.plans.get(org, &id, body.version).await?;
     if meta.live != body.version || !meta.splits.is_empty() {
+        cycles::refuse(&app, org, &id, &plan).await?;
         if meta.enabled {
             schedules::plan_next(&app, org, &id, &plan).await?;
         }

@@ -1,6 +1,6 @@
 //! A new version of a workflow.
 
-use super::{change, compile, find, schedules};
+use super::{change, compile, cycles, find, schedules};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::ApiResult;
@@ -38,6 +38,7 @@ pub(crate) async fn update(
 ) -> ApiResult<Json<WorkflowView>> {
     let plan = compile(&document)?;
     let meta = find(&app, caller.org_key(), &id).await?;
+    cycles::refuse(&app, caller.org_key(), &id, &plan).await?;
     let (meta, change) = if query.publish.unwrap_or(true) {
         if meta.enabled {
             schedules::plan_next(&app, caller.org_key(), &id, &plan).await?;

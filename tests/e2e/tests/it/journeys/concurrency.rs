@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 fn limited(target: &Target, concurrency: &Value) -> Value {
     let steps = json!([
         http_post("tell", &target.url("/"), json!({"n": "{{ trigger.input.n }}"})),
-        {"id": "answer", "type": "wait", "for": "callback"}
+        {"id": "answer", "type": "wait", "callback": true}
     ]);
     let mut definition = manual("limited", steps);
     definition["concurrency"] = concurrency.clone();
@@ -76,8 +76,8 @@ async fn faults_of_a_limit_are_all_told() {
         .map(|f| (text(&f["pointer"]), text(&f["code"])))
         .collect();
     for fault in [
-        ("/concurrency/limit", "invalid_limit"),
-        ("/concurrency/when_full", "unknown_name"),
+        ("/concurrency/limit", "type_mismatch"),
+        ("/concurrency/when_full", "type_mismatch"),
         ("/concurrency/of", "unknown_field"),
     ] {
         assert!(told.contains(&fault), "{fault:?} is not among {told:?}");

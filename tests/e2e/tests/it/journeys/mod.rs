@@ -3,6 +3,7 @@
 mod bus;
 mod challenges;
 mod concurrency;
+mod cycles;
 mod failures;
 mod large;
 mod manual;
