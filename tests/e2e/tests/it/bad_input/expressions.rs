@@ -35,7 +35,7 @@ async fn each_fails_its_own_step_with_its_code() {
         (json!([{"id": "s", "type": "stop", "message": LOOP}]), "s", &bounds),
         (json!([e2e::http_get("h", "http://127.0.0.1:9/{{ $error('no') }}")]), "h", &["expression_failed"]),
         (json!([e2e::http_get("h", "{{ trigger.input.nothing }}")]), "h", &["invalid_input"]),
-        (json!([e2e::http_get("h", "{{ 1 }}")]), "h", &["invalid_input"]),
+        (json!([e2e::http_get("h", "{{ $abs(1) }}")]), "h", &["invalid_input"]),
         (json!([e2e::http_get("h", "not an address")]), "h", &["egress_invalid_url"]),
         (json!([e2e::http_get("h", "ftp://example.com/")]), "h", &["egress_scheme"]),
         (json!([e2e::http_get("h", "file:///etc/passwd")]), "h", &["egress_scheme"]),

@@ -147,11 +147,12 @@ async fn an_answer_that_cannot_be_sent_fails_its_step() {
 async fn a_stop_ends_the_run_with_its_output() {
     let app = TestApp::shared().await;
     let steps = json!([
-        {"id": "done", "type": "stop", "output": {"n": "{{ trigger.input.n + 1 }}"}},
+        {"id": "pick", "type": "branch", "arms": [{"when": "{{ trigger.input.n = 1 }}", "steps": [
+            {"id": "done", "type": "stop", "output": {"n": "{{ trigger.input.n + 1 }}"}}]}]},
         {"id": "never", "type": "map", "output": 1}
     ]);
     let run = app.run_steps(steps, &json!({"n": 1}), "succeeded").await;
-    assert_eq!((&run["output"], run["steps"].as_array().unwrap().len()), (&json!({"n": 2}), 1), "{run:#}");
+    assert_eq!((&run["output"], run["steps"].as_array().unwrap().len()), (&json!({"n": 2}), 2), "{run:#}");
     let answer = app.send(app.request(Method::GET, &format!("/v1/runs/{}", text(&run["id"])))).await;
     assert_eq!(answer.header("content-type"), "application/json");
 }
