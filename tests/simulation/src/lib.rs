@@ -3,6 +3,7 @@
 mod blobs;
 mod check;
 mod gate;
+mod grow;
 mod library;
 mod ports;
 mod scenario;
@@ -10,6 +11,7 @@ mod store;
 mod world;
 
 pub use gate::{Fault, Gate, Weather};
+pub use grow::definition;
 pub use library::Library;
 pub use ports::{SimBus, SimClock, SimHttp, SimQueue};
 pub use scenario::Scenario;

@@ -123,6 +123,15 @@ impl Library {
             case(LIMITED, json!([get("fetch", harness::workflows::GET), wait("pause", "PT20S")]));
         limited.definition["concurrency"] = json!({"limit": 2, "key": "{{ trigger.n }}"});
         cases.push(limited);
+        Self::of(cases)
+    }
+
+    /// Definitions that chance made, one for each seed.
+    pub fn grown(seeds: impl Iterator<Item = u64>) -> Arc<Self> {
+        Self::of(seeds.map(crate::grow::case).collect())
+    }
+
+    fn of(cases: Vec<Case>) -> Arc<Self> {
         let ids: Vec<WorkflowId> = cases.iter().map(|case| id(&case.definition)).collect();
         let documents = ids.iter().cloned().zip(cases.iter().map(|c| c.definition.clone())).collect();
         let guard = Guard::new(GuardConfig::default());
@@ -146,11 +155,11 @@ impl Library {
         world.run();
         let runs = world.ended();
         let outcome = Arc::new(outcome(&self.cases[case], &runs[0].head, &runs[0].journal));
-        assert_eq!(
-            outcome.status, self.cases[case].status,
-            "{}: {:?}",
-            self.cases[case].name, runs[0].head.error
-        );
+        let (name, status) = (self.cases[case].name, self.cases[case].status);
+        // What a grown one comes to, nobody knows before.
+        if !status.is_empty() {
+            assert_eq!(outcome.status, status, "{name}: {:?}", runs[0].head.error);
+        }
         lock(&self.expected).insert(case, outcome.clone());
         outcome
     }
@@ -172,7 +181,7 @@ pub(crate) fn outcome(case: &Case, head: &Head, journal: &Journal) -> Outcome {
             other => {
                 let text = serde_json::to_string(other).unwrap_or_default();
                 // Ids and times are of the run.
-                if chance || ["run_", "\"at\":\"20"].iter().any(|s| text.contains(s)) {
+                if chance || ["run_", "\"at\":\"20", "\"until\":\"20"].iter().any(|s| text.contains(s)) {
                     "succeeded".to_owned()
                 } else {
                     text

@@ -55,6 +55,35 @@ impl Clock for SimClock {
     }
 }
 
+/// What the worker that is at it takes for the time: workers' clocks differ, and jump.
+#[derive(Debug)]
+pub(crate) struct WorkerClock {
+    of: Arc<SimClock>,
+    /// In milliseconds.
+    ahead: AtomicI64,
+}
+
+impl WorkerClock {
+    pub(crate) fn new(of: Arc<SimClock>) -> Self {
+        Self { of, ahead: AtomicI64::new(0) }
+    }
+
+    /// Another worker goes on, whose clock is so many milliseconds ahead.
+    pub(crate) fn set(&self, ahead: i64) {
+        self.ahead.store(ahead, Ordering::Relaxed);
+    }
+}
+
+impl Clock for WorkerClock {
+    fn now(&self) -> Millis {
+        Millis(self.of.now().0 + self.ahead.load(Ordering::Relaxed))
+    }
+
+    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.of.sleep(time)
+    }
+}
+
 /// The store behind the gate.
 #[derive(Debug)]
 pub(crate) struct SimStore {

@@ -32,6 +32,8 @@ pub struct Scenario {
     pub priorities: Vec<Priority>,
     /// One message of so many gets lost outright; 0 is none.
     pub lost: u64,
+    /// How far workers' clocks are ahead or behind, at most.
+    pub clocks_differ_by: Duration,
     pub bug: Option<Bug>,
 }
 
@@ -49,6 +51,7 @@ impl Scenario {
             orgs: Vec::new(),
             priorities: Vec::new(),
             lost: 0,
+            clocks_differ_by: Duration::ZERO,
             bug: None,
         }
     }
@@ -98,6 +101,7 @@ impl Scenario {
             orgs: Vec::new(),
             priorities: Vec::new(),
             lost,
+            clocks_differ_by: Duration::ZERO,
             bug: None,
         }
     }

@@ -4,7 +4,7 @@ use crate::blobs::SimBlobs;
 use crate::check;
 use crate::gate::{Gate, Weather};
 use crate::library::{Library, Outcome};
-use crate::ports::{Message, SimBus, SimClock, SimHttp, SimQueue, SimStore, lock};
+use crate::ports::{Message, SimBus, SimClock, SimHttp, SimQueue, SimStore, WorkerClock, lock};
 use crate::scenario::Scenario;
 use crate::store::MemoryStore;
 use dispatch::{Answered, Plans, StartRequest, Starter};
@@ -69,6 +69,8 @@ struct Task {
     born: Millis,
     /// Whether it can go on; what sleeps cannot.
     awake: Arc<Awake>,
+    /// How far the clock of its worker is ahead, in milliseconds.
+    ahead: i64,
 }
 
 /// Set when a task is woken.
@@ -98,6 +100,7 @@ pub(crate) struct World {
     library: Arc<Library>,
     scenario: Scenario,
     pub(crate) clock: Arc<SimClock>,
+    worker_clock: Arc<WorkerClock>,
     pub(crate) gate: Arc<Gate>,
     model: Arc<Mutex<MemoryStore>>,
     queue: Arc<SimQueue>,
@@ -156,6 +159,7 @@ impl World {
     pub(crate) fn new(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> Self {
         let seed = scenario.seed;
         let clock = Arc::new(SimClock::at(START));
+        let worker_clock = Arc::new(WorkerClock::new(clock.clone()));
         let gate = Arc::new(Gate::new(clock.clone(), scenario.weather, seed));
         let mut model = MemoryStore::new(scenario.bug);
         model.set_low_water(&LowWater::up_to(START.0.div_euclid(MINUTE)));
@@ -177,7 +181,7 @@ impl World {
             inline_bytes: 1000,
             plans: plans.clone(),
             guard: library.guard.clone(),
-            clock: clock.clone(),
+            clock: worker_clock.clone(),
             draw: Arc::new(SeededDraw::new(seed ^ 0x77)),
             budget: scenario.budget,
             public_url: "http://patchbay.test".into(),
@@ -187,10 +191,11 @@ impl World {
             due: store.clone(),
             queue: queue.clone(),
             bus: bus.clone(),
-            clock: clock.clone(),
+            clock: worker_clock.clone(),
             plans: plans.clone(),
         };
-        let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
+        let deadletter =
+            deadletter::App { runs: store.clone(), bus: bus.clone(), clock: worker_clock.clone() };
         let orgs = [1, 2].map(|n| OrgKey::verified(OrgId::from_bytes([n; 16]), Provenance::Token));
         let wanted: Vec<_> = scenario
             .cases
@@ -212,6 +217,7 @@ impl World {
             dead_letters: 0,
             taken: Arc::default(),
             clock,
+            worker_clock,
             gate,
             model,
             queue,
@@ -309,7 +315,7 @@ impl World {
 
     fn start(&mut self, n: usize) {
         let (org, case, key) = self.wanted[n].clone();
-        let (starter, plans, now) = (self.starter.clone(), self.plans.clone(), self.clock.now());
+        let (starter, plans, clock) = (self.starter.clone(), self.plans.clone(), self.worker_clock.clone());
         let workflow = self.library.ids[case].clone();
         let priority = self.scenario.priority_of(n);
         let run = RunId::derive(org.org(), &format!("{workflow}/manual"), &key);
@@ -323,10 +329,10 @@ impl World {
                 plan: &plan,
                 trigger: "manual",
                 key: &key,
-                input: json!({"n": 1}),
+                input: json!({"n": 1, "input": {"n": 1}}),
                 depth: 0,
                 priority: Some(priority),
-                now,
+                now: clock.now(),
             };
             starter.start(request).await.is_ok()
         });
@@ -384,11 +390,31 @@ impl World {
     fn spawn(&mut self, work: Work, future: impl Future<Output = bool> + Send + 'static) {
         let awake = Arc::new(Awake(AtomicBool::new(true)));
         let born = self.clock.now();
-        self.tasks.push(Task { work, born, future: Box::pin(future), awake });
+        let ahead = self.another_clock();
+        self.tasks.push(Task { work, born, future: Box::pin(future), awake, ahead });
+    }
+
+    /// How far ahead the clock of some worker is: most are right.
+    fn another_clock(&self) -> i64 {
+        let most = self.scenario.clocks_differ_by.as_millis() as i64;
+        if most == 0 || self.clock.now() >= self.scenario.weather.until || self.draw.draw().is_multiple_of(2)
+        {
+            return 0;
+        }
+        (self.draw.draw() % (2 * most as u64 + 1)) as i64 - most
     }
 
     /// One task takes one step.
     fn step(&mut self, pick: usize) {
+        if !self.scenario.clocks_differ_by.is_zero() {
+            // Now and then a clock is set right, or wrong, while its worker is at it.
+            let jumps =
+                self.draw.draw().is_multiple_of(20) || self.clock.now() >= self.scenario.weather.until;
+            if jumps {
+                self.tasks[pick].ahead = self.another_clock();
+            }
+            self.worker_clock.set(self.tasks[pick].ahead);
+        }
         let task = &mut self.tasks[pick];
         task.awake.0.store(false, Ordering::Relaxed);
         if matches!(task.work, Work::Start(_)) && task.born.until(self.clock.now()) > START_LIMIT {
@@ -512,6 +538,11 @@ impl World {
 
     pub(crate) fn ticks(&self) -> u64 {
         (START.until(self.clock.now()).as_millis() as i64 / MINUTE) as u64 + 2
+    }
+
+    /// By how much what two workers say of the same moment may differ.
+    pub(crate) fn clocks_differ_by(&self) -> Duration {
+        2 * self.scenario.clocks_differ_by
     }
 
     pub(crate) fn weather(&self) -> Weather {

@@ -1,6 +1,6 @@
 //! Which outputs something further on can still read.
 
-use super::{Next, Node, NodeKind, Scope};
+use super::{Next, Node, NodeIx, NodeKind, Scope};
 use expr::{References, Template};
 use std::collections::BTreeSet;
 
@@ -130,12 +130,17 @@ impl Graph<'_> {
                     self.rest_of_try(ix.0 as usize, into);
                 }
                 Scope::Iteration(ix) => drop(into.insert(ix.0 as usize)),
-                Scope::Item(ix) => {
-                    if let NodeKind::ForEach(each) = &self.nodes[ix.0 as usize].kind {
-                        self.next(each.first, into);
-                    }
-                }
+                Scope::Item(ix) => self.next_item(ix, into),
             },
+        }
+    }
+
+    /// A list without a step, which is a fault that the definition's reader tells, leads nowhere: not to itself, for ever.
+    fn next_item(&self, ix: NodeIx, into: &mut BTreeSet<usize>) {
+        if let NodeKind::ForEach(each) = &self.nodes[ix.0 as usize].kind
+            && let Next::Node(first) = each.first
+        {
+            into.insert(first.0 as usize);
         }
     }
 
@@ -170,11 +175,7 @@ impl Graph<'_> {
                 self.next(node.next, into);
                 self.failure(self.scopes[node.scope.0 as usize], into);
             }
-            Scope::Item(ix) => {
-                if let NodeKind::ForEach(each) = &self.nodes[ix.0 as usize].kind {
-                    self.next(each.first, into);
-                }
-            }
+            Scope::Item(ix) => self.next_item(ix, into),
         }
     }
 }

@@ -116,3 +116,19 @@ fn five_faults_are_told_at_once() {
         ["/steps/0/output", "/steps/1/output", "/steps/2/input", "/steps/3/for", "/steps/4/arms/0/when"]
     );
 }
+
+#[test]
+fn blocks_without_steps_are_faults_and_nothing_worse() {
+    for empty in [json!([]), json!({}), json!(null), json!(["x"])] {
+        for step in [
+            json!({"id": "b", "type": "for_each", "items": [1], "steps": empty}),
+            json!({"id": "b", "type": "while", "when": true, "steps": empty}),
+            json!({"id": "b", "type": "try", "steps": empty, "catch": empty, "finally": empty}),
+            json!({"id": "b", "type": "parallel", "arms": [{"id": "x", "steps": empty}]}),
+        ] {
+            assert!(!faults(json!([step.clone()])).is_empty(), "{step}");
+            let within = json!({"id": "w", "type": "while", "when": true, "steps": [step]});
+            assert!(!faults(json!([within.clone()])).is_empty(), "{within}");
+        }
+    }
+}

@@ -10,7 +10,9 @@ macro_rules! say {
 
 mod bugs;
 mod conformance;
+mod definitions;
 mod fairness;
+mod seeds;
 mod storms;
 
 use dispatch::Plans;

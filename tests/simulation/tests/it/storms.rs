@@ -3,7 +3,7 @@
 use crate::library;
 use simulation::{Fault, Report, Scenario, simulate};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many runs `make test` simulates; `make soak` sets more.
 const RUNS: u64 = 100_000;
@@ -58,7 +58,7 @@ fn asked(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn add(total: &mut Report, more: Report) {
+pub(crate) fn add(total: &mut Report, more: Report) {
     total.runs += more.runs;
     total.calls += more.calls;
     total.struck += more.struck;
@@ -107,6 +107,20 @@ fn runs_wait_for_their_slot_in_storms() {
         add(&mut total, simulate(&library, &plans, &scenario));
     }
     say!("{} runs, two at a time, {} faults, {} dead letters", total.runs, total.struck, total.dead_letters);
+}
+
+/// A worker that was frozen goes on with the time at which it was; clocks are set back, and differ.
+#[test]
+fn storms_in_which_clocks_differ_and_jump() {
+    let (library, plans) = library();
+    let mut total = Report::default();
+    for seed in 1..=1000 {
+        let seconds = [1, 10, 60][seed as usize % 3];
+        let storm = Scenario::stormy(seed, &library, TOGETHER);
+        let scenario = Scenario { clocks_differ_by: Duration::from_secs(seconds), ..storm };
+        add(&mut total, simulate(&library, &plans, &scenario));
+    }
+    say!("{} runs by clocks up to two minutes apart, {} faults", total.runs, total.struck);
 }
 
 #[test]

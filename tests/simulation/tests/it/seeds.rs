@@ -1,0 +1,9 @@
+//! Seeds that showed a fault once.
+
+use crate::definitions::spoiled_is_told;
+
+#[test]
+fn a_loop_without_steps_inside_another_is_told() {
+    // The walk over what follows what did not end.
+    spoiled_is_told(9_124_850_269_663_859_720, 2);
+}
