@@ -56,7 +56,7 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
         _ => None,
     };
     if let Some(answer) =
-        scheme.and_then(|scheme| challenge::answer(scheme, &request, &incoming.trigger["body"]))
+        scheme.and_then(|scheme| challenge::answer(scheme, &hook.id, &request, &incoming.trigger["body"]))
     {
         info!(workflow.id = %hook.workflow, "a sender asked whether anybody is here");
         return Ok(answer);

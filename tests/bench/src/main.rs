@@ -42,6 +42,7 @@ async fn main() {
     }
     if wanted("loops") {
         loops(&binary, &target, &mut report).await;
+        largest_loop(&binary, &target, &mut report).await;
         waits(&binary, &target, &mut report).await;
     }
     if wanted("functions") {
@@ -60,6 +61,7 @@ fn binary() -> PathBuf {
 }
 
 const LOOP: &str = include_str!("../workflows/loop.json");
+const LARGEST_LOOP: &str = include_str!("../workflows/largest_loop.json");
 const WAIT: &str = include_str!("../workflows/wait.json");
 
 async fn start_up(binary: &Path, report: &mut Report) {
@@ -151,6 +153,20 @@ async fn loops(binary: &Path, target: &Target, report: &mut Report) {
     stack.one_run(&hook, &serde_json::json!({"items": items}).to_string()).await;
     let writes = cost::write_units(&stack.meter().await);
     report.add("write units an item, a loop over 1,000", writes / ITEMS as f64, "", Some("≤ 2.2"));
+}
+
+/// How much memory the largest loop takes: of the executor, and of everything else that the local stack is.
+async fn largest_loop(binary: &Path, target: &Target, report: &mut Report) {
+    const ITEMS: usize = 10_000;
+    let data = tempfile::tempdir().expect("a folder can be made");
+    let mut stack = Stack::start(binary, data.path(), &[]).await;
+    let hook = stack.workflow(LARGEST_LOOP, target).await;
+    let items: Vec<usize> = (0..ITEMS).collect();
+    let began = stack::now_ms();
+    load::fire(&hook, &serde_json::json!({"items": items}).to_string(), 1, 1).await;
+    let ended = stack.drained(1).await;
+    report.add("memory, highest in a loop over 10,000", stack.memory_mb("VmHWM"), "MB", Some("≤ 64"));
+    report.add("… which takes", (ended - began) as f64 / 1000.0, "s", None);
 }
 
 /// How long after its time a wait is over.

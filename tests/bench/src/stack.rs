@@ -74,7 +74,7 @@ impl Stack {
             match shown["status"].as_str() {
                 Some("succeeded") => return began.elapsed(),
                 Some("queued" | "running") => tokio::time::sleep(Duration::from_millis(1)).await,
-                _ => panic!("the run ended badly: {shown}"),
+                _ => panic!("the run ended badly: {}", shown["error"]),
             }
         }
     }

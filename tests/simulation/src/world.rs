@@ -401,7 +401,7 @@ impl World {
         {
             return 0;
         }
-        (self.draw.draw() % (2 * most as u64 + 1)) as i64 - most
+        (self.draw.draw() % (2 * most as u64 + 1)).cast_signed() - most
     }
 
     /// One task takes one step.

@@ -35,11 +35,12 @@ pub enum Challenge {
     Slack,
     Microsoft,
     Dropbox,
+    Meta,
 }
 
 impl Challenge {
-    pub const ALL: [Self; 3] = [Self::Slack, Self::Microsoft, Self::Dropbox];
-    pub const NAMES: [&str; 3] = ["slack", "microsoft", "dropbox"];
+    pub const ALL: [Self; 4] = [Self::Slack, Self::Microsoft, Self::Dropbox, Self::Meta];
+    pub const NAMES: [&str; 4] = ["slack", "microsoft", "dropbox", "meta"];
 }
 
 impl TriggerKind {

@@ -43,6 +43,17 @@ async fn each_sender_is_answered_as_it_asks_and_no_run_is_started() {
     let long = "x".repeat(3000);
     assert_eq!(stranger.get(&format!("{hook_of_dropbox}?challenge={long}")).await.status, 405);
 
+    let (_, hook_of_meta) = hook(&app, json!("meta")).await;
+    let token = hook_of_meta.rsplit('/').next().unwrap();
+    let question = |token: &str| {
+        format!("{hook_of_meta}?hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token={token}")
+    };
+    let answer = stranger.get(&question(token)).await;
+    assert_eq!((answer.status, answer.text().as_str()), (200, "1158201444"));
+    let refused = stranger.get(&question("guessed")).await;
+    assert_eq!((refused.status, refused.text().contains("1158201444")), (403, false));
+    app.hook_run(&hook_of_meta, &json!({"object": "page", "entry": []})).await;
+
     // Whoever did not ask for it gets runs, as ever.
     let (id, plain) = hook(&app, Value::Null).await;
     stranger.hook(&plain, &slack).await.expect(202);
