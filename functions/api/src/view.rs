@@ -205,6 +205,9 @@ pub(crate) struct RunView {
     /// What a `stop` step gave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Value>,
+    /// Until when it gathers events, as far as is known now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) gathers_until: Option<String>,
     /// Whether it waits for others to end, because `concurrency` of its workflow lets no more run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) waits_for_slot: bool,
@@ -277,6 +280,7 @@ impl RunView {
             error: head.error.as_ref().map(RunErrorView::new),
             input: None,
             output: None,
+            gathers_until: None,
             waits_for_slot: false,
             steps: None,
         }
@@ -288,6 +292,8 @@ impl RunView {
         if head.status == RunStatus::Queued && journal.newest().is_some() {
             RunStatus::Running.as_str().clone_into(&mut view.status);
         }
+        let gathering = head.gathering.filter(|_| head.status == RunStatus::Queued);
+        view.gathers_until = gathering.map(|gathering| gathering.due.rfc3339());
         view.waits_for_slot =
             head.status == RunStatus::Queued && head.slot.as_ref().is_some_and(|slot| !slot.held);
         view.input.clone_from(&head.input);

@@ -6,6 +6,7 @@ mod budget;
 mod config;
 mod drive;
 mod error;
+mod gather;
 mod http_request;
 mod memory;
 mod one;

@@ -2,9 +2,11 @@
 
 use crate::admit::{Admitted, admit};
 use crate::drive::{Drive, Outset};
+use crate::gather::{Gathers, gather};
 use crate::place::{Place, Standing};
 use crate::{App, ExecutorError};
 use dispatch::{At, StepMessage, leave_slots, settle_outbox};
+use domain::run::RunStatus;
 use domain::{Millis, OrgKey, Provenance};
 use engine::{Context, Plan, Strand, Then, begin};
 use runtime::sqs::Record;
@@ -40,9 +42,17 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         name => Some(Strand::parse(&plan, name).ok_or_else(|| ExecutorError::NoSuchStrand(name.to_owned()))?),
     };
     let mut refused = None;
+    if strand.is_none() && head.gathering.is_some() {
+        match gather(app, &org, plan.gather(&head.trigger), &mut head).await? {
+            Gathers::Begins => {}
+            Gathers::Later => return Ok(()),
+            Gathers::Ends(error) => refused = Some((RunStatus::Cancelled, error)),
+        }
+    }
     if let (None, Some(limit)) = (&strand, plan.concurrency())
         && !head.slot.as_ref().is_some_and(|slot| slot.held)
         && app.clock.now() < head.deadline
+        && refused.is_none()
     {
         match admit(app, &org, limit, &mut head).await? {
             Admitted::GoesOn => {}

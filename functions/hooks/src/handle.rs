@@ -66,24 +66,29 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
     }
     // The live version's trigger names the key, and the key names the version: a repeat takes the same one.
     let key = idempotency_key(app, &hook, &live, &incoming).await?;
-    let version = hook.version_for(&key);
+    let gathers = live.gather(&hook.trigger).map(|of| of.key_of(&incoming.trigger, app.clock.now()));
+    // Events that are gathered go by their common key.
+    let version = hook.version_for(gathers.as_ref().unwrap_or(&key));
     let plan = if version == hook.version { live } else { plan_of(app, &hook, version).await? };
-    let started = app
-        .starter
-        .start(StartRequest {
-            org: &hook.org,
-            workflow: &hook.workflow,
-            version,
-            plan: &plan,
-            trigger: &hook.trigger,
-            key: &key,
-            input: incoming.trigger,
-            depth: incoming.depth,
-            priority: None,
-            now: app.clock.now(),
-        })
-        .await
-        .map_err(|e| unavailable(&e))?;
+    let request = StartRequest {
+        org: &hook.org,
+        workflow: &hook.workflow,
+        version,
+        plan: &plan,
+        trigger: &hook.trigger,
+        key: &key,
+        input: incoming.trigger,
+        depth: incoming.depth,
+        priority: None,
+        now: app.clock.now(),
+    };
+    if let Some(of) = plan.gather(&hook.trigger) {
+        let repeatable = plan.dedupe(&hook.trigger).is_some();
+        let gathered = app.starter.gather(request, of, repeatable).await.map_err(|e| unavailable(&e))?;
+        info!(run.id = %gathered.run(), workflow.id = %hook.workflow, "a webhook was gathered");
+        return Ok(answer::accepted(gathered.run()));
+    }
+    let started = app.starter.start(request).await.map_err(|e| unavailable(&e))?;
     info!(run.id = %started.run(), workflow.id = %hook.workflow, run.new = matches!(started, Started::New(_)), "a webhook was taken");
     if plan.definition().responds() {
         return Ok(answer::of_workflow(app, &hook.org, started.run(), arrived).await);

@@ -57,11 +57,14 @@ async fn start(app: &App, org: &OrgKey, rule: &EventRule, record: &BusRecord) ->
         return Ok(false);
     }
     // The live version's pattern decides whether, and the key which version: a repeat takes the same one.
-    let version = rule.version_for(&record.key);
+    let trigger = json!({"event": record.event});
+    let now = app.clock.now();
+    let gathers = plan.gather(&rule.trigger).map(|of| of.key_of(&trigger, now));
+    // Events that are gathered go by their common key.
+    let version = rule.version_for(gathers.as_ref().unwrap_or(&record.key));
     if version != rule.version {
         plan = app.plans.get(org, &rule.workflow, version).await.map_err(StartError::from)?;
     }
-    let now = app.clock.now();
     let request = StartRequest {
         org,
         workflow: &rule.workflow,
@@ -69,13 +72,16 @@ async fn start(app: &App, org: &OrgKey, rule: &EventRule, record: &BusRecord) ->
         plan: &plan,
         trigger: &rule.trigger,
         key: &record.key,
-        input: json!({"event": record.event}),
+        input: trigger,
         depth: record.depth,
         priority: None,
         now,
     };
     if record.depth <= limits::MAX_DEPTH {
-        app.starter.start(request).await?;
+        match plan.gather(&rule.trigger) {
+            Some(of) => app.starter.gather(request, of, true).await?,
+            None => app.starter.start(request).await?,
+        };
         return Ok(true);
     }
     // Visible in the list of runs, and without a failure event of its own: that would be the next hop.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bus;
+mod gather;
 mod message;
 mod nesting;
 mod outbox;

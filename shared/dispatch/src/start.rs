@@ -57,6 +57,11 @@ impl StartRequest<'_> {
         let source = format!("{}/{}", self.workflow, self.trigger);
         RunId::derive(self.org.org(), &source, self.key)
     }
+
+    /// Which queue carries the run.
+    pub(crate) fn priority_of_run(&self) -> Priority {
+        self.priority.or(self.plan.definition().priority).unwrap_or_default()
+    }
 }
 
 /// What a start came to.
@@ -78,9 +83,9 @@ impl Started {
 /// Starts runs.
 #[derive(Clone)]
 pub struct Starter {
-    runs: Arc<dyn RunStore>,
+    pub(crate) runs: Arc<dyn RunStore>,
     due: Arc<dyn DueStore>,
-    queue: Arc<dyn StepQueue>,
+    pub(crate) queue: Arc<dyn StepQueue>,
 }
 
 impl std::fmt::Debug for Starter {
@@ -210,7 +215,7 @@ impl Starter {
     }
 
     /// Names the run and puts its due entry.
-    async fn enter(&self, request: &StartRequest<'_>) -> Result<NewRun, StartError> {
+    pub(crate) async fn enter(&self, request: &StartRequest<'_>) -> Result<NewRun, StartError> {
         let run = NewRun {
             id: request.run_id(),
             workflow: request.workflow.clone(),
@@ -223,7 +228,8 @@ impl Starter {
             parent: None,
             origin: None,
             epoch: 0,
-            priority: request.priority.or(request.plan.definition().priority).unwrap_or_default(),
+            priority: request.priority_of_run(),
+            gathers_until: None,
             secret: if request.plan.has_callbacks() { Some(secret()?) } else { None },
         };
         #[cfg(planted)]

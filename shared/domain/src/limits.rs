@@ -41,6 +41,15 @@ pub const MAX_ITEMS: usize = 10_000;
 pub const MAX_CONCURRENCY: u16 = 100;
 /// How many runs can stand in line for a slot of their workflow; more come back by themselves.
 pub const MAX_LINE: usize = 500;
+/// How long a trigger gathers events, in the pauses between them. More than the queue can delay would need an entry in the due table.
+pub const MIN_GATHER: Duration = Duration::from_secs(1);
+pub const MAX_GATHER: Duration = Duration::from_mins(15);
+/// How long a debounced trigger puts its run off, while events go on to come.
+pub const MAX_DEBOUNCE: Duration = Duration::from_hours(24);
+/// Events of one run.
+pub const MAX_BATCH: u16 = 100;
+/// What the events of one run have together, as JSON, in bytes.
+pub const MAX_GATHERED_BYTES: usize = 256 * 1024;
 /// The most iterations that a `while` step may be given.
 pub const MAX_ITERATIONS: u32 = 10_000;
 /// How long an approval or a callback is waited for unless it says otherwise.

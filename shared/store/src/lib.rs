@@ -13,7 +13,7 @@ pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, Use
 pub use control::{WorkflowChange, WorkflowMeta, WorkflowVersion};
 pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use error::StoreError;
-pub use ports::{Attempt, Current, DueStore, RunStore, WorkflowStore};
+pub use ports::{Attempt, Current, DueStore, Gather, RunStore, WorkflowStore};
 pub use runs::{Appended, Claim, ClaimView, Created, Held, Journal, Pulse, RunFilter, RunPage};
 pub use tables::TableNames;
 

@@ -5,8 +5,9 @@ use crate::control::{Split, WorkflowVersion};
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
-use domain::run::{Answer, End, Head, Mail, NewRun, Segment, SettledBy, Slot, Slots};
+use domain::run::{Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Segment, SettledBy, Slot, Slots};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -24,6 +25,19 @@ impl<'a> Attempt<'a> {
     pub fn main(path: &'a str, attempt: u16) -> Self {
         Self { strand: "", path, attempt }
     }
+}
+
+/// What became of an event that was to be gathered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gather {
+    /// It is in the run, which has so many now.
+    Added { count: u32 },
+    /// It has been gathered before, by this run.
+    Known(RunId),
+    /// The run takes no more: its time has come, it is full, or it has ended.
+    Closed,
+    /// There is no such run yet.
+    Missing,
 }
 
 /// Runs and their journals.
@@ -85,6 +99,23 @@ pub trait RunStore: Send + Sync {
     /// Writes the slots unless they were changed since they were `seen`; whether it did.
     async fn put_slots(&self, org: &OrgKey, name: &str, slots: &Slots, seen: u64)
     -> Result<bool, StoreError>;
+    /// How far the windows of this [group](domain::run::group_name) have come, not read strongly; 0 before the first.
+    async fn window(&self, org: &OrgKey, group: &str) -> Result<u64, StoreError>;
+    /// Says that this window is open, unless a later one is.
+    async fn set_window(&self, org: &OrgKey, group: &str, window: u64) -> Result<(), StoreError>;
+    /// Adds an event to what a run gathers. With a `group`, an event that was gathered there before is not gathered again.
+    async fn gather(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+        group: Option<&str>,
+        rule: &GatherRule,
+        event: &Gathered,
+    ) -> Result<Gather, StoreError>;
+    /// Lets a run gather no more, and gives what it has, in no order; closing twice gives the same.
+    async fn close_gathering(&self, org: &OrgKey, run: &RunId) -> Result<(Vec<Gathered>, u32), StoreError>;
+    /// Gives a run that has gathered its input; `false`, and nothing done, when it has ended.
+    async fn begin_gathered(&self, org: &OrgKey, run: &RunId, input: &Value) -> Result<bool, StoreError>;
     /// Ends a run unless it has ended.
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError>;
     /// Takes the consequences of a run's end off its head, once they were sent.

@@ -33,7 +33,7 @@ pub async fn journey(app: &TestApp, target: &Target) {
     a_repeated_webhook_starts_one_run(app).await;
     said("one run of a webhook that came twice");
     an_event_starts_a_run_and_a_failure_another(app, target).await;
-    said("event → bus → rule → run, and the failure of a run → bus → run");
+    said("event → bus → rule → run, the failure of a run → bus → run, and three events → one run");
     a_waiting_run_is_cancelled(app).await;
     said("a wait, a run that is cancelled while it waits, and one that took its slot");
     an_expression_without_a_bound_costs_its_step_only(app).await;
@@ -219,6 +219,22 @@ async fn an_event_starts_a_run_and_a_failure_another(app: &TestApp, target: &Tar
     assert_eq!(step(&noticed, "note")["output"], failed["id"]);
     app.disable(&failing.id).await;
     app.disable(&watching.id).await;
+
+    // Three events and one run, which does not wait for the end of the quarter of an hour.
+    let mut batch = on(
+        "batch",
+        json!({"source": [shop]}),
+        json!([{"id": "all", "type": "map", "output": "{{ trigger.items }}"}]),
+    );
+    batch["triggers"][0]["batch"] = json!({"for": "PT15M", "size": 3});
+    let batch = app.publish(&batch).await;
+    for n in 0..3 {
+        app.put_event(&shop, "Order placed", &json!({"n": n})).await;
+    }
+    let gathered = app.runs_of(&batch.id, 1).await;
+    let gathered = app.wait_until(text(&gathered[0]["id"]), "succeeded").await;
+    assert_eq!(step(&gathered, "all")["output"].as_array().map(Vec::len), Some(3), "{gathered:#}");
+    app.disable(&batch.id).await;
 }
 
 async fn a_waiting_run_is_cancelled(app: &TestApp) {

@@ -2,15 +2,18 @@
 
 use async_trait::async_trait;
 use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
-use domain::run::{Answer, End, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots};
+use domain::run::{
+    Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
+};
 use domain::{Millis, OrgKey, RunId};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
+use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Pulse, Reading, RunStore,
-    StoreError,
+    Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, LowWater, Pulse, Reading,
+    RunStore, StoreError,
 };
 
 /// What goes wrong with one call.
@@ -231,6 +234,28 @@ impl RunStore for FaultyRuns {
         seen: u64,
     ) -> Result<bool, StoreError> {
         self.faults.around("put_slots", self.inner.put_slots(org, name, slots, seen), unreachable).await
+    }
+    async fn window(&self, org: &OrgKey, group: &str) -> Result<u64, StoreError> {
+        self.faults.around("window", self.inner.window(org, group), unreachable).await
+    }
+    async fn set_window(&self, org: &OrgKey, group: &str, window: u64) -> Result<(), StoreError> {
+        self.faults.around("set_window", self.inner.set_window(org, group, window), unreachable).await
+    }
+    async fn gather(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+        group: Option<&str>,
+        rule: &GatherRule,
+        event: &Gathered,
+    ) -> Result<Gather, StoreError> {
+        self.faults.around("gather", self.inner.gather(org, run, group, rule, event), unreachable).await
+    }
+    async fn close_gathering(&self, org: &OrgKey, run: &RunId) -> Result<(Vec<Gathered>, u32), StoreError> {
+        self.faults.around("close_gathering", self.inner.close_gathering(org, run), unreachable).await
+    }
+    async fn begin_gathered(&self, org: &OrgKey, run: &RunId, input: &Value) -> Result<bool, StoreError> {
+        self.faults.around("begin_gathered", self.inner.begin_gathered(org, run, input), unreachable).await
     }
     async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
         self.faults.around("put_mail", self.inner.put_mail(org, head, path, mail), unreachable).await

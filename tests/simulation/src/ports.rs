@@ -5,7 +5,9 @@ use crate::store::MemoryStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
-use domain::run::{Answer, End, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots};
+use domain::run::{
+    Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
+};
 use domain::{Millis, OrgId, OrgKey, RunId, limits};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use harness::workflows::{DOWN, GET, GONE, LARGE, POST, SHAKY};
@@ -18,8 +20,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, Created, DueEntry, DueStore, Held, Journal, LowWater, Pulse, Reading, RunStore,
-    StoreError,
+    Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, LowWater, Pulse, Reading,
+    RunStore, StoreError,
 };
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -178,6 +180,32 @@ impl RunStore for SimStore {
         seen: u64,
     ) -> Result<bool, StoreError> {
         self.call("put_slots", |m| Ok(m.put_slots(org, name, slots, seen))).await
+    }
+    async fn window(&self, org: &OrgKey, group: &str) -> Result<u64, StoreError> {
+        self.call("window", |m| Ok(m.window(org, group))).await
+    }
+    async fn set_window(&self, org: &OrgKey, group: &str, window: u64) -> Result<(), StoreError> {
+        self.call("set_window", |m| {
+            m.set_window(org, group, window);
+            Ok(())
+        })
+        .await
+    }
+    async fn gather(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+        group: Option<&str>,
+        rule: &GatherRule,
+        event: &Gathered,
+    ) -> Result<Gather, StoreError> {
+        self.call("gather", |m| Ok(m.gather(org, run, group, rule, event))).await
+    }
+    async fn close_gathering(&self, org: &OrgKey, run: &RunId) -> Result<(Vec<Gathered>, u32), StoreError> {
+        self.call("close_gathering", |m| Ok(m.close_gathering(org, run))).await
+    }
+    async fn begin_gathered(&self, org: &OrgKey, run: &RunId, input: &Value) -> Result<bool, StoreError> {
+        self.call("begin_gathered", |m| Ok(m.begin_gathered(org, run, input))).await
     }
     async fn put_mail(&self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Result<Mail, StoreError> {
         self.call("put_mail", |m| Ok(m.put_mail(org, head, path, mail))).await

@@ -1,11 +1,15 @@
 //! A model of the tables: what `Store` does on DynamoDB, on maps. The conformance test holds the two side by side.
 
-use domain::run::{Answer, End, Entry, Head, Mail, NewRun, RunStatus, Segment, SettledBy, Slot, Slots};
-use domain::{Millis, OrgId, OrgKey, RunId};
+use domain::run::{
+    Answer, End, Entry, GatherRule, Gathered, Head, Mail, NewRun, RunStatus, Segment, SettledBy, Slot, Slots,
+};
+use domain::{Millis, OrgId, OrgKey, RunId, limits};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, ClaimView, Created, DueEntry, Held, Journal, LowWater, Reading, StoreError,
+    Appended, Attempt, Claim, ClaimView, Created, DueEntry, Gather, Held, Journal, LowWater, Reading,
+    StoreError,
 };
 
 /// A fault of a store that keeps less than it promises: the simulation must notice each.
@@ -40,8 +44,19 @@ struct Partition {
     joins: BTreeMap<String, (BTreeSet<u16>, u16)>,
     mail: BTreeMap<String, Mail>,
     answer: Option<Answer>,
+    /// What it has gathered, with the size of each; the number stays when it has begun.
+    gathered: Vec<(Gathered, usize)>,
+    count: u32,
     /// How the run ended first, whatever the bug.
     first_end: Option<(RunStatus, Millis)>,
+}
+
+/// What is gathered under one name.
+#[derive(Debug, Default)]
+struct Group {
+    window: u64,
+    /// The events, and the run that each is in.
+    events: HashMap<String, RunId>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +72,7 @@ pub struct MemoryStore {
     due: BTreeMap<(i64, u8), BTreeMap<String, (DueEntry, Millis)>>,
     low: LowWater,
     slots: HashMap<(OrgId, String), (Slots, u64)>,
+    groups: HashMap<(OrgId, String), Group>,
     bug: Option<Bug>,
     /// How often each key outside a run's own partition was written.
     pub(crate) shared_writes: HashMap<String, u64>,
@@ -210,6 +226,80 @@ impl MemoryStore {
         }
         (*stored, *change) = (slots.clone(), seen + 1);
         true
+    }
+
+    pub fn window(&mut self, org: &OrgKey, group: &str) -> u64 {
+        self.groups.get(&(org.org().clone(), group.to_owned())).map_or(0, |group| group.window)
+    }
+
+    pub fn set_window(&mut self, org: &OrgKey, group: &str, window: u64) {
+        let of = self.groups.entry((org.org().clone(), group.to_owned())).or_default();
+        of.window = of.window.max(window);
+    }
+
+    pub fn gather(
+        &mut self,
+        org: &OrgKey,
+        run: &RunId,
+        group: Option<&str>,
+        rule: &GatherRule,
+        event: &Gathered,
+    ) -> Gather {
+        let marker = group.map(|group| (org.org().clone(), group.to_owned()));
+        let marked = marker.clone().and_then(|of| self.groups.get(&of)?.events.get(&event.id).cloned());
+        if let Some(by) = marked {
+            return Gather::Known(by);
+        }
+        let partition = self.of(org, run);
+        let batch = matches!(rule, GatherRule::Batch { .. });
+        if batch && partition.gathered.iter().any(|(other, _)| other.id == event.id) {
+            return Gather::Known(run.clone());
+        }
+        let bytes = event.input.to_string().len();
+        let had: usize = partition.gathered.iter().map(|(_, bytes)| bytes).sum();
+        let Some(head) = &mut partition.head else { return Gather::Missing };
+        let Some(gathering) = head.gathering.as_mut().filter(|g| !g.closed && head.finished_at.is_none())
+        else {
+            return Gather::Closed;
+        };
+        match rule {
+            GatherRule::Batch { size, .. } => {
+                let room = gathering.count == 0 || had + bytes <= limits::MAX_GATHERED_BYTES;
+                if gathering.count >= u32::from(*size) || !room {
+                    return Gather::Closed;
+                }
+            }
+            GatherRule::Debounce { .. } => {
+                partition.gathered.clear();
+                gathering.due = rule.due(event.at);
+            }
+        }
+        gathering.count += 1;
+        let count = gathering.count;
+        partition.gathered.push((event.clone(), bytes));
+        if let Some(marker) = marker {
+            self.groups.entry(marker).or_default().events.insert(event.id.clone(), run.clone());
+        }
+        Gather::Added { count }
+    }
+
+    pub fn close_gathering(&mut self, org: &OrgKey, run: &RunId) -> (Vec<Gathered>, u32) {
+        let partition = self.of(org, run);
+        let gathering = partition.head.as_mut().and_then(|head| head.gathering.as_mut());
+        if let Some(gathering) = gathering {
+            gathering.closed = true;
+            partition.count = gathering.count;
+        }
+        (partition.gathered.iter().map(|(event, _)| event.clone()).collect(), partition.count)
+    }
+
+    pub fn begin_gathered(&mut self, org: &OrgKey, run: &RunId, input: &Value) -> bool {
+        let live = self.of(org, run).head.as_mut().filter(|head| head.finished_at.is_none());
+        live.map(|head| {
+            head.input = Some(input.clone());
+            head.gathering = None;
+        })
+        .is_some()
     }
 
     pub fn put_mail(&mut self, org: &OrgKey, head: &Head, path: &str, mail: &Mail) -> Mail {

@@ -1,5 +1,7 @@
 //! Events over a whole deployment.
 
+mod gather;
+
 use dispatch::{ORG_RESOURCE, SOURCE};
 use domain::run::RunStatus;
 use domain::{OrgId, RunId};

@@ -1,6 +1,6 @@
 //! The head of a run: the one item on which finishing, cancelling and timing out meet (protocol rule 3).
 
-use super::{Priority, RunError, RunStatus, Slot};
+use super::{Gathering, Priority, RunError, RunStatus, Slot};
 use crate::{Millis, OrgId, RunId, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub struct NewRun {
     /// What the addresses that resume this run are signed with; drawn at random. Only for runs that have such addresses.
     pub secret: Option<[u8; 16]>,
     pub priority: Priority,
+    /// Until when it gathers events, if it does; its input comes then.
+    pub gathers_until: Option<Millis>,
 }
 
 /// The step of another run that waits for this run's end.
@@ -94,6 +96,8 @@ pub struct Head {
     pub aborted: Vec<String>,
     /// Its part in the limit of its workflow's runs, once it has asked for one.
     pub slot: Option<Slot>,
+    /// What it has gathered, until it begins.
+    pub gathering: Option<Gathering>,
     /// The scope's `trigger`; `None` when it is kept in an item of its own and was not asked for.
     pub input: Option<Value>,
 }
@@ -123,6 +127,7 @@ impl Head {
             priority: run.priority,
             aborted: Vec::new(),
             slot: None,
+            gathering: run.gathers_until.map(|due| Gathering { due, closed: false, count: 0 }),
             input: Some(run.input.clone()),
         }
     }

@@ -3,6 +3,7 @@
 mod blob;
 mod entry;
 mod error;
+mod gather;
 mod head;
 mod priority;
 mod slots;
@@ -11,6 +12,7 @@ mod status;
 pub use blob::{BlobName, BlobRef, KEPT_DAYS};
 pub use entry::{Entry, Mark, Segment};
 pub use error::{RunError, StepError};
+pub use gather::{GatherRule, Gathered, Gathering, gathered_input, group_name};
 pub use head::{Answer, Consequence, End, Head, Mail, MailKind, NewRun, Origin, Parent, Repeat, SettledBy};
 pub use priority::Priority;
 pub use slots::{Admission, Slot, Slots, slots_name};

@@ -1,6 +1,7 @@
 //! A workflow definition: what users write, read once into types.
 
 mod concurrency;
+mod gather;
 mod parse;
 mod read;
 pub mod schema;
@@ -9,6 +10,7 @@ mod test;
 mod trigger;
 
 pub use concurrency::{Concurrency, WhenFull};
+pub use gather::Gather;
 pub use parse::parse;
 pub use step::{
     Action, Approval, Arm, ForEach, HTTP_REQUEST, OnError, OnTimeout, ParallelArm, Pause, Retry, Step,

@@ -1,5 +1,6 @@
 //! What starts a workflow.
 
+use super::gather::{self, Gather};
 use super::read::Reader;
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ pub enum TriggerKind {
         dedupe: Option<Value>,
         /// Whose question before the first delivery is answered.
         challenge: Option<Challenge>,
+        gather: Option<Gather>,
     },
     /// The API's `POST /v1/workflows/{id}/runs`.
     Manual,
@@ -26,7 +28,7 @@ pub enum TriggerKind {
     /// Runs that `workflow` steps of other workflows start; they may do so without this trigger, too.
     Workflow,
     /// An event on the bus that matches an EventBridge pattern.
-    Event { pattern: Value },
+    Event { pattern: Value, gather: Option<Gather> },
 }
 
 /// How a sender asks an address before it sends to it.
@@ -44,6 +46,14 @@ impl Challenge {
 }
 
 impl TriggerKind {
+    /// How it gathers events, if it does.
+    pub fn gather(&self) -> Option<&Gather> {
+        match self {
+            Self::Webhook { gather, .. } | Self::Event { gather, .. } => gather.as_ref(),
+            Self::Manual | Self::Schedule { .. } | Self::Workflow => None,
+        }
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Webhook { .. } => "webhook",
@@ -65,6 +75,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
         "webhook" => Some(TriggerKind::Webhook {
             dedupe: r.take("dedupe").cloned(),
             challenge: r.choice("challenge", &Challenge::NAMES).map(|i| Challenge::ALL[i]),
+            gather: gather::read(r),
         }),
         "manual" => Some(TriggerKind::Manual),
         "workflow" => Some(TriggerKind::Workflow),
@@ -74,7 +85,10 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
             let missed = r.choice("missed", &MISSED).map(|i| MISSED[i].to_owned());
             schedule.map(|schedule| TriggerKind::Schedule { schedule, zone, missed })
         }
-        "event" => r.required("pattern").cloned().map(|pattern| TriggerKind::Event { pattern }),
+        "event" => {
+            let gather = gather::read(r);
+            r.required("pattern").cloned().map(|pattern| TriggerKind::Event { pattern, gather })
+        }
         other => {
             let message = format!(
                 "no trigger is of type `{other}`; use `webhook`, `manual`, `event`, `schedule` or `workflow`"

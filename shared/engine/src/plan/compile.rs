@@ -1,8 +1,8 @@
 //! From a definition to a plan, with every fault.
 
 use super::{
-    ActionNode, ApprovalNode, ArmNode, ConcurrencyNode, ForEachNode, Live, LoopAt, Next, Node, NodeIx,
-    NodeKind, Pausing, Plan, Scope, ScopeIx, action, check, live,
+    ActionNode, ApprovalNode, ArmNode, ConcurrencyNode, ForEachNode, GatherNode, Live, LoopAt, Next, Node,
+    NodeIx, NodeKind, Pausing, Plan, Scope, ScopeIx, action, check, live,
 };
 use domain::workflow::{Definition, Pause, Step, StepKind, TriggerKind};
 use domain::{Fault, WorkflowId};
@@ -30,15 +30,30 @@ pub(super) fn compile(definition: Definition) -> (Plan, BTreeMap<String, NodeIx>
         when_full: of.when_full,
     });
     let mut dedupe = BTreeMap::new();
+    let mut gathers = BTreeMap::new();
     let mut patterns = BTreeMap::new();
     for trigger in &definition.triggers {
+        if let Some(gather) = trigger.kind.gather() {
+            let at = format!("{}/{}", trigger.pointer, gather.field);
+            let key = gather.key.as_ref().map(|key| {
+                let template = compiler.template(key, &format!("{at}/key"));
+                check::before_steps("key", &template, &at, &mut compiler.faults);
+                if !template.guarded().is_empty() {
+                    let message =
+                        "the `key` of a trigger must be simple: a path, or texts and paths joined by `&`";
+                    compiler.faults.push(Fault::new(format!("{at}/key"), "expression_not_simple", message));
+                }
+                template
+            });
+            gathers.insert(trigger.id.clone(), GatherNode { rule: gather.rule, key });
+        }
         match &trigger.kind {
             TriggerKind::Webhook { dedupe: Some(value), .. } => {
                 let template = compiler.template(value, &format!("{}/dedupe", trigger.pointer));
                 check::before_steps("dedupe", &template, &trigger.pointer, &mut compiler.faults);
                 dedupe.insert(trigger.id.clone(), template);
             }
-            TriggerKind::Event { pattern } => {
+            TriggerKind::Event { pattern, .. } => {
                 let at = format!("{}/pattern", trigger.pointer);
                 match Pattern::parse(pattern) {
                     Ok(pattern) => {
@@ -59,7 +74,18 @@ pub(super) fn compile(definition: Definition) -> (Plan, BTreeMap<String, NodeIx>
     live::fill(&mut nodes, &compiler.scopes, on_failure);
     let by_path = nodes.iter().enumerate().map(|(i, n)| (n.path.clone(), NodeIx(i as u32))).collect();
     let scopes = compiler.scopes;
-    let plan = Plan { definition, nodes, scopes, first, on_failure, by_path, concurrency, dedupe, patterns };
+    let plan = Plan {
+        definition,
+        nodes,
+        scopes,
+        first,
+        on_failure,
+        by_path,
+        concurrency,
+        dedupe,
+        gathers,
+        patterns,
+    };
     check::references(&plan, &compiler.by_pointer, &mut compiler.faults);
     (plan, compiler.by_pointer, compiler.faults)
 }

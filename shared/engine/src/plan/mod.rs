@@ -8,10 +8,12 @@ mod validate;
 
 pub use live::Live;
 
+use domain::run::GatherRule;
 use domain::workflow::{Definition, OnError, OnTimeout, Retry, Step, StepKind, StopAs, WhenFull};
-use domain::{Fault, WorkflowId};
+use domain::{Fault, Millis, WorkflowId};
 use expr::Template;
 use expr::pattern::Pattern;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ pub struct Plan {
     by_path: BTreeMap<String, NodeIx>,
     concurrency: Option<ConcurrencyNode>,
     dedupe: BTreeMap<String, Template>,
+    gathers: BTreeMap<String, GatherNode>,
     patterns: BTreeMap<String, Pattern>,
 }
 
@@ -44,6 +47,33 @@ pub struct ConcurrencyNode {
     /// Runs for which this gives the same share the limit.
     pub key: Option<Template>,
     pub when_full: WhenFull,
+}
+
+/// How a trigger gathers events.
+#[derive(Debug)]
+pub struct GatherNode {
+    pub rule: GatherRule,
+    /// Events for which this gives the same are gathered together. It needs no guard.
+    pub key: Option<Template>,
+}
+
+impl GatherNode {
+    /// Whether a run that has so many events begins at once.
+    pub fn is_full(&self, count: u32) -> bool {
+        matches!(self.rule, GatherRule::Batch { size, .. } if count >= u32::from(size))
+    }
+
+    /// The key of an event; the empty one, which all share that have none, if it cannot be computed.
+    pub fn key_of(&self, trigger: &Value, now: Millis) -> String {
+        let Some(template) = &self.key else { return String::new() };
+        let scope = serde_json::json!({"trigger": trigger});
+        let seed = expr::Seed { now_ms: now.0, random: 0 };
+        match template.render_in_place(&scope, &seed, &expr::Limits::default()) {
+            Ok(Value::String(text)) => text,
+            Ok(value) => value.to_string(),
+            Err(_) => String::new(),
+        }
+    }
 }
 
 /// One step, where it stands, and where it leads.
@@ -341,6 +371,11 @@ impl Plan {
     /// How many runs may be under way at the same time, where there is a limit.
     pub fn concurrency(&self) -> Option<&ConcurrencyNode> {
         self.concurrency.as_ref()
+    }
+
+    /// How a trigger gathers events, if it does.
+    pub fn gather(&self, trigger: &str) -> Option<&GatherNode> {
+        self.gathers.get(trigger)
     }
 
     /// The expression that gives a webhook's idempotency key, where the trigger has one.

@@ -2,7 +2,7 @@
 
 use super::{ANSWER, Created, HEAD, INPUT, list, mail, partition};
 use crate::attr::{self, Item, b, n, s};
-use crate::{Appended, Attempt, Claim, Held, Journal, Pulse, RunStore, Store, StoreError, codec};
+use crate::{Appended, Attempt, Claim, Gather, Held, Journal, Pulse, RunStore, Store, StoreError, codec};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -10,14 +10,17 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure,
 };
-use domain::run::{Answer, End, Head, Mail, NewRun, Priority, RunStatus, Segment, SettledBy, Slot, Slots};
+use domain::run::{
+    Answer, End, GatherRule, Gathered, Gathering, Head, Mail, NewRun, Priority, RunStatus, Segment,
+    SettledBy, Slot, Slots,
+};
 use domain::{Millis, OrgKey, RunId, WorkflowId, limits};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A packed input up to this size rides in the head: the head then still fits the kilobyte that DynamoDB bills.
-const INLINE_INPUT: usize = 600;
+pub(super) const INLINE_INPUT: usize = 600;
 
 #[async_trait]
 impl RunStore for Store {
@@ -53,6 +56,12 @@ impl RunStore for Store {
         }
         if !run.priority.is_usual() {
             item.insert("pr".into(), s(run.priority.as_str()));
+        }
+        if let Some(due) = run.gathers_until {
+            item.insert("gx".into(), s("open"));
+            item.insert("gd".into(), n(due.0));
+            item.insert("gc".into(), n(0));
+            item.insert("gb".into(), n(0));
         }
         if let Some(secret) = run.secret {
             item.insert("se".into(), b(secret.to_vec()));
@@ -254,6 +263,33 @@ impl RunStore for Store {
         self.write_slots(org, name, slots, seen).await
     }
 
+    async fn window(&self, org: &OrgKey, group: &str) -> Result<u64, StoreError> {
+        self.read_window(org, group).await
+    }
+
+    async fn set_window(&self, org: &OrgKey, group: &str, window: u64) -> Result<(), StoreError> {
+        self.write_window(org, group, window).await
+    }
+
+    async fn gather(
+        &self,
+        org: &OrgKey,
+        run: &RunId,
+        group: Option<&str>,
+        rule: &GatherRule,
+        event: &Gathered,
+    ) -> Result<Gather, StoreError> {
+        self.add_gathered(org, run, group, rule, event).await
+    }
+
+    async fn close_gathering(&self, org: &OrgKey, run: &RunId) -> Result<(Vec<Gathered>, u32), StoreError> {
+        self.close(org, run).await
+    }
+
+    async fn begin_gathered(&self, org: &OrgKey, run: &RunId, input: &Value) -> Result<bool, StoreError> {
+        self.give_input(org, run, input).await
+    }
+
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
         let mut set = vec!["st = :st", "fin = :fin"];
         let mut request = self
@@ -409,13 +445,24 @@ pub(super) fn read_head(org: &OrgKey, item: &Item) -> Result<Head, StoreError> {
         aborted: attr::texts(item, "ab"),
         slot: attr::optional_text(item, "sl")
             .map(|of| Slot { of: of.to_owned(), held: attr::flag(item, "sh") }),
+        gathering: read_gathering(item),
         outbox: attr::optional_bytes(item, "ob").map(codec::unpack).transpose()?.unwrap_or_default(),
         input: attr::optional_bytes(item, "in").map(codec::unpack::<Value>).transpose()?,
     })
 }
 
+/// What a run has gathered that has not begun.
+fn read_gathering(item: &Item) -> Option<Gathering> {
+    let state = attr::optional_text(item, "gx").filter(|state| *state != "done")?;
+    Some(Gathering {
+        due: Millis(attr::optional_number(item, "gd")?),
+        closed: state == "closed",
+        count: attr::optional_number(item, "gc").unwrap_or(0),
+    })
+}
+
 /// A condition that failed means that there was nothing to do.
-fn unless_condition_failed<T, R: std::fmt::Debug>(
+pub(super) fn unless_condition_failed<T, R: std::fmt::Debug>(
     operation: &'static str,
     result: Result<T, SdkError<UpdateItemError, R>>,
 ) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! Runs: heads, journals, claims, and the list of them.
 
+mod gather;
 mod head;
 mod journal;
 mod list;

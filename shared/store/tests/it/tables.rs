@@ -82,6 +82,7 @@ pub(crate) fn new_run(n: u128) -> NewRun {
         epoch: 0,
         secret: None,
         priority: domain::run::Priority::default(),
+        gathers_until: None,
     }
 }
 

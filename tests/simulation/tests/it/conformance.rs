@@ -1,6 +1,9 @@
 //! The model of the tables does what the tables do: the same calls, on the embedded DynamoDB and on the model, give the same.
 
-use domain::run::{Answer, End, Entry, Mail, MailKind, Mark, NewRun, RunError, RunStatus, Segment, Slot};
+use domain::run::{
+    Answer, End, Entry, GatherRule, Gathered, Mail, MailKind, Mark, NewRun, RunError, RunStatus, Segment,
+    Slot,
+};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId};
 use emulators::Cloud;
 use harness::SeededDraw;
@@ -31,6 +34,7 @@ fn run(n: u64) -> NewRun {
         epoch: 0,
         secret: (n == 1).then_some([7; 16]),
         priority: domain::run::Priority::default(),
+        gathers_until: n.is_multiple_of(2).then_some(NOW),
     }
 }
 
@@ -61,7 +65,7 @@ async fn the_model_and_the_tables_give_the_same() {
             assert_eq!(format!("{one:?}"), format!("{other:?}"), "call {n}");
             continue;
         };
-        match pick(16) {
+        match pick(17) {
             0 => {
                 let (one, other) = (real.create_run(org, &run).await.unwrap(), model.create_run(org, &run));
                 assert_eq!(format!("{one:?}"), format!("{other:?}"), "call {n}");
@@ -157,8 +161,42 @@ async fn the_model_and_the_tables_give_the_same() {
                 let answer = Answer { status: 200, headers: Vec::new(), body: json!(n) };
                 real.answer(org, &head, &answer).await.unwrap();
                 model.answer(org, &head, &answer);
-                let (one, other) = (real.peek_answer(org, id).await.unwrap(), model.peek_answer(org, id));
+                let (one, other) =
+                    (real.peek_answer(org, id).await.unwrap(), model.peek_answer(org, id));
                 assert_eq!(one, other, "call {n}");
+            }
+            15 => {
+                let group = [None, Some("here")][pick(2) as usize];
+                let rule = if id.as_str().as_bytes()[8].is_multiple_of(2) {
+                    GatherRule::Batch { size: 3, within: Duration::from_secs(9) }
+                } else {
+                    GatherRule::Debounce { quiet: Duration::from_secs(9), at_most: Duration::from_secs(30) }
+                };
+                let large = "x".repeat(usize::from(pick(4) == 0) * 200_000);
+                let event = Gathered::new(&pick(6).to_string(), at, json!({"n": n, "large": large}));
+                match pick(5) {
+                    0 => {
+                        let (one, other) =
+                            (real.close_gathering(org, id).await.unwrap(), model.close_gathering(org, id));
+                        one.0.sort_by(|a, b| a.id.cmp(&b.id));
+                        other.0.sort_by(|a, b| a.id.cmp(&b.id));
+                        assert_eq!(one, other, "call {n}");
+                    }
+                    1 => {
+                        let one = real.begin_gathered(org, id, &json!({"n": n})).await.unwrap();
+                        assert_eq!(one, model.begin_gathered(org, id, &json!({"n": n})), "call {n}");
+                    }
+                    2 => {
+                        let window = pick(5);
+                        real.set_window(org, "here", window).await.unwrap();
+                        model.set_window(org, "here", window);
+                        assert_eq!(real.window(org, "here").await.unwrap(), model.window(org, "here"));
+                    }
+                    _ => {
+                        let one = real.gather(org, id, group, &rule, &event).await.unwrap();
+                        assert_eq!(one, model.gather(org, id, group, &rule, &event), "call {n}: {rule:?}");
+                    }
+                }
             }
             _ => due(&real, &mut model, org, id, strand, pick(3), at).await,
         }

@@ -90,7 +90,7 @@ pub(super) fn point(
         .iter()
         .filter(|_| meta.enabled)
         .filter_map(|trigger| match &trigger.kind {
-            TriggerKind::Event { pattern } => Some(EventRule {
+            TriggerKind::Event { pattern, .. } => Some(EventRule {
                 workflow: meta.id.clone(),
                 trigger: trigger.id.clone(),
                 version: meta.live,

@@ -141,6 +141,7 @@ pub(super) fn head(org: &OrgKey, workflow: &WorkflowId, version: u32, plan: &Pla
         epoch: 0,
         secret: None,
         priority: Priority::default(),
+        gathers_until: None,
     };
     Head::begin(org.org(), &run)
 }

@@ -1,6 +1,7 @@
 //! The triggers.
 
-use super::fields::{Field, choice, optional, required, text};
+use super::fields::{Field, choice, duration, object, optional, required, template, text};
+use crate::limits;
 use crate::workflow::Challenge;
 use serde_json::json;
 
@@ -23,6 +24,8 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
                         "Whose question before the first delivery is answered.",
                         json!("slack"),
                     ),
+                    batch(),
+                    debounce(),
                 ],
             ),
             "A `POST` to an address that nobody can guess",
@@ -33,12 +36,16 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
             "event",
             with(
                 "event",
-                vec![required(
-                    "pattern",
-                    json!({"type": "object"}),
-                    "Which events, as an EventBridge pattern.",
-                    json!({"source": ["shop"]}),
-                )],
+                vec![
+                    required(
+                        "pattern",
+                        json!({"type": "object"}),
+                        "Which events, as an EventBridge pattern.",
+                        json!({"source": ["shop"]}),
+                    ),
+                    batch(),
+                    debounce(),
+                ],
             ),
             "An event on the bus",
         ),
@@ -70,6 +77,56 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
             "Each time of a schedule",
         ),
     ]
+}
+
+fn batch() -> Field {
+    let size =
+        json!({"type": "integer", "minimum": 1, "maximum": limits::MAX_BATCH, "default": limits::MAX_BATCH});
+    let fields = [
+        required(
+            "for",
+            duration(limits::MIN_GATHER, limits::MAX_GATHER, None),
+            "How long, from the first event.",
+            json!("PT1M"),
+        ),
+        optional("size", size, "With how many events the run begins at once.", json!(20)),
+        key(),
+    ];
+    optional(
+        "batch",
+        object(&fields),
+        "Gathers events: one run gets all as `trigger.items`.",
+        json!({"for": "PT1M"}),
+    )
+}
+
+fn debounce() -> Field {
+    let fields = [
+        required(
+            "for",
+            duration(limits::MIN_GATHER, limits::MAX_GATHER, None),
+            "How long no event may come.",
+            json!("PT30S"),
+        ),
+        optional(
+            "at_most",
+            duration(limits::MIN_GATHER, limits::MAX_DEBOUNCE, None),
+            "How long after the first event the run begins in any case.",
+            json!("PT5M"),
+        ),
+        key(),
+    ];
+    let about = "Waits until it is quiet: one run gets the newest event.";
+    optional("debounce", object(&fields), about, json!({"for": "PT30S"}))
+}
+
+fn key() -> Field {
+    optional(
+        "key",
+        template(),
+        "Events for which this gives the same are gathered together; it can read `trigger`.",
+        json!("{{ trigger.body.account }}"),
+    )
 }
 
 fn with(kind: &'static str, own: Vec<Field>) -> Vec<Field> {

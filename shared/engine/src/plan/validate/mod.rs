@@ -34,9 +34,13 @@ pub(super) fn faults(plan: &Plan, nodes: &BTreeMap<String, NodeIx>) -> Vec<Fault
         members(&shapes, key, "/concurrency/key", &mut faults);
     }
     for trigger in &definition.triggers {
+        let own = Shapes::of_event(&trigger.kind);
         if let Some(dedupe) = plan.dedupe(&trigger.id) {
-            let own = Shapes::new(&[&trigger.kind]);
             members(&own, dedupe, &format!("{}/dedupe", trigger.pointer), &mut faults);
+        }
+        let gather = trigger.kind.gather().map(|gather| gather.field);
+        if let Some((field, key)) = gather.zip(plan.gather(&trigger.id).and_then(|of| of.key.as_ref())) {
+            members(&own, key, &format!("{}/{field}/key", trigger.pointer), &mut faults);
         }
     }
     faults

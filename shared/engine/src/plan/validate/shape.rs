@@ -3,6 +3,7 @@
 //! The table "What each step gives" of docs/workflow.md says the same.
 
 use super::super::{Node, NodeKind, Pausing};
+use domain::run::GatherRule;
 use domain::workflow::{OnError, Step, TriggerKind};
 use expr::{Kind, Outline};
 use serde_json::Value;
@@ -68,8 +69,17 @@ pub(super) struct Shapes<'a> {
 }
 
 impl<'a> Shapes<'a> {
+    /// With what a single event of this trigger gives, before it is gathered with others.
+    pub(super) fn of_event(trigger: &TriggerKind) -> Self {
+        Self::of_triggers(&[trigger], false)
+    }
+
     /// With what these triggers give; no step is known yet.
     pub(super) fn new(triggers: &[&TriggerKind]) -> Self {
+        Self::of_triggers(triggers, true)
+    }
+
+    fn of_triggers(triggers: &[&TriggerKind], gathered: bool) -> Self {
         let mut fields: BTreeMap<String, Shape> = BTreeMap::new();
         // Any workflow can be called by a step of another, with an `input`.
         fields.insert("input".to_owned(), Shape::Any);
@@ -84,6 +94,13 @@ impl<'a> Shapes<'a> {
                 TriggerKind::Event { .. } => vec![("event", Shape::any_object())],
                 TriggerKind::Schedule { .. } => vec![("scheduled_at", Shape::Text)],
                 TriggerKind::Manual | TriggerKind::Workflow => Vec::new(),
+            };
+            let given = match kind.gather().filter(|_| gathered).map(|gather| gather.rule) {
+                Some(GatherRule::Batch { .. }) => vec![("items", Shape::List)],
+                Some(GatherRule::Debounce { .. }) => {
+                    given.into_iter().chain([("count", Shape::Number)]).collect()
+                }
+                None => given,
             };
             fields.extend(given.into_iter().map(|(name, shape)| (name.to_owned(), shape)));
         }

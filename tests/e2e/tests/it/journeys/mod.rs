@@ -5,6 +5,7 @@ mod challenges;
 mod concurrency;
 mod cycles;
 mod failures;
+mod gather;
 mod large;
 mod manual;
 mod races;
