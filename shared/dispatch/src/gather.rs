@@ -26,6 +26,8 @@ impl Starter {
         let group = group_name(request.workflow, request.trigger, &of.key_of(&request.input, now));
         let event = Gathered::new(request.key, now, request.input.clone());
         let marked = repeatable.then_some(group.as_str());
+        #[cfg(planted)]
+        let marked = marked.filter(|_| !crate::is_planted(crate::Bug::GathersAgain));
         let mut window = self.runs.window(org, &group).await?.max(1);
         for _ in 0..TRIES {
             // The windows of a group follow each other: two workers that open the next one open the same.

@@ -29,10 +29,12 @@ pub enum Bug {
     TimesOutSilently,
     /// Executor: a run goes on though it is told to wait for its slot (rule 13).
     GoesOnUnasked,
+    /// Gathering: an event that comes again is gathered again (rule 1).
+    GathersAgain,
 }
 
 impl Bug {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RepeatsAtMostOnce,
         Self::KeepsItsOwnOutcome,
         Self::EndsWithoutHistory,
@@ -44,6 +46,7 @@ impl Bug {
         Self::LooksOnce,
         Self::TimesOutSilently,
         Self::GoesOnUnasked,
+        Self::GathersAgain,
     ];
 }
 

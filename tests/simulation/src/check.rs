@@ -40,6 +40,34 @@ pub(crate) fn all(world: &World, expected: &[Arc<Outcome>]) {
     }
 }
 
+/// Each event that was to be gathered is in one run, once, and every run ends.
+pub(crate) fn gathered(world: &World) {
+    let seed = world.seed();
+    let mut events = Vec::new();
+    let mut lost = 0;
+    for run in world.ended() {
+        let code = run.head.error.as_ref().map(|e| e.code.as_str());
+        assert!(run.head.status.is_terminal() && run.head.outbox.is_empty(), "seed {seed}");
+        match run.head.input.as_ref().and_then(|input| input["items"].as_array()) {
+            Some(items) => {
+                assert!(items.len() <= 3, "seed {seed}: {} events in a batch of 3", items.len());
+                events.extend(items.iter().filter_map(|item| item["event"].as_u64()));
+            }
+            // Ten crashes over its first message are a visible failure; what it had gathered is with it.
+            None if code == Some("dead_letter") => lost += 3,
+            None => assert_eq!(code, Some("nothing_gathered"), "seed {seed}: {:?}", run.head),
+        }
+    }
+    let told = events.len();
+    events.sort_unstable();
+    events.dedup();
+    assert_eq!(events.len(), told, "seed {seed}: an event is in two runs: {events:?}");
+    assert!(
+        told + lost >= world.wanted() && told <= world.wanted(),
+        "seed {seed}: an event is lost: {events:?}"
+    );
+}
+
 /// Whoever answered a step was told which answer counts, and that is the one that the run went on with.
 fn answers(world: &World, runs: &[Ended]) {
     let seed = world.seed();

@@ -60,6 +60,9 @@ impl WorkflowStore for Library {
     }
 }
 
+/// The trigger that gathers.
+pub(crate) const GATHERS: &str = "in";
+
 /// The case whose runs go on two at a time.
 const LIMITED: &str = "two runs at a time";
 
@@ -124,6 +127,14 @@ impl Library {
         limited.definition["concurrency"] = json!({"limit": 2, "key": "{{ trigger.n }}"});
         cases.push(limited);
         Self::of(cases)
+    }
+
+    /// A workflow whose trigger gathers events by three.
+    pub fn gathering() -> Arc<Self> {
+        let mut definition = workflow(json!([get("fetch", harness::workflows::GET)]));
+        definition["triggers"] = json!([{"id": GATHERS, "type": "event", "pattern": {"source": ["shop"]},
+            "batch": {"for": "PT40S", "size": 3}}]);
+        Self::of(vec![Case { name: "events", definition, status: "", claimed: &[], at_most_once: None }])
     }
 
     /// Definitions that chance made, one for each seed.

@@ -34,6 +34,8 @@ pub struct Scenario {
     pub lost: u64,
     /// How far workers' clocks are ahead or behind, at most.
     pub clocks_differ_by: Duration,
+    /// Whether starts are events that are gathered: many of them are one run.
+    pub gathers: bool,
     pub bug: Option<Bug>,
 }
 
@@ -52,6 +54,7 @@ impl Scenario {
             priorities: Vec::new(),
             lost: 0,
             clocks_differ_by: Duration::ZERO,
+            gathers: false,
             bug: None,
         }
     }
@@ -102,6 +105,7 @@ impl Scenario {
             priorities: Vec::new(),
             lost,
             clocks_differ_by: Duration::ZERO,
+            gathers: false,
             bug: None,
         }
     }

@@ -124,11 +124,16 @@ pub(crate) struct World {
 
 /// Simulates one world and checks it. Panics, naming the seed, when a promise is broken.
 pub fn simulate(library: &Arc<Library>, plans: &Plans, scenario: &Scenario) -> Report {
-    let expected: Vec<Arc<Outcome>> =
-        scenario.cases.iter().map(|case| library.expected(plans, *case)).collect();
     let mut world = World::new(library, plans, scenario);
-    world.run();
-    check::all(&world, &expected);
+    if scenario.gathers {
+        world.run();
+        check::gathered(&world);
+    } else {
+        let expected: Vec<Arc<Outcome>> =
+            scenario.cases.iter().map(|case| library.expected(plans, *case)).collect();
+        world.run();
+        check::all(&world, &expected);
+    }
     Report {
         runs: scenario.cases.len() as u64,
         calls: world.gate.calls(),
@@ -320,21 +325,26 @@ impl World {
         let priority = self.scenario.priority_of(n);
         let run = RunId::derive(org.org(), &format!("{workflow}/manual"), &key);
         self.started.insert(n, run);
+        let gathers = self.scenario.gathers;
         self.spawn(Work::Start(n), async move {
             let Ok(plan) = plans.get(&org, &workflow, 1).await else { return false };
+            let trigger = if gathers { crate::library::GATHERS } else { "manual" };
             let request = StartRequest {
                 org: &org,
                 workflow: &workflow,
                 version: 1,
                 plan: &plan,
-                trigger: "manual",
+                trigger,
                 key: &key,
-                input: json!({"n": 1, "input": {"n": 1}}),
+                input: if gathers { json!({"event": n}) } else { json!({"n": 1, "input": {"n": 1}}) },
                 depth: 0,
                 priority: Some(priority),
                 now: clock.now(),
             };
-            starter.start(request).await.is_ok()
+            match plan.gather(trigger) {
+                Some(of) => starter.gather(request, of, true).await.is_ok(),
+                None => starter.start(request).await.is_ok(),
+            }
         });
         // Whoever was told nothing starts again; some do without need.
         if self.draw.draw().is_multiple_of(10) {
@@ -491,7 +501,7 @@ impl World {
             && !self.tasks.iter().any(|t| !matches!(t.work, Work::Tick))
             && self.started.len() == self.wanted.len()
             && model.heads().all(|h| h.status.is_terminal() && h.outbox.is_empty())
-            && model.heads().count() >= self.wanted.len()
+            && (self.scenario.gathers || model.heads().count() >= self.wanted.len())
     }
 
     /// Every run, the ones that were asked for first and in that order.

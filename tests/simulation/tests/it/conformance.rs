@@ -161,8 +161,7 @@ async fn the_model_and_the_tables_give_the_same() {
                 let answer = Answer { status: 200, headers: Vec::new(), body: json!(n) };
                 real.answer(org, &head, &answer).await.unwrap();
                 model.answer(org, &head, &answer);
-                let (one, other) =
-                    (real.peek_answer(org, id).await.unwrap(), model.peek_answer(org, id));
+                let (one, other) = (real.peek_answer(org, id).await.unwrap(), model.peek_answer(org, id));
                 assert_eq!(one, other, "call {n}");
             }
             15 => {
@@ -176,7 +175,7 @@ async fn the_model_and_the_tables_give_the_same() {
                 let event = Gathered::new(&pick(6).to_string(), at, json!({"n": n, "large": large}));
                 match pick(5) {
                     0 => {
-                        let (one, other) =
+                        let (mut one, mut other) =
                             (real.close_gathering(org, id).await.unwrap(), model.close_gathering(org, id));
                         one.0.sort_by(|a, b| a.id.cmp(&b.id));
                         other.0.sort_by(|a, b| a.id.cmp(&b.id));

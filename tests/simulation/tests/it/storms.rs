@@ -1,7 +1,8 @@
 //! Many runs in bad weather.
 
 use crate::library;
-use simulation::{Fault, Report, Scenario, simulate};
+use dispatch::Plans;
+use simulation::{Fault, Library, Report, Scenario, simulate};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -107,6 +108,21 @@ fn runs_wait_for_their_slot_in_storms() {
         add(&mut total, simulate(&library, &plans, &scenario));
     }
     say!("{} runs, two at a time, {} faults, {} dead letters", total.runs, total.struck, total.dead_letters);
+}
+
+#[test]
+fn events_are_gathered_once_in_storms() {
+    let library = Library::gathering();
+    let plans = Plans::new(library.clone());
+    let mut total = Report::default();
+    for seed in 1..=1500 {
+        let storm = Scenario::stormy(seed, &library, TOGETHER);
+        let begin_after = (0..TOGETHER as u64).map(|n| Duration::from_secs(n * (seed % 30))).collect();
+        let clocks_differ_by = Duration::from_secs(5 * (seed % 2));
+        let scenario = Scenario { begin_after, gathers: true, clocks_differ_by, ..storm };
+        add(&mut total, simulate(&library, &plans, &scenario));
+    }
+    say!("{} events gathered, {} faults, {} dead letters", total.runs, total.struck, total.dead_letters);
 }
 
 /// A worker that was frozen goes on with the time at which it was; clocks are set back, and differ.
