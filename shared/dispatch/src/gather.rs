@@ -23,7 +23,7 @@ impl Starter {
         repeatable: bool,
     ) -> Result<Started, StartError> {
         let (org, now) = (request.org, request.now);
-        let group = group_name(request.workflow, request.trigger, &of.key_of(&request.input, now));
+        let group = group_name(request.workflow, request.trigger, &of.rule, &of.key_of(&request.input, now));
         let event = Gathered::new(request.key, now, request.input.clone());
         let marked = repeatable.then_some(group.as_str());
         #[cfg(planted)]
@@ -59,7 +59,8 @@ impl Starter {
     /// Makes a run that gathers; its message comes when it has gathered for long enough.
     async fn open(&self, request: &StartRequest<'_>, of: &GatherNode) -> Result<(), StartError> {
         let due = of.rule.due(request.now);
-        let run = NewRun { gathers_until: Some(due), ..self.enter(request).await? };
+        let entered = self.enter(request, of.rule.latest(request.now)).await?;
+        let run = NewRun { gathers_until: Some(due), ..entered };
         let created = self.runs.create_run(request.org, &run).await?;
         // A start that died half way may have made the head and sent nothing.
         if !matches!(&created, Created::Existing(head) if head.status != RunStatus::Queued) {

@@ -25,7 +25,7 @@ pub use plans::{PlanError, Plans};
 pub use planted::{Bug, is_planted, plant};
 pub use queue::{QueueError, QueueUrls, SqsQueue, StepQueue};
 pub use slots::leave_slots;
-pub use start::{StartError, StartRequest, Started, Starter};
+pub use start::{CALL_TRIGGER, StartError, StartRequest, Started, Starter, called_run};
 
 /// Does once what the first call to SQS would pay for: the SDK parses its list of AWS's partitions to find the endpoint. A
 /// program calls this on another thread while it waits for its first work.

@@ -13,6 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Created, DueEntry, DueStore, RunStore, StoreError};
 
+/// The trigger under which the runs of `workflow` steps are started.
+pub const CALL_TRIGGER: &str = "workflow";
+
+/// The run that the `workflow` step at this path of a run starts.
+pub fn called_run(org: &OrgKey, caller: &Head, path: &str, workflow: &WorkflowId) -> RunId {
+    let source = format!("{workflow}/{CALL_TRIGGER}");
+    RunId::derive(org.org(), &source, &engine::idempotency_key(caller, path))
+}
+
 /// How much of what a run takes over goes into one item.
 const SEGMENT: usize = 100 * 1024;
 
@@ -113,13 +122,13 @@ impl Starter {
         request: StartRequest<'_>,
         parent: Option<Parent>,
     ) -> Result<Started, StartError> {
-        let run = NewRun { parent, ..self.enter(&request).await? };
+        let run = NewRun { parent, ..self.enter(&request, request.now).await? };
         self.begin(&request, run, Duration::ZERO).await
     }
 
     /// Starts a run that begins at `request.now`, which is this far away; at most what the queue can delay.
     pub async fn start_in(&self, request: StartRequest<'_>, delay: Duration) -> Result<Started, StartError> {
-        let run = self.enter(&request).await?;
+        let run = self.enter(&request, request.now).await?;
         self.begin(&request, run, delay).await
     }
 
@@ -160,7 +169,7 @@ impl Starter {
     ) -> Result<Started, StartError> {
         // One strand after the other, so that many entries share an item.
         kept.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let run = NewRun { origin: Some(origin), epoch, ..self.enter(&request).await? };
+        let run = NewRun { origin: Some(origin), epoch, ..self.enter(&request, request.now).await? };
         let head = Head::begin(request.org.org(), &run);
         let mut segment: (String, Segment, usize) = Default::default();
         for (strand, entry) in kept {
@@ -188,7 +197,7 @@ impl Starter {
 
     /// Makes a run that has ended before its first step, so that it can be seen why.
     pub async fn start_ended(&self, request: StartRequest<'_>, end: &End) -> Result<Started, StartError> {
-        let run = self.enter(&request).await?;
+        let run = self.enter(&request, request.now).await?;
         let created = self.runs.create_run(request.org, &run).await?;
         self.runs.finish(request.org, &run.id, end).await?;
         Ok(match created {
@@ -214,8 +223,12 @@ impl Starter {
         settle_outbox(&*self.runs, Some(&*self.queue), bus, org, head).await
     }
 
-    /// Names the run and puts its due entry.
-    pub(crate) async fn enter(&self, request: &StartRequest<'_>) -> Result<NewRun, StartError> {
+    /// Names a run that begins at `begins`, from which its time limit counts, and puts its due entry.
+    pub(crate) async fn enter(
+        &self,
+        request: &StartRequest<'_>,
+        begins: Millis,
+    ) -> Result<NewRun, StartError> {
         let run = NewRun {
             id: request.run_id(),
             workflow: request.workflow.clone(),
@@ -223,7 +236,7 @@ impl Starter {
             trigger: request.trigger.to_owned(),
             input: request.input.clone(),
             started_at: request.now,
-            deadline: request.now.plus(request.plan.definition().timeout),
+            deadline: begins.plus(request.plan.definition().timeout),
             depth: request.depth,
             parent: None,
             origin: None,

@@ -13,8 +13,6 @@ use expr::Template;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The trigger under which the runs of `workflow` steps are started.
-const CALL_TRIGGER: &str = "workflow";
 /// The `source` of emitted events that name none.
 const EMITTED: &str = "patchbay.workflows";
 /// A message that comes this near to a reminder's time was meant for it.
@@ -206,7 +204,7 @@ impl Drive<'_> {
             workflow,
             version: current.version,
             plan: &plan,
-            trigger: CALL_TRIGGER,
+            trigger: dispatch::CALL_TRIGGER,
             key: &key,
             input: json!({"input": input}),
             depth,

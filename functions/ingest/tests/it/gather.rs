@@ -162,6 +162,17 @@ async fn events_that_come_at_the_same_time_are_all_gathered() {
 }
 
 #[tokio::test]
+async fn the_time_limit_of_a_run_counts_from_when_it_begins() {
+    let world = World::new().await;
+    let mut definition = gathering("batch", json!({"for": "PT10M"}));
+    definition["timeout"] = json!("PT1M");
+    world.save(&definition).await;
+    comes(&world, "e1", json!({})).await;
+    let heads = ended(&world).await;
+    assert_eq!(batches(&heads), [vec!["e1"]], "{:?}", heads[0].error);
+}
+
+#[tokio::test]
 async fn a_run_that_is_cancelled_while_it_gathers_takes_no_more() {
     let world = World::new().await;
     world.save(&gathering("batch", json!({"for": "PT10S"}))).await;

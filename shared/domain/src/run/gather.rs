@@ -59,9 +59,14 @@ pub struct Gathering {
     pub count: u32,
 }
 
-/// The name of what the events of a trigger with the same key are gathered under.
-pub fn group_name(workflow: &WorkflowId, trigger: &str, key: &str) -> String {
-    base32(digest16(&["gather", workflow.as_str(), trigger, key]))
+/// The name of what the events of a trigger with the same key are gathered under. Versions that gather in another way gather apart:
+/// a run that takes the newest event must not get those of which each counts.
+pub fn group_name(workflow: &WorkflowId, trigger: &str, rule: &GatherRule, key: &str) -> String {
+    let way = match rule {
+        GatherRule::Batch { .. } => "batch",
+        GatherRule::Debounce { .. } => "debounce",
+    };
+    base32(digest16(&["gather", workflow.as_str(), trigger, way, key]))
 }
 
 /// What expressions read as `trigger` in a run that gathered `count` events; nothing if there is none.
@@ -80,5 +85,62 @@ pub fn gathered_input(rule: &GatherRule, mut events: Vec<Gathered>, count: u32) 
             }
             Some(input)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const BATCH: GatherRule = GatherRule::Batch { size: 2, within: Duration::from_mins(1) };
+    const DEBOUNCE: GatherRule =
+        GatherRule::Debounce { quiet: Duration::from_secs(10), at_most: Duration::from_mins(1) };
+
+    fn events() -> Vec<Gathered> {
+        // As a table gives them: by their ids.
+        [(3, "c"), (1, "a"), (2, "b")]
+            .map(|(at, key)| Gathered::new(key, Millis(at), json!({"body": key})))
+            .into()
+    }
+
+    #[test]
+    fn a_batch_is_in_the_order_in_which_events_came() {
+        let expected = json!({"items": [{"body": "a"}, {"body": "b"}, {"body": "c"}]});
+        assert_eq!(gathered_input(&BATCH, events(), 3), Some(expected));
+        assert_eq!(gathered_input(&BATCH, Vec::new(), 0), None);
+    }
+
+    #[test]
+    fn of_others_the_newest_counts_and_how_many_there_were() {
+        assert_eq!(gathered_input(&DEBOUNCE, events(), 3), Some(json!({"body": "c", "count": 3})));
+        assert_eq!(gathered_input(&DEBOUNCE, Vec::new(), 0), None);
+    }
+
+    #[test]
+    fn ways_keys_and_triggers_gather_apart() {
+        let workflow = WorkflowId::from_bytes([1; 16]);
+        let names = [
+            group_name(&workflow, "in", &BATCH, ""),
+            group_name(&workflow, "in", &DEBOUNCE, ""),
+            group_name(&workflow, "in", &BATCH, "a"),
+            group_name(&workflow, "other", &BATCH, ""),
+            group_name(&WorkflowId::from_bytes([2; 16]), "in", &BATCH, ""),
+        ];
+        for (n, name) in names.iter().enumerate() {
+            assert!(!names[..n].contains(name));
+        }
+        let larger = GatherRule::Batch { size: 9, within: Duration::from_mins(2) };
+        assert_eq!(
+            group_name(&workflow, "in", &larger, ""),
+            names[0],
+            "a changed size goes on in the same batch"
+        );
+    }
+
+    #[test]
+    fn a_run_is_due_by_its_rule() {
+        assert_eq!((BATCH.due(Millis(5)), BATCH.latest(Millis(5))), (Millis(60_005), Millis(60_005)));
+        assert_eq!((DEBOUNCE.due(Millis(5)), DEBOUNCE.latest(Millis(5))), (Millis(10_005), Millis(60_005)));
     }
 }

@@ -368,6 +368,11 @@ impl Plan {
         self.nodes.iter().any(|n| n.kind.is_answered_by_address())
     }
 
+    /// Whether some step waits for the end of a run that it calls.
+    pub fn calls_and_waits(&self) -> bool {
+        self.nodes.iter().any(|n| matches!(n.kind, NodeKind::Workflow { wait: true, .. }))
+    }
+
     /// How many runs may be under way at the same time, where there is a limit.
     pub fn concurrency(&self) -> Option<&ConcurrencyNode> {
         self.concurrency.as_ref()

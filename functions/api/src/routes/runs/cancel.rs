@@ -8,10 +8,13 @@ use crate::view::{ProblemView, RunView};
 use auth::{Can, permit};
 use axum::Json;
 use axum::extract::State;
-use domain::RunId;
-use domain::run::{End, RunError, RunStatus, SettledBy};
+use dispatch::called_run;
+use domain::run::{End, Mark, RunError, RunStatus, SettledBy};
+use domain::{OrgKey, RunId};
+use engine::NodeKind;
 
-/// Cancels a run. A step that is under way is not interrupted; nothing follows it. Cancelling twice changes nothing.
+/// Cancels a run, and the runs that it has called and waits for. A step that is under way is not interrupted; nothing follows it.
+/// Cancelling twice changes nothing.
 #[utoipa::path(post, path = "/v1/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)), security(("token" = [])),
     responses(
     (status = 200, body = RunView),
@@ -45,7 +48,52 @@ pub(crate) async fn cancel(
             {
                 tracing::warn!(run.id = %id, %error, "the run that waits for this one is told later");
             }
+            cancel_called(&app, org, &id).await?;
             whole(&app, org, &id).await.map(Json)
         }
     }
+}
+
+/// Cancels the runs that a cancelled run has called and waits for, and those that they wait for. What is interrupted here is made
+/// good by cancelling again.
+async fn cancel_called(app: &App, org: &OrgKey, cancelled: &RunId) -> ApiResult<()> {
+    let mut open = vec![cancelled.clone()];
+    while let Some(id) = open.pop() {
+        let Some(caller) = app.runs.head(org, &id, false).await? else { continue };
+        let plan = app.plans.get(org, &caller.workflow, caller.version).await?;
+        let calls = |path: &str| {
+            let node = plan.by_instance(path).map(|ix| &plan.node(ix).kind);
+            node.and_then(|kind| match kind {
+                NodeKind::Workflow { workflow, wait: true, .. } => Some(workflow.clone()),
+                _ => None,
+            })
+        };
+        if !plan.calls_and_waits() {
+            continue;
+        }
+        for entry in app.runs.journal(org, &id).await?.entries {
+            let Some(workflow) = calls(&entry.path).filter(|_| matches!(entry.mark, Mark::Awaiting { .. }))
+            else {
+                continue;
+            };
+            let called = called_run(org, &caller, &entry.path, &workflow);
+            let Some(head) = app.runs.head(org, &called, false).await? else { continue };
+            if !head.status.is_terminal() {
+                let message = format!("the run {id}, which waited for this one, was cancelled");
+                let end = End {
+                    status: RunStatus::Cancelled,
+                    at: app.now(),
+                    error: Some(RunError::new("cancelled", message)),
+                    output: None,
+                    outbox: head.consequences(RunStatus::Cancelled),
+                };
+                app.runs.finish(org, &called, &end).await?;
+                if let Some(head) = app.runs.head(org, &called, false).await? {
+                    app.starter.settle(&*app.bus, org, &head).await?;
+                }
+            }
+            open.push(called);
+        }
+    }
+    Ok(())
 }

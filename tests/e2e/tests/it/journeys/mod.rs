@@ -1,6 +1,7 @@
 //! What users do, from one end to the other.
 
 mod bus;
+mod calls;
 mod challenges;
 mod concurrency;
 mod cycles;
