@@ -69,6 +69,7 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
     let gathers = live.gather(&hook.trigger).map(|of| of.key_of(&incoming.trigger, app.clock.now()));
     // Events that are gathered go by their common key.
     let version = hook.version_for(gathers.as_ref().unwrap_or(&key));
+    let repeatable = live.dedupe(&hook.trigger).is_some();
     let plan = if version == hook.version { live } else { plan_of(app, &hook, version).await? };
     let request = StartRequest {
         org: &hook.org,
@@ -83,7 +84,6 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
         now: app.clock.now(),
     };
     if let Some(of) = plan.gather(&hook.trigger) {
-        let repeatable = plan.dedupe(&hook.trigger).is_some();
         let gathered = app.starter.gather(request, of, repeatable).await.map_err(|e| unavailable(&e))?;
         info!(run.id = %gathered.run(), workflow.id = %hook.workflow, "a webhook was gathered");
         return Ok(answer::accepted(gathered.run()));

@@ -2,8 +2,8 @@
 
 use crate::message::StepMessage;
 use crate::start::{StartError, StartRequest, Started, Starter};
-use domain::RunId;
 use domain::run::{Gathered, NewRun, RunStatus, group_name};
+use domain::{Millis, RunId};
 use engine::GatherNode;
 use serde_json::Value;
 use std::time::Duration;
@@ -45,8 +45,8 @@ impl Starter {
                 Ok(Gather::Known(run)) => return Ok(existing(run)),
                 Ok(Gather::Closed) => window += 1,
                 Ok(Gather::Missing) => {
-                    self.open(&opening, of).await?;
-                    self.runs.set_window(org, &group, window).await?;
+                    let until = self.open(&opening, of).await?;
+                    self.runs.set_window(org, &group, window, until).await?;
                 }
                 // Others add to the same run just now: the way there and back is pause enough.
                 Err(StoreError::Conflict { .. }) => {}
@@ -56,8 +56,8 @@ impl Starter {
         Err(StoreError::Conflict { operation: "gather" }.into())
     }
 
-    /// Makes a run that gathers; its message comes when it has gathered for long enough.
-    async fn open(&self, request: &StartRequest<'_>, of: &GatherNode) -> Result<(), StartError> {
+    /// Makes a run that gathers, and gives its time limit; its message comes when it has gathered for long enough.
+    async fn open(&self, request: &StartRequest<'_>, of: &GatherNode) -> Result<Millis, StartError> {
         let due = of.rule.due(request.now);
         let entered = self.enter(request, of.rule.latest(request.now)).await?;
         let run = NewRun { gathers_until: Some(due), ..entered };
@@ -67,7 +67,7 @@ impl Starter {
             let message = StepMessage::again(request.org.org(), &run.id).on(run.priority);
             self.queue.send(&message, request.now.until(due)).await?;
         }
-        Ok(())
+        Ok(run.deadline)
     }
 }
 

@@ -43,7 +43,7 @@ pub const MAX_CONCURRENCY: u16 = 100;
 pub const MAX_LINE: usize = 500;
 /// How long a trigger gathers events, in the pauses between them. More than the queue can delay would need an entry in the due table.
 pub const MIN_GATHER: Duration = Duration::from_secs(1);
-pub const MAX_GATHER: Duration = Duration::from_mins(15);
+pub const MAX_GATHER: Duration = MAX_QUEUE_DELAY;
 /// How long a debounced trigger puts its run off, while events go on to come.
 pub const MAX_DEBOUNCE: Duration = Duration::from_hours(24);
 /// Events of one run.

@@ -101,8 +101,14 @@ pub trait RunStore: Send + Sync {
     -> Result<bool, StoreError>;
     /// How far the windows of this [group](domain::run::group_name) have come, not read strongly; 0 before the first.
     async fn window(&self, org: &OrgKey, group: &str) -> Result<u64, StoreError>;
-    /// Says that this window is open, unless a later one is.
-    async fn set_window(&self, org: &OrgKey, group: &str, window: u64) -> Result<(), StoreError>;
+    /// Says that this window is open, unless a later one is; kept until the runs of a group whose limit is `until` are forgotten.
+    async fn set_window(
+        &self,
+        org: &OrgKey,
+        group: &str,
+        window: u64,
+        until: Millis,
+    ) -> Result<(), StoreError>;
     /// Adds an event to what a run gathers. With a `group`, an event that was gathered there before is not gathered again.
     async fn gather(
         &self,

@@ -238,8 +238,15 @@ impl RunStore for FaultyRuns {
     async fn window(&self, org: &OrgKey, group: &str) -> Result<u64, StoreError> {
         self.faults.around("window", self.inner.window(org, group), unreachable).await
     }
-    async fn set_window(&self, org: &OrgKey, group: &str, window: u64) -> Result<(), StoreError> {
-        self.faults.around("set_window", self.inner.set_window(org, group, window), unreachable).await
+    async fn set_window(
+        &self,
+        org: &OrgKey,
+        group: &str,
+        window: u64,
+        until: Millis,
+    ) -> Result<(), StoreError> {
+        let set = self.inner.set_window(org, group, window, until);
+        self.faults.around("set_window", set, unreachable).await
     }
     async fn gather(
         &self,

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod check;
+mod clock;
 mod gate;
 mod grow;
 mod library;
@@ -10,10 +11,11 @@ mod scenario;
 mod store;
 mod world;
 
+pub use clock::SimClock;
 pub use gate::{Fault, Gate, Weather};
 pub use grow::definition;
 pub use library::Library;
-pub use ports::{SimBus, SimClock, SimHttp, SimQueue};
+pub use ports::{SimBus, SimHttp, SimQueue};
 pub use scenario::Scenario;
 pub use store::{Bug, MemoryStore};
 pub use world::{Report, simulate, waits};

@@ -1,5 +1,6 @@
 //! The ports: each call goes through the gate, then to a model.
 
+use crate::clock::SimClock;
 use crate::gate::{Failure, Gate};
 use crate::store::MemoryStore;
 use async_trait::async_trait;
@@ -15,8 +16,6 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use runtime::{Clock, Draw};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
@@ -26,64 +25,6 @@ use store::{
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Time that goes on when the scheduler says so.
-#[derive(Debug)]
-pub struct SimClock(AtomicI64);
-
-impl SimClock {
-    pub fn at(now: Millis) -> Self {
-        Self(AtomicI64::new(now.0))
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis() as i64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn advance_to(&self, at: Millis) {
-        self.0.fetch_max(at.0, Ordering::Relaxed);
-    }
-}
-
-impl Clock for SimClock {
-    fn now(&self) -> Millis {
-        Millis(self.0.load(Ordering::Relaxed))
-    }
-
-    /// Nobody sleeps by the wall's clock here; what waits for this has another way to go on.
-    fn sleep(&self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::pending())
-    }
-}
-
-/// What the worker that is at it takes for the time: workers' clocks differ, and jump.
-#[derive(Debug)]
-pub(crate) struct WorkerClock {
-    of: Arc<SimClock>,
-    /// In milliseconds.
-    ahead: AtomicI64,
-}
-
-impl WorkerClock {
-    pub(crate) fn new(of: Arc<SimClock>) -> Self {
-        Self { of, ahead: AtomicI64::new(0) }
-    }
-
-    /// Another worker goes on, whose clock is so many milliseconds ahead.
-    pub(crate) fn set(&self, ahead: i64) {
-        self.ahead.store(ahead, Ordering::Relaxed);
-    }
-}
-
-impl Clock for WorkerClock {
-    fn now(&self) -> Millis {
-        Millis(self.of.now().0 + self.ahead.load(Ordering::Relaxed))
-    }
-
-    fn sleep(&self, time: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        self.of.sleep(time)
-    }
 }
 
 /// The store behind the gate.
@@ -184,7 +125,7 @@ impl RunStore for SimStore {
     async fn window(&self, org: &OrgKey, group: &str) -> Result<u64, StoreError> {
         self.call("window", |m| Ok(m.window(org, group))).await
     }
-    async fn set_window(&self, org: &OrgKey, group: &str, window: u64) -> Result<(), StoreError> {
+    async fn set_window(&self, org: &OrgKey, group: &str, window: u64, _: Millis) -> Result<(), StoreError> {
         self.call("set_window", |m| {
             m.set_window(org, group, window);
             Ok(())

@@ -2,9 +2,10 @@
 
 use crate::blobs::SimBlobs;
 use crate::check;
+use crate::clock::{SimClock, WorkerClock};
 use crate::gate::{Gate, Weather};
 use crate::library::{Library, Outcome};
-use crate::ports::{Message, SimBus, SimClock, SimHttp, SimQueue, SimStore, WorkerClock, lock};
+use crate::ports::{Message, SimBus, SimHttp, SimQueue, SimStore, lock};
 use crate::scenario::Scenario;
 use crate::store::MemoryStore;
 use dispatch::{Answered, Plans, StartRequest, Starter};

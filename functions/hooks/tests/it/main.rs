@@ -105,3 +105,26 @@ async fn an_address_that_leads_nowhere_is_not_found() {
     let response = handle(&world.hooks(), request(&nowhere, "r1", "{}")).await;
     assert_eq!((response.status().as_u16(), body(&response)["code"].clone()), (404, json!("hook_not_found")));
 }
+
+#[tokio::test]
+async fn a_request_that_comes_again_is_gathered_once_whichever_version_runs() {
+    let world = World::new().await;
+    let mut live = definition(Some("{{ trigger.body.id }}"));
+    live["triggers"][0]["batch"] = json!({"for": "PT10S"});
+    let workflow = world.save(&live).await;
+    let hook = hook_of(&workflow);
+    // The key is the live version's, though the one that runs has none.
+    let mut other = live.clone();
+    other["triggers"][0].as_object_mut().unwrap().remove("dedupe");
+    world.share_out(&workflow, "form", &other, &[(2, 1)]).await;
+    let ask = async |id: &str| {
+        let response = handle(&world.hooks(), request(&hook, id, "{\"id\": 7}")).await;
+        assert_eq!(response.status(), 202);
+        body(&response)["id"].clone()
+    };
+    let first = ask("r1").await;
+    assert_eq!(ask("r2").await, first);
+    world.deliver_all().await;
+    assert_eq!(ask("r3").await, first, "also when the run has begun");
+    assert_eq!(runs(&world).await, 1);
+}

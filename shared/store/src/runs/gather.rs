@@ -42,6 +42,7 @@ impl Store {
         org: &OrgKey,
         group: &str,
         window: u64,
+        until: Millis,
     ) -> Result<(), StoreError> {
         let update = self
             .client
@@ -49,7 +50,9 @@ impl Store {
             .table_name(&self.tables.runs)
             .key("pk", s(group_partition(org, group)))
             .key("sk", s(WINDOW))
-            .update_expression("SET n = :window")
+            .update_expression("SET n = :window, #ttl = :ttl")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":ttl", n(head::ttl(until)))
             .condition_expression("attribute_not_exists(pk) OR n < :window")
             .expression_attribute_values(":window", n(window))
             .send()
@@ -142,11 +145,7 @@ impl Store {
     pub(super) async fn close(&self, org: &OrgKey, run: &RunId) -> Result<(Vec<Gathered>, u32), StoreError> {
         let pk = partition(org, run);
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(&pk))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .update_expression("SET gx = :closed")
             .condition_expression("gx = :open")
             .expression_attribute_values(":open", s("open"))
@@ -186,14 +185,9 @@ impl Store {
         run: &RunId,
         input: &Value,
     ) -> Result<bool, StoreError> {
-        let pk = partition(org, run);
         let packed = codec::pack(input)?;
         let mut begins = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(&pk))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(fin)")
             .expression_attribute_names("#in", "in")
             .expression_attribute_values(":done", s("done"));
@@ -206,11 +200,7 @@ impl Store {
             begins = begins.update_expression("SET gx = :done REMOVE #in");
         }
         let update = begins.send().await;
-        match update {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => Ok(false),
-            Err(e) => Err(StoreError::of("begin_gathered", &e)),
-        }
+        head::condition_held("begin_gathered", update)
     }
 
     /// The input in an item of its own, which whoever is late writes again.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure,
 };
@@ -163,11 +164,7 @@ impl RunStore for Store {
 
     async fn abort(&self, org: &OrgKey, run: &RunId, block: &str) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(partition(org, run)))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .update_expression("ADD ab :block")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(fin)")
             .expression_attribute_values(":block", AttributeValue::Ss(vec![block.to_owned()]))
@@ -198,11 +195,7 @@ impl RunStore for Store {
 
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(partition(org, run)))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .update_expression("SET st = :running")
             .condition_expression("st = :queued")
             .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
@@ -214,11 +207,7 @@ impl RunStore for Store {
 
     async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(partition(org, run)))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .update_expression("SET st = :running REMOVE wk")
             .condition_expression("st = :waiting AND wk = :until")
             .expression_attribute_values(":running", s(RunStatus::Running.as_str()))
@@ -231,11 +220,7 @@ impl RunStore for Store {
 
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(partition(org, run)))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .update_expression("SET st = :waiting, wk = :until")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(fin)")
             .expression_attribute_values(":waiting", s(RunStatus::Waiting.as_str()))
@@ -267,8 +252,14 @@ impl RunStore for Store {
         self.read_window(org, group).await
     }
 
-    async fn set_window(&self, org: &OrgKey, group: &str, window: u64) -> Result<(), StoreError> {
-        self.write_window(org, group, window).await
+    async fn set_window(
+        &self,
+        org: &OrgKey,
+        group: &str,
+        window: u64,
+        until: Millis,
+    ) -> Result<(), StoreError> {
+        self.write_window(org, group, window, until).await
     }
 
     async fn gather(
@@ -293,11 +284,7 @@ impl RunStore for Store {
     async fn finish(&self, org: &OrgKey, run: &RunId, end: &End) -> Result<SettledBy, StoreError> {
         let mut set = vec!["st = :st", "fin = :fin"];
         let mut request = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(partition(org, run)))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(fin)")
             .return_values_on_condition_check_failure(OnFailure::AllOld)
             .expression_attribute_values(":st", s(end.status.as_str()))
@@ -330,11 +317,7 @@ impl RunStore for Store {
 
     async fn clear_outbox(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(partition(org, run)))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .update_expression("REMOVE ob")
             .condition_expression("attribute_exists(pk)")
             .send()
@@ -395,6 +378,15 @@ impl RunStore for Store {
 }
 
 impl Store {
+    /// An update of the head of a run.
+    pub(super) fn update_head(&self, org: &OrgKey, run: &RunId) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.tables.runs)
+            .key("pk", s(partition(org, run)))
+            .key("sk", s(HEAD))
+    }
+
     pub(super) async fn get_run_item(
         &self,
         org: &OrgKey,
@@ -466,9 +458,17 @@ pub(super) fn unless_condition_failed<T, R: std::fmt::Debug>(
     operation: &'static str,
     result: Result<T, SdkError<UpdateItemError, R>>,
 ) -> Result<(), StoreError> {
+    condition_held(operation, result).map(drop)
+}
+
+/// Whether an update took place; not when its condition failed.
+pub(super) fn condition_held<T, R: std::fmt::Debug>(
+    operation: &'static str,
+    result: Result<T, SdkError<UpdateItemError, R>>,
+) -> Result<bool, StoreError> {
     match result {
-        Ok(_) => Ok(()),
-        Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => Ok(()),
+        Ok(_) => Ok(true),
+        Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => Ok(false),
         Err(e) => Err(StoreError::of(operation, &e)),
     }
 }

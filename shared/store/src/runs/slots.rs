@@ -1,9 +1,8 @@
 //! The slots of workflows that limit how many of their runs are under way.
 
-use super::{HEAD, head, partition};
+use super::head;
 use crate::attr::{self, b, n, s};
 use crate::{Store, StoreError, codec};
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::run::{Slot, Slots};
 use domain::{OrgKey, RunId};
@@ -18,22 +17,14 @@ fn slots_partition(org: &OrgKey, name: &str) -> String {
 impl Store {
     pub(super) async fn say_slot(&self, org: &OrgKey, run: &RunId, slot: &Slot) -> Result<bool, StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.runs)
-            .key("pk", s(partition(org, run)))
-            .key("sk", s(HEAD))
+            .update_head(org, run)
             .update_expression("SET sl = :of, sh = :held")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(fin)")
             .expression_attribute_values(":of", s(&slot.of))
             .expression_attribute_values(":held", AttributeValue::Bool(slot.held))
             .send()
             .await;
-        match update {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => Ok(false),
-            Err(e) => Err(StoreError::of("mark_slot", &e)),
-        }
+        head::condition_held("mark_slot", update)
     }
 
     pub(super) async fn read_slots(&self, org: &OrgKey, name: &str) -> Result<(Slots, u64), StoreError> {
@@ -75,10 +66,6 @@ impl Store {
         } else {
             request.condition_expression("n = :seen").expression_attribute_values(":seen", n(seen))
         };
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(e)) if e.err().is_conditional_check_failed_exception() => Ok(false),
-            Err(e) => Err(StoreError::of("put_slots", &e)),
-        }
+        head::condition_held("put_slots", request.send().await)
     }
 }

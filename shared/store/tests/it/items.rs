@@ -5,10 +5,10 @@ use crate::tables::{NOW, Tables, failed, new_run, segment};
 use crate::workflows::{first, meta};
 use domain::OrgId;
 use domain::limits::RETENTION;
-use domain::run::{Answer, NewRun};
+use domain::run::{Answer, GatherRule, Gathered, NewRun, Slots};
 use serde_json::json;
 use std::time::Duration;
-use store::{Claim, DueEntry, DueKind, DueStore, LowWater, RunStore};
+use store::{Claim, DueEntry, DueKind, DueStore, Gather, LowWater, RunStore};
 
 /// One of everything.
 async fn one_of_everything(t: &Tables) {
@@ -57,6 +57,17 @@ async fn one_of_everything(t: &Tables) {
             .await
             .unwrap();
     }
+    let mut slots = Slots::default();
+    slots.enter(&head.id, 1, true, head.deadline);
+    assert!(t.store.put_slots(&t.org, "slots", &slots, 0).await.unwrap());
+    let gathers = NewRun { gathers_until: Some(NOW), ..new_run(2) };
+    t.store.create_run(&t.org, &gathers).await.unwrap();
+    t.store.set_window(&t.org, "group", 1, gathers.deadline).await.unwrap();
+    let event = Gathered::new("e1", NOW, json!({"n": 1}));
+    let rule = GatherRule::Batch { size: 2, within: Duration::from_mins(1) };
+    let added = t.store.gather(&t.org, &gathers.id, Some("group"), &rule, &event).await.unwrap();
+    assert_eq!(added, Gather::Added { count: 1 });
+    assert!(t.store.begin_gathered(&t.org, &gathers.id, &large.input).await.unwrap());
     t.store.set_low_water(&LowWater::up_to(1)).await.unwrap();
     let meta = meta(1);
     t.store.save_workflow(&t.org, &meta, &first(t, &meta)).await.unwrap();
@@ -69,7 +80,11 @@ async fn no_item_of_a_run_is_forgotten_before_its_limit_and_the_retention_are_ov
     let t = Tables::new().await;
     one_of_everything(&t).await;
     let items = t.scan(&t.names.runs).await;
-    assert_eq!(items.len(), 6, "head, input, answer, two segments, a claim");
+    assert_eq!(
+        items.len(),
+        12,
+        "two heads and inputs, answer, two segments, a claim, slots, a window, an event and its mark"
+    );
     let run = new_run(1);
     let least = (run.deadline.plus(RETENTION).0 + 999) / 1000;
     for item in items {
@@ -102,5 +117,5 @@ async fn every_key_begins_with_an_organisation_or_a_system_prefix() {
             items += 1;
         }
     }
-    assert_eq!(items, 6 + 3 + 7);
+    assert_eq!(items, 12 + 3 + 7);
 }

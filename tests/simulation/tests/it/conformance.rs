@@ -187,7 +187,7 @@ async fn the_model_and_the_tables_give_the_same() {
                     }
                     2 => {
                         let window = pick(5);
-                        real.set_window(org, "here", window).await.unwrap();
+                        real.set_window(org, "here", window, at).await.unwrap();
                         model.set_window(org, "here", window);
                         assert_eq!(real.window(org, "here").await.unwrap(), model.window(org, "here"));
                     }

@@ -12,6 +12,7 @@ use dispatch::called_run;
 use domain::run::{End, Mark, RunError, RunStatus, SettledBy};
 use domain::{OrgKey, RunId};
 use engine::NodeKind;
+use std::collections::BTreeMap;
 
 /// Cancels a run, and the runs that it has called and waits for. A step that is under way is not interrupted; nothing follows it.
 /// Cancelling twice changes nothing.
@@ -71,12 +72,16 @@ async fn cancel_called(app: &App, org: &OrgKey, cancelled: &RunId) -> ApiResult<
         if !plan.calls_and_waits() {
             continue;
         }
+        // What was awaited has its outcome in a later attempt.
+        let mut last: BTreeMap<String, (u16, bool)> = BTreeMap::new();
         for entry in app.runs.journal(org, &id).await?.entries {
-            let Some(workflow) = calls(&entry.path).filter(|_| matches!(entry.mark, Mark::Awaiting { .. }))
-            else {
-                continue;
-            };
-            let called = called_run(org, &caller, &entry.path, &workflow);
+            let this = (entry.attempt, matches!(entry.mark, Mark::Awaiting { .. }));
+            let of = last.entry(entry.path).or_insert(this);
+            *of = (*of).max(this);
+        }
+        for path in last.into_iter().filter_map(|(path, (_, waits))| waits.then_some(path)) {
+            let Some(workflow) = calls(&path) else { continue };
+            let called = called_run(org, &caller, &path, &workflow);
             let Some(head) = app.runs.head(org, &called, false).await? else { continue };
             if !head.status.is_terminal() {
                 let message = format!("the run {id}, which waited for this one, was cancelled");
