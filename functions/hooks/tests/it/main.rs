@@ -107,24 +107,22 @@ async fn an_address_that_leads_nowhere_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_again_is_gathered_once_whichever_version_runs() {
+async fn a_request_that_comes_again_is_gathered_once() {
     let world = World::new().await;
-    let mut live = definition(Some("{{ trigger.body.id }}"));
-    live["triggers"][0]["batch"] = json!({"for": "PT10S"});
-    let workflow = world.save(&live).await;
-    let hook = hook_of(&workflow);
-    // The key is the live version's, though the one that runs has none.
-    let mut other = live.clone();
-    other["triggers"][0].as_object_mut().unwrap().remove("dedupe");
-    world.share_out(&workflow, "form", &other, &[(2, 1)]).await;
-    let ask = async |id: &str| {
-        let response = handle(&world.hooks(), request(&hook, id, "{\"id\": 7}")).await;
+    let mut gathering = definition(Some("{{ trigger.body.id }}"));
+    gathering["triggers"][0]["batch"] = json!({"for": "PT10S"});
+    let hook = hook_of(&world.save(&gathering).await);
+    let ask = async |request_id: &str, id: u32| {
+        let asked = request(&hook, request_id, &json!({"id": id}).to_string());
+        let response = handle(&world.hooks(), asked).await;
         assert_eq!(response.status(), 202);
         body(&response)["id"].clone()
     };
-    let first = ask("r1").await;
-    assert_eq!(ask("r2").await, first);
+    let first = ask("r1", 7).await;
+    assert_eq!(ask("r2", 7).await, first);
     world.deliver_all().await;
-    assert_eq!(ask("r3").await, first, "also when the run has begun");
-    assert_eq!(runs(&world).await, 1);
+    assert_eq!(ask("r3", 7).await, first, "also when the run has begun");
+    assert_ne!(ask("r4", 8).await, first);
+    assert_eq!(ask("r5", 7).await, first, "also when the next one gathers");
+    assert_eq!(runs(&world).await, 2);
 }
