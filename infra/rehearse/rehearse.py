@@ -400,7 +400,7 @@ def function_of(role: str) -> str:
 def removed(deployment: Deployment):
     """Deletes the stack. What it holds in tables, and its keys, stay."""
     cloud, kept = deployment.cloud, {}
-    for table in ("ControlTable", "RunsTable", "DueTable"):
+    for table in ("ControlTable", "RunsTable", "DueTable", "LedgerTable"):
         kept[deployment.ids[table]] = cloud.dynamodb.scan(TableName=deployment.ids[table], Select="COUNT")["Count"]
     assert kept[deployment.ids["RunsTable"]] > 50 and kept[deployment.ids["ControlTable"]] > 5, kept
     secret = deployment.setup_token

@@ -22,7 +22,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNAVOIDABLE_WILDCARDS: dict[tuple[str, str], str] = {
     ("ApiRole", "Files"): "objects are named by organisations and runs",
     ("ExecutorRole", "Files"): "objects are named by organisations and runs",
+    ("ApiRole", "Mail"): "SES may have verified the address or its domain; a condition names the one address that mail comes from",
 }
+# Tables that hold nothing worth keeping: they go with the stack, and need no backup.
+EPHEMERAL = {"TokensTable"}
 
 # What each use of a queue, a bus or a secret needs, and nothing else may be granted on it.
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
@@ -107,6 +110,8 @@ class Template:
         out = []
         for policy in self.resources[role]["Properties"].get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
+                # What a condition grants counts as granted.
+                statement = statement["Fn::If"][1] if "Fn::If" in statement else statement
                 actions, resources = statement.get("Action", "*"), statement.get("Resource", "*")
                 out.append((
                     statement.get("Sid", ""),
@@ -165,6 +170,8 @@ class Code:
             required |= set(re.findall(r'variable\("(\w+)"\)', self.read("shared/store/src/tables.rs")))
         if "QueueUrls::read" in source:
             required |= set(re.findall(r'variable\("(\w+)"\)', self.read("shared/dispatch/src/queue.rs")))
+        if "RateLimits::read" in source:
+            optional |= {name for _, name in re.findall(pattern, self.read("functions/api/src/layers/limits.rs"))}
         if "Bucket::read" in source:
             required |= {name for how, name in re.findall(pattern, self.read("shared/blobs/src/s3.rs")) if how == "required"}
         return required, optional
@@ -243,7 +250,7 @@ def variables(t: Template, code: Code):
                 yield f"{name}: {v} is Lambda's to set"
         if "PATCHBAY_ALLOW_LOOPBACK" in f["variables"]:
             yield f"{name}: PATCHBAY_ALLOW_LOOPBACK is for local development"
-    wanted = {"TABLE_CONTROL": "ControlTable", "TABLE_RUNS": "RunsTable", "TABLE_DUE": "DueTable", "STEP_QUEUE_URL": "StepsQueue", "BULK_QUEUE_URL": "BulkQueue",
+    wanted = {"TABLE_CONTROL": "ControlTable", "TABLE_RUNS": "RunsTable", "TABLE_DUE": "DueTable", "TABLE_LEDGER": "LedgerTable", "TABLE_TOKENS": "TokensTable", "STEP_QUEUE_URL": "StepsQueue", "BULK_QUEUE_URL": "BulkQueue",
               "EVENT_BUS": "Bus", "KEYRING_SECRET": "Keyring", "BUCKET_FILES": "FilesBucket"}
     for name, f in t.functions.items():
         for v, resource in wanted.items():
@@ -344,11 +351,11 @@ def data(t: Template, _: Code):
     for name, r in t.resources.items():
         if r["Type"] in ("AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::S3::Bucket"):
             for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
-                if r.get(policy) != "Retain":
+                if name not in EPHEMERAL and r.get(policy) != "Retain":
                     yield f"{name} holds data: its {policy} must be Retain"
         if r["Type"] == "AWS::DynamoDB::Table":
             p = r["Properties"]
-            if p.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled") is not True:
+            if name not in EPHEMERAL and p.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled") is not True:
                 yield f"{name} has no point-in-time recovery"
             if p.get("SSESpecification", {}).get("SSEEnabled") is not True:
                 yield f"{name}: SSESpecification must be on"
@@ -518,6 +525,9 @@ def roles(t: Template, _: Code):
     for role, resource in t.of_type("AWS::IAM::Role").items():
         if resource["Properties"].get("ManagedPolicyArns"):
             yield f"{role}: a managed policy grants more than is used"
+        for action in ("dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"):
+            if t.allows(role, action, "LedgerTable"):
+                yield f"{role} may {action} on LedgerTable: what was told is neither changed nor deleted"
         for sid, actions, resources in t.grants(role):
             for action in sorted(a for a in actions if "*" in a):
                 yield f"{role}/{sid}: the action `{action}` is a wildcard"

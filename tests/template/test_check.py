@@ -16,6 +16,8 @@ BROKEN = [
     ("a variable is missing", "          KEYRING_SECRET: !Ref Keyring\n", "", "KEYRING_SECRET is read by its Config and not set"),
     ("a variable too many", "          KEYRING_SECRET: !Ref Keyring\n", "          KEYRING_SECRET: !Ref Keyring\n          OLD_NAME: x\n",
      "OLD_NAME is set, and nothing reads it"),
+    ("a ledger that can be rewritten", "Action: [dynamodb:Query, dynamodb:PutItem]\n                Resource: !GetAtt LedgerTable.Arn",
+     "Action: [dynamodb:Query, dynamodb:PutItem, dynamodb:DeleteItem]\n                Resource: !GetAtt LedgerTable.Arn", "may dynamodb:DeleteItem on LedgerTable"),
     ("the wrong table", "TABLE_RUNS: !Ref RunsTable", "TABLE_RUNS: !Ref DueTable", "TABLE_RUNS must be !Ref RunsTable"),
     ("loopback in the cloud", "          CHAIN_BUDGET_MS:", '          PATCHBAY_ALLOW_LOOPBACK: "1"\n          CHAIN_BUDGET_MS:',
      "PATCHBAY_ALLOW_LOOPBACK is for local development"),
@@ -81,7 +83,7 @@ class Checks(unittest.TestCase):
     def test_the_code_is_read_and_not_skipped(self):
         code = check.Code(check.ROOT)
         self.assertGreaterEqual(len(code.routes), 10)
-        self.assertEqual(set(code.tables), {"control", "runs", "due"})
+        self.assertEqual(set(code.tables), {"control", "runs", "due", "ledger", "tokens"})
         self.assertEqual(code.variables("api")[0] & {"TABLE_DUE", "PUBLIC_URL"}, {"TABLE_DUE", "PUBLIC_URL"})
         self.assertIn("CHAIN_BUDGET_MS", code.variables("executor")[1])
         self.assertEqual(code.limits["QUEUE_VISIBILITY"], 720)

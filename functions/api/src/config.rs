@@ -1,5 +1,6 @@
 //! What the function is configured with.
 
+use crate::layers::RateLimits;
 use blobs::Bucket;
 use dispatch::QueueUrls;
 use runtime::{MissingVariable, Vars};
@@ -12,6 +13,9 @@ pub struct Config {
     pub bus: String,
     pub keyring_secret: String,
     pub public_url: String,
+    /// The address that mail is sent from; without it, no mail is sent.
+    pub mail_from: Option<String>,
+    pub rates: RateLimits,
     pub files: Bucket,
 }
 
@@ -23,6 +27,8 @@ impl Config {
             bus: vars.required("EVENT_BUS")?.to_owned(),
             keyring_secret: vars.required("KEYRING_SECRET")?.to_owned(),
             files: Bucket::read(vars)?,
+            mail_from: vars.optional("MAIL_FROM").filter(|from| !from.is_empty()).map(str::to_owned),
+            rates: RateLimits::read(vars)?,
             public_url: vars.required("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
         })
     }

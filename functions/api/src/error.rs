@@ -1,7 +1,7 @@
 //! What a handler refuses with.
 
 use axum::Json;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use blobs::BlobError;
@@ -12,27 +12,44 @@ use tracing::error;
 
 /// A refusal as problem+json.
 #[derive(Debug)]
-pub(crate) struct ApiError(pub(crate) Problem);
+pub(crate) struct ApiError {
+    problem: Problem,
+    /// In seconds.
+    retry_after: Option<i64>,
+}
 
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     pub(crate) fn new(status: u16, code: &str, detail: impl Into<String>) -> Self {
-        Self(Problem::new(status, code, detail))
+        Self { problem: Problem::new(status, code, detail), retry_after: None }
+    }
+
+    /// Tells after how many seconds it may be tried again.
+    pub(crate) fn retry_after(mut self, seconds: i64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 }
 
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
-        Self(problem)
+        Self { problem, retry_after: None }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self.0)).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(&self.problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(current) = self.problem.current.and_then(|tag| HeaderValue::try_from(tag).ok()) {
+            headers.insert(ETAG, current);
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
         response
     }
 }

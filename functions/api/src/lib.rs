@@ -2,8 +2,12 @@
 
 mod body;
 mod config;
+mod cookies;
 mod diff;
 mod error;
+mod etag;
+mod identity;
+mod layers;
 mod openapi;
 mod page;
 mod routes;
@@ -12,6 +16,7 @@ mod trial;
 mod view;
 
 pub use config::Config;
+pub use layers::{Limits, RateLimits};
 pub use openapi::document;
 pub use state::App;
 
@@ -20,5 +25,6 @@ use axum::Router;
 /// The whole API.
 pub fn router(app: App) -> Router {
     let (router, _) = routes::all().split_for_parts();
-    router.fallback(error::not_found).method_not_allowed_fallback(error::method_not_allowed).with_state(app)
+    let router = router.fallback(error::not_found).method_not_allowed_fallback(error::method_not_allowed);
+    layers::around(router, &app).with_state(app)
 }

@@ -1,11 +1,12 @@
 //! The API's Lambda function.
 
-use api::{App, Config, router};
+use api::{App, Config, Limits, router};
 use auth::Passwords;
 use blobs::S3Blobs;
 use dispatch::{EventBridge, Plans, SqsQueue, Starter};
 use guard::{Guard, GuardConfig};
 use lambda_http::{Error, run};
+use mailer::{Mailer, NoMailer, SesMailer};
 use runtime::{SystemClock, Vars};
 use std::sync::Arc;
 use store::Store;
@@ -26,6 +27,17 @@ async fn start() -> Result<(), Error> {
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues));
     let clock = Arc::new(SystemClock);
     let credentials = runtime::credentials(&vars)?;
+    let mailer: Arc<dyn Mailer> = match config.mail_from {
+        Some(from) => Arc::new(SesMailer {
+            connector: runtime::object_connector(),
+            credentials: credentials.clone(),
+            region: config.files.region.clone(),
+            endpoint: config.files.endpoint.clone(),
+            from,
+            clock: clock.clone(),
+        }),
+        None => Arc::new(NoMailer),
+    };
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let app = App {
         runs: store.clone(),
@@ -34,6 +46,8 @@ async fn start() -> Result<(), Error> {
         store,
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         blobs: Arc::new(blobs),
+        mailer,
+        limits: Arc::new(Limits::new(config.rates)),
         guard: Guard::new(GuardConfig::within(vars.parsed(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
             256,

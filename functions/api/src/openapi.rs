@@ -12,7 +12,7 @@ pub fn document() -> OpenApi {
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
             "Workflows that webhooks, events and people start. Errors are problem+json with a stable `code`. \
-             Sign in with `POST /v1/auth/login` and send `authorization: Bearer …`.",
+             Sign in with `POST /v1/auth/login`, or make an API key with `POST /v1/api-keys`, and send `authorization: Bearer …`.",
         ))
         .build();
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();

@@ -1,14 +1,18 @@
 //! What handlers work with.
 
-use auth::{AuthState, KeysUnavailable, Passwords, Verifier};
+use crate::error::{ApiResult, unavailable};
+use crate::layers::Limits;
+use crate::page::Pages;
+use auth::{AuthState, Passwords};
 use blobs::BlobStore;
 use dispatch::{EventBus, Plans, Starter};
-use domain::Millis;
+use domain::{Millis, OrgKey};
 use guard::Guard;
+use mailer::Mailer;
 use runtime::Clock;
 use std::sync::Arc;
 use store::{RunStore, Store};
-use vault::Keyrings;
+use vault::{Keyring, Keyrings};
 
 #[derive(Clone)]
 pub struct App {
@@ -18,9 +22,11 @@ pub struct App {
     pub plans: Plans,
     pub bus: Arc<dyn EventBus>,
     pub blobs: Arc<dyn BlobStore>,
+    pub mailer: Arc<dyn Mailer>,
     pub guard: Guard,
     pub keyrings: Arc<Keyrings>,
     pub passwords: Passwords,
+    pub limits: Arc<Limits>,
     pub clock: Arc<dyn Clock>,
     /// What webhook addresses begin with, without a slash at the end.
     pub public_url: Arc<str>,
@@ -30,24 +36,19 @@ impl App {
     pub(crate) fn now(&self) -> Millis {
         self.clock.now()
     }
+
+    pub(crate) async fn keyring(&self) -> ApiResult<Arc<Keyring>> {
+        self.keyrings.get(AuthState::now(self)).await.map_err(|e| unavailable(&e))
+    }
+
+    /// What makes and reads the cursors of a list of this organisation.
+    pub(crate) async fn pages(&self, list: &str, org: &OrgKey) -> ApiResult<Pages> {
+        Ok(Pages::new(self.keyring().await?, list, org))
+    }
 }
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App").finish_non_exhaustive()
-    }
-}
-
-impl AuthState for App {
-    async fn verifier(&self) -> Result<Arc<Verifier>, KeysUnavailable> {
-        let keyring = self.keyrings.get(AuthState::now(self)).await.map_err(|error| {
-            tracing::error!(%error, error.code = error.code(), "the keyring cannot be read");
-            KeysUnavailable
-        })?;
-        Ok(keyring.verifier().clone())
-    }
-
-    fn now(&self) -> i64 {
-        self.clock.now().0.div_euclid(1000)
     }
 }

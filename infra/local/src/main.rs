@@ -38,7 +38,7 @@ async fn run() -> Result<(), String> {
     std::fs::create_dir_all(&args.data)
         .map_err(|e| format!("`{}` cannot be made: {e}", args.data.display()))?;
     let cloud = Cloud::open(&args.data).await.map_err(|e| e.to_string())?;
-    let settings = settings(&vars).map_err(|e| e.to_string())?;
+    let settings = settings(&vars, &args).map_err(|e| e.to_string())?;
     let mut stack = Stack::start(cloud, args.addr, settings).await.map_err(|e| e.to_string())?;
     if let Some(token) = stack.setup_token.take() {
         println!("first start: make the owner with `POST http://{}/v1/setup`, token {token}", stack.addr);
@@ -48,7 +48,7 @@ async fn run() -> Result<(), String> {
     Ok(())
 }
 
-fn settings(vars: &Vars) -> Result<Settings, runtime::MissingVariable> {
+fn settings(vars: &Vars, args: &Args) -> Result<Settings, runtime::MissingVariable> {
     let default = ChainBudget::default();
     let milliseconds =
         vars.parsed("CHAIN_BUDGET_MS", default.time.as_millis() as u64, "a number of milliseconds")?;
@@ -59,6 +59,8 @@ fn settings(vars: &Vars) -> Result<Settings, runtime::MissingVariable> {
             steps: vars.parsed("CHAIN_BUDGET_STEPS", default.steps, "a number of steps")?.max(1),
             time: Duration::from_millis(milliseconds).min(limits::EXECUTOR_TIMEOUT),
         },
+        mail: args.data.join("mail"),
+        rates: api::RateLimits::read(vars)?,
         meter: vars.optional("PATCHBAY_METER") == Some("1"),
     })
 }

@@ -9,8 +9,10 @@ use egress::{Egress, EgressConfig, EgressError};
 use emulators::{BUCKET, Cloud, CloudError, Queue, QueueSettings, REGION};
 use executor::ChainBudget;
 use guard::{Guard, GuardConfig};
+use mailer::FolderMailer;
 use runtime::{Clock, SystemClock, SystemDraw};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use store::{Store, StoreError, TableNames};
 use tokio::net::TcpListener;
@@ -25,6 +27,9 @@ pub struct Settings {
     pub setup_token: Option<String>,
     pub allow_loopback: bool,
     pub budget: ChainBudget,
+    /// The folder that mail goes to.
+    pub mail: PathBuf,
+    pub rates: api::RateLimits,
     /// Count what AWS would bill, and tell it at `/_local/meter`.
     pub meter: bool,
 }
@@ -133,6 +138,8 @@ impl Stack {
             plans: plans.clone(),
             bus: bus.clone(),
             blobs,
+            mailer: Arc::new(FolderMailer::new(settings.mail, clock.clone())),
+            limits: Arc::new(api::Limits::new(settings.rates)),
             guard: guard.clone(),
             keyrings: Arc::new(Keyrings::new(secrets, KEYRING)),
             passwords: auth::Passwords::new(2),

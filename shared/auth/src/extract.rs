@@ -1,4 +1,4 @@
-//! Permission as an extractor: a handler that takes `Can<permit::RunsRead>` runs only for a caller who may.
+//! Who asks, and whether they may: a handler that takes `Can<permit::RunsRead>` runs only for a caller who may.
 
 mod rejection;
 #[cfg(test)]
@@ -12,13 +12,17 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use domain::{OrgKey, Provenance};
+use domain::audit::{Action, Record, RequestOrigin};
+use domain::{Actor, ApiKeyId, Millis, OrgKey, Provenance, RecordId, SessionId};
+use serde_json::Value;
 use thiserror::Error;
+use uuid::Uuid;
 
 pub use rejection::AuthRejection;
 
 use crate::ids::{OrgId, UserId};
-use crate::permission::Permit;
+use crate::opaque::{OpaqueKind, hash_of};
+use crate::permission::{Permission, Permit};
 use crate::role::Role;
 use crate::token::{Claims, TokenError, Verifier};
 
@@ -26,28 +30,79 @@ use crate::token::{Claims, TokenError, Verifier};
 pub trait AuthState: Send + Sync {
     /// The keys to verify tokens with. They rotate, so they are asked for with each request and cached behind
     /// this.
-    fn verifier(&self) -> impl Future<Output = Result<Arc<Verifier>, KeysUnavailable>> + Send;
+    fn verifier(&self) -> impl Future<Output = Result<Arc<Verifier>, AuthUnavailable>> + Send;
+
+    /// What a user is to an organisation now, whatever a token says; `None` for one who does not belong to it.
+    fn standing(
+        &self,
+        org: &OrgKey,
+        user: &UserId,
+    ) -> impl Future<Output = Result<Option<Standing>, AuthUnavailable>> + Send;
+
+    /// The API key with this hash, used from `origin`.
+    fn api_key(
+        &self,
+        hash: &str,
+        origin: &RequestOrigin,
+    ) -> impl Future<Output = Result<Option<KeyHolder>, AuthUnavailable>> + Send;
 
     /// Seconds since 1970.
     fn now(&self) -> i64;
 }
 
-/// The keys could not be read; the request may be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the keys that access tokens are checked with cannot be read")]
-pub struct KeysUnavailable;
+/// What a member is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub role: Role,
+    pub email: String,
+    /// Tokens that were made before this second do not count.
+    pub not_before: i64,
+}
 
-/// Someone whose token was verified. Only the extractor makes one.
+/// Whose an API key is, and what it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyHolder {
+    pub key: ApiKeyId,
+    pub org: OrgKey,
+    pub holder: Actor,
+    pub name: String,
+    pub role: Role,
+    pub scopes: Vec<Permission>,
+    pub expires_at: Option<Millis>,
+}
+
+/// Who asks could not be found out; the request may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("who asks cannot be found out")]
+pub struct AuthUnavailable;
+
+/// Someone whose token or key was verified. Only [`authenticate`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    user: UserId,
+    actor: Actor,
+    name: String,
     org: OrgKey,
     role: Role,
+    /// What the API key is restricted to.
+    scopes: Option<Vec<Permission>>,
+    key: Option<ApiKeyId>,
+    session: Option<SessionId>,
+    origin: RequestOrigin,
 }
 
 impl Caller {
-    pub fn user(&self) -> &UserId {
-        &self.user
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The person, if it is one, and not one of its API keys.
+    pub fn person(&self) -> Option<&UserId> {
+        self.actor.user().filter(|_| self.key.is_none())
+    }
+
+    /// An e-mail address, or a service account's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     pub fn org(&self) -> &OrgId {
@@ -62,12 +117,100 @@ impl Caller {
     pub fn role(&self) -> Role {
         self.role
     }
+
+    pub fn key(&self) -> Option<&ApiKeyId> {
+        self.key.as_ref()
+    }
+
+    pub fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+
+    pub fn origin(&self) -> &RequestOrigin {
+        &self.origin
+    }
+
+    /// Whether the caller may: by its role and, with an API key, by that key's scopes.
+    pub fn can(&self, permission: Permission) -> bool {
+        self.role.can(permission) && self.scopes.as_ref().is_none_or(|scopes| scopes.contains(&permission))
+    }
+
+    /// A record of the ledger of what the caller does.
+    pub fn record(&self, action: Action, at: Millis) -> Record {
+        let record = record_of(self.actor.clone(), &self.name, action, at, &self.origin);
+        Record { key: self.key.clone(), ..record }
+    }
 }
 
-impl From<Claims> for Caller {
-    fn from(claims: Claims) -> Self {
-        Self { user: claims.sub, org: OrgKey::verified(claims.org, Provenance::Token), role: claims.role }
+/// A record of what somebody does who is no caller yet, since it is about signing in.
+pub fn record_of(actor: Actor, name: &str, action: Action, at: Millis, origin: &RequestOrigin) -> Record {
+    Record {
+        id: RecordId::from_bytes(*Uuid::new_v4().as_bytes()),
+        at,
+        action,
+        actor,
+        actor_name: name.to_owned(),
+        key: None,
+        target: None,
+        before: Value::Null,
+        after: Value::Null,
+        origin: origin.clone(),
     }
+}
+
+/// Finds out who asks: the one place where a token or a key becomes a [`Caller`].
+pub async fn authenticate<S: AuthState>(parts: &Parts, state: &S) -> Result<Caller, AuthRejection> {
+    let token = bearer(parts)?;
+    let origin = parts.extensions.get::<RequestOrigin>().cloned().unwrap_or_default();
+    if token.starts_with(OpaqueKind::ApiKey.prefix()) {
+        return by_key(token, origin, state).await;
+    }
+    let verifier = state.verifier().await?;
+    let claims = verifier.verify(token, state.now()).map_err(|error| match error {
+        TokenError::Expired => AuthRejection::ExpiredToken,
+        TokenError::Invalid { reason } => AuthRejection::InvalidToken { reason },
+    })?;
+    let Claims { sub, org, sid, iat, .. } = claims;
+    let org = OrgKey::verified(org, Provenance::Token);
+    let standing = state.standing(&org, &sub).await?;
+    let Some(standing) = standing else {
+        return Err(AuthRejection::InvalidToken { reason: "its user does not belong to its organisation" });
+    };
+    if iat < standing.not_before {
+        return Err(AuthRejection::InvalidToken { reason: "it is from before its user signed out" });
+    }
+    Ok(Caller {
+        actor: Actor::User(sub),
+        name: standing.email,
+        org,
+        role: standing.role,
+        scopes: None,
+        key: None,
+        session: sid,
+        origin,
+    })
+}
+
+async fn by_key<S: AuthState>(
+    token: &str,
+    origin: RequestOrigin,
+    state: &S,
+) -> Result<Caller, AuthRejection> {
+    let hash = hash_of(OpaqueKind::ApiKey, token).ok_or(AuthRejection::InvalidKey)?;
+    let held = state.api_key(&hash, &origin).await?.ok_or(AuthRejection::InvalidKey)?;
+    if held.expires_at.is_some_and(|at| at.0.div_euclid(1000) <= state.now()) {
+        return Err(AuthRejection::ExpiredKey);
+    }
+    Ok(Caller {
+        actor: held.holder,
+        name: held.name,
+        org: held.org,
+        role: held.role,
+        scopes: Some(held.scopes),
+        key: Some(held.key),
+        session: None,
+        origin,
+    })
 }
 
 /// A caller who has the permission `P`.
@@ -95,16 +238,20 @@ impl<S: AuthState, P: Permit> FromRequestParts<S> for Can<P> {
     type Rejection = AuthRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AuthRejection> {
-        let token = bearer(parts)?;
-        let verifier = state.verifier().await?;
-        let claims = verifier.verify(token, state.now()).map_err(|error| match error {
-            TokenError::Expired => AuthRejection::ExpiredToken,
-            TokenError::Invalid { reason } => AuthRejection::InvalidToken { reason },
-        })?;
-        if !claims.role.can(P::PERMISSION) {
-            return Err(AuthRejection::Forbidden { permission: P::PERMISSION, role: claims.role });
+        let caller = match parts.extensions.get::<Caller>() {
+            // Found out already, for what goes around the handlers.
+            Some(caller) => caller.clone(),
+            None => authenticate(parts, state).await?,
+        };
+        if !caller.can(P::PERMISSION) {
+            let (permission, role) = (P::PERMISSION, caller.role);
+            return Err(if role.can(permission) {
+                AuthRejection::OutOfScope { permission }
+            } else {
+                AuthRejection::Forbidden { permission, role }
+            });
         }
-        Ok(Self { caller: claims.into(), permission: PhantomData })
+        Ok(Self { caller, permission: PhantomData })
     }
 }
 

@@ -1,11 +1,14 @@
 //! Passwords: Argon2id, a few at a time, and the same work for accounts that do not exist.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 
@@ -36,8 +39,8 @@ pub enum PasswordError {
     #[error("the password must have at most {MAX_BYTES} bytes")]
     TooLong,
     /// No random salt, or a stored hash that is none.
-    #[error("the password could not be processed")]
-    Hash(#[source] password_hash::Error),
+    #[error("the password could not be processed: {0}")]
+    Hash(&'static str),
     /// The process is shutting down.
     #[error("password hashing was interrupted")]
     Interrupted,
@@ -75,22 +78,36 @@ impl fmt::Debug for NewPassword {
 }
 
 /// Hashes and checks passwords. Clones share its limit.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
+    /// What hashes are computed in, kept for the next: given back to the allocator, each thread that ever hashed would hold on to its
+    /// own.
+    rooms: Arc<Mutex<Vec<Vec<Block>>>>,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").field("turns", &self.turns).finish_non_exhaustive()
+    }
 }
 
 impl Passwords {
     /// At most `at_once` hashes, of 19 MiB each, are computed at a time; the others wait for their turn.
     pub fn new(at_once: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(at_once.max(1))) }
+        Self { turns: Arc::new(Semaphore::new(at_once.max(1))), rooms: Arc::default() }
     }
 
     /// The PHC string to store.
     pub async fn hash(&self, password: NewPassword) -> Result<String, PasswordError> {
-        self.in_turn(move || {
-            let hash = argon2().hash_password(password.0.as_bytes()).map_err(PasswordError::Hash)?;
-            Ok(hash.to_string())
+        self.in_turn(move |room| {
+            let mut salt = [0; SALT_BYTES];
+            rand::fill(&mut salt).map_err(|_| PasswordError::Hash("there is no salt"))?;
+            let mut out = [0; Params::DEFAULT_OUTPUT_LEN];
+            compute(&Params::DEFAULT, password.0.as_bytes(), &salt, &mut out, room)?;
+            let (m, t, p) = (Params::DEFAULT_M_COST, Params::DEFAULT_T_COST, Params::DEFAULT_P_COST);
+            let (salt, out) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(out));
+            Ok(format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${out}"))
         })
         .await
     }
@@ -106,36 +123,60 @@ impl Passwords {
         let possible = attempt.len() <= MAX_BYTES && stored.is_some();
         attempt.truncate(attempt.floor_char_boundary(MAX_BYTES));
         let stored = stored.unwrap_or(NOBODY).to_owned();
-        self.in_turn(move || {
-            let hash = PasswordHash::new(&stored).map_err(|error| PasswordError::Hash(error.into()))?;
-            match argon2().verify_password(attempt.as_bytes(), &hash) {
-                Ok(()) if possible => Ok(PasswordCheck::Correct),
-                Ok(()) | Err(password_hash::Error::PasswordInvalid) => Ok(PasswordCheck::Wrong),
-                Err(error) => Err(PasswordError::Hash(error)),
+        self.in_turn(move |room| {
+            let none = || PasswordError::Hash("the stored hash is none of ours");
+            let hash = PasswordHash::new(&stored).map_err(|_| none())?;
+            if hash.algorithm.as_str() != "argon2id" || hash.version != Some(19) {
+                return Err(none());
             }
+            let params = Params::try_from(&hash).map_err(|_| none())?;
+            let (salt, expected) = hash.salt.zip(hash.hash).ok_or_else(none)?;
+            let mut out = vec![0; expected.as_bytes().len()];
+            compute(&params, attempt.as_bytes(), &salt, &mut out, room)?;
+            let equal = verify_slices_are_equal(&out, expected.as_bytes()).is_ok();
+            Ok(if equal && possible { PasswordCheck::Correct } else { PasswordCheck::Wrong })
         })
         .await
     }
 
     async fn in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
+        work: impl FnOnce(&mut Vec<Block>) -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
+        let rooms = Arc::clone(&self.rooms);
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| PasswordError::Interrupted)?;
         tokio::task::spawn_blocking(move || {
             // Held by the work, not by the caller: who gives up waiting does not stop the work and must not
             // let others in beside it.
             let _turn = turn;
-            work()
+            let room = rooms.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut room = room.unwrap_or_default();
+            let outcome = work(&mut room);
+            rooms.lock().unwrap_or_else(PoisonError::into_inner).push(room);
+            outcome
         })
         .await
         .map_err(|_| PasswordError::Interrupted)?
     }
 }
 
-/// OWASP's first recommendation for Argon2id.
-fn argon2() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::default())
+/// As recommended by RFC 9106.
+const SALT_BYTES: usize = 16;
+
+/// Argon2id; its default parameters are OWASP's first recommendation.
+fn compute(
+    params: &Params,
+    password: &[u8],
+    salt: &[u8],
+    out: &mut [u8],
+    room: &mut Vec<Block>,
+) -> Result<(), PasswordError> {
+    let params = Params::new(params.m_cost(), params.t_cost(), params.p_cost(), Some(out.len()))
+        .map_err(|_| PasswordError::Hash("its parameters cannot be"))?;
+    room.resize(params.block_count(), Block::new());
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(password, salt, out, room)
+        .map_err(|_| PasswordError::Hash("it cannot be computed"))
 }
 
 #[cfg(test)]
@@ -230,7 +271,7 @@ mod tests {
             .map(|_| {
                 let (passwords, now, most) = (passwords.clone(), Arc::clone(&now), Arc::clone(&most));
                 tokio::spawn(async move {
-                    let work = move || {
+                    let work = move |_: &mut Vec<Block>| {
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         std::thread::sleep(Duration::from_micros(200));
                         now.fetch_sub(1, Ordering::SeqCst);
@@ -256,7 +297,7 @@ mod tests {
             let passwords = passwords.clone();
             async move {
                 passwords
-                    .in_turn(move || {
+                    .in_turn(move |_| {
                         started.send(()).unwrap();
                         wait.recv().unwrap();
                         Ok(())
@@ -268,7 +309,7 @@ mod tests {
         abandoned.abort();
         assert!(abandoned.await.unwrap_err().is_cancelled());
 
-        let next = passwords.in_turn(|| Ok(()));
+        let next = passwords.in_turn(|_| Ok(()));
         tokio::pin!(next);
         assert!(
             tokio::time::timeout(Duration::from_millis(100), &mut next).await.is_err(),

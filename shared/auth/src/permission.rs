@@ -6,15 +6,27 @@ pub trait Permit: Send + Sync + 'static {
 }
 
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $text:literal;)*) => {
         /// What a caller may do within its organisation. [`Role`](crate::Role) says who may.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Permission {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl Permission {
             pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Reads a permission by its name.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|permission| permission.as_str() == text)
+            }
+
+            /// What it allows, in a sentence.
+            pub fn describe(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim_ascii(),)*
+                }
+            }
 
             /// The stable name that users see.
             pub fn as_str(self) -> &'static str {
@@ -29,7 +41,7 @@ macro_rules! permissions {
             use super::{Permission, Permit};
 
             $(
-                $(#[$doc])*
+                $(#[doc = $doc])*
                 #[derive(Debug, Clone, Copy)]
                 pub struct $name;
 
@@ -56,8 +68,22 @@ permissions! {
     EventsPut = "events.put";
     /// Try expressions, patterns and workflows out.
     ExpressionsEvaluate = "expressions.evaluate";
+    /// See who one is, and see and end one's own sessions.
+    AccountOwn = "account.own";
+    /// See the organisation.
+    OrgRead = "org.read";
+    /// See who belongs to the organisation, people and service accounts.
+    MembersRead = "members.read";
     /// Invite and remove members, change roles below owner.
     MembersManage = "members.manage";
+    /// Make API keys that have no more rights than oneself, see them and delete them.
+    ApiKeysWrite = "api_keys.write";
+    /// See and delete everybody's API keys.
+    ApiKeysManage = "api_keys.manage";
+    /// Make, change and delete service accounts, and their API keys.
+    ServiceAccountsManage = "service_accounts.manage";
+    /// Read and export the audit ledger.
+    AuditRead = "audit.read";
     /// Change the organisation's settings.
     OrgManage = "org.manage";
     /// Name and remove owners, delete the organisation.

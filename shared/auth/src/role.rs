@@ -35,6 +35,16 @@ impl Role {
         Permission::ALL.iter().copied().filter(move |permission| self.can(*permission))
     }
 
+    /// Reads a role by its name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|role| role.as_str() == text)
+    }
+
+    /// Whether somebody with this role may give and take `other`: only owners make owners.
+    pub fn may_grant(self, other: Self) -> bool {
+        self == Self::Owner || (self.can(Permission::MembersManage) && other != Self::Owner)
+    }
+
     /// The stable name that users see.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,7 +72,14 @@ fn granted_to(permission: Permission) -> &'static [Role] {
         Permission::RunsCancel => &[Owner, Admin, Editor, Operator],
         Permission::EventsPut => &[Owner, Admin, Editor, Operator],
         Permission::ExpressionsEvaluate => &[Owner, Admin, Editor],
+        Permission::AccountOwn => &[Owner, Admin, Editor, Operator, Viewer],
+        Permission::OrgRead => &[Owner, Admin, Editor, Operator, Viewer],
+        Permission::MembersRead => &[Owner, Admin, Editor, Operator, Viewer],
         Permission::MembersManage => &[Owner, Admin],
+        Permission::ApiKeysWrite => &[Owner, Admin, Editor, Operator, Viewer],
+        Permission::ApiKeysManage => &[Owner, Admin],
+        Permission::ServiceAccountsManage => &[Owner, Admin],
+        Permission::AuditRead => &[Owner, Admin],
         Permission::OrgManage => &[Owner, Admin],
         Permission::OrgOwn => &[Owner],
     }
@@ -97,7 +114,12 @@ mod tests {
     fn the_ends_of_the_table() {
         assert!(Role::Owner.permissions().eq(Permission::ALL.iter().copied()));
         let viewer: Vec<_> = Role::Viewer.permissions().map(Permission::as_str).collect();
-        assert_eq!(viewer, ["workflows.read", "runs.read"]);
+        assert_eq!(
+            viewer,
+            ["workflows.read", "runs.read", "account.own", "org.read", "members.read", "api_keys.write"]
+        );
+        assert!(Role::Admin.may_grant(Role::Admin) && !Role::Admin.may_grant(Role::Owner));
+        assert!(Role::Owner.may_grant(Role::Owner) && !Role::Editor.may_grant(Role::Viewer));
         assert!(!Role::Admin.can(Permission::OrgOwn));
         assert!(!Role::Operator.can(Permission::WorkflowsWrite));
     }
@@ -106,6 +128,7 @@ mod tests {
     fn roles_are_written_as_they_are_shown() {
         for role in Role::ALL {
             assert_eq!(serde_json::to_value(role).unwrap(), role.as_str());
+            assert_eq!(Role::parse(role.as_str()), Some(*role));
             assert_eq!(serde_json::from_value::<Role>(role.as_str().into()).unwrap(), *role);
         }
         assert!(serde_json::from_str::<Role>("\"root\"").is_err());

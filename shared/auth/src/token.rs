@@ -6,6 +6,7 @@ mod signer;
 mod tests;
 mod verifier;
 
+use domain::SessionId;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -45,6 +46,8 @@ pub struct Subject {
     pub user: UserId,
     pub org: OrgId,
     pub role: Role,
+    /// The session that the token is of.
+    pub session: Option<SessionId>,
 }
 
 /// What a token says. Times are seconds since 1970.
@@ -53,6 +56,8 @@ pub struct Claims {
     pub sub: UserId,
     pub org: OrgId,
     pub role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<SessionId>,
     pub iat: i64,
     pub exp: i64,
     pub iss: String,

@@ -85,6 +85,16 @@ ids! {
     RunId = "run";
     /// The unguessable part of a webhook's address.
     HookId = "hk";
+    /// A program that acts in an organisation by API keys of its own.
+    ServiceId = "sa";
+    /// An API key; not the key itself.
+    ApiKeyId = "key";
+    /// A sign-in that goes on until it is ended.
+    SessionId = "ses";
+    /// An invitation into an organisation; not the token that is mailed.
+    InvitationId = "inv";
+    /// A record of the audit ledger.
+    RecordId = "aud";
 }
 
 impl RunId {

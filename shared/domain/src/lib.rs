@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod audit;
 pub mod callback;
 pub mod duration;
 pub mod fault;
@@ -12,8 +13,11 @@ pub mod tenant;
 pub mod time;
 pub mod workflow;
 
+pub use audit::Actor;
 pub use fault::Fault;
-pub use id::{HookId, OrgId, RunId, UserId, WorkflowId};
+pub use id::{
+    ApiKeyId, HookId, InvitationId, OrgId, RecordId, RunId, ServiceId, SessionId, UserId, WorkflowId,
+};
 pub use problem::Problem;
 pub use tenant::{OrgKey, Provenance};
 pub use time::Millis;

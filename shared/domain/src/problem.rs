@@ -16,6 +16,9 @@ pub struct Problem {
     /// Each fault of the document that was sent, where there is one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
+    /// The entity tag that the resource has now, where another was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
 }
 
 impl Problem {
@@ -27,6 +30,7 @@ impl Problem {
             code: code.to_owned(),
             detail: detail.into(),
             errors: Vec::new(),
+            current: None,
         }
     }
 

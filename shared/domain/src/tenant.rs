@@ -14,6 +14,10 @@ pub struct OrgKey(OrgId);
 pub enum Provenance {
     /// An access token whose signature, issuer, audience and expiry were checked.
     Token,
+    /// An API key whose hash the store knows.
+    ApiKey,
+    /// The token of an invitation, whose hash the store knows.
+    Invitation,
     /// A webhook's unguessable id, resolved by the store.
     Hook,
     /// The address of a step that waits: good only for what the run's own head then vouches for.

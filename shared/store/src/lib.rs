@@ -5,17 +5,26 @@ mod codec;
 mod control;
 mod due;
 mod error;
+mod ledger;
 mod ports;
 mod runs;
 mod tables;
+mod tokens;
+mod transact;
 
+pub use control::{
+    ADDRESSES, ApiKey, Invitation, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation, ServiceAccount,
+    Session, USE_NOTED, UsedKey,
+};
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
 pub use control::{WorkflowChange, WorkflowMeta, WorkflowVersion};
 pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use error::StoreError;
+pub use ledger::LedgerPage;
 pub use ports::{Attempt, Current, DueStore, Gather, RunStore, WorkflowStore};
 pub use runs::{Appended, Claim, ClaimView, Created, Held, Journal, Pulse, RunFilter, RunPage};
 pub use tables::TableNames;
+pub use tokens::{ANSWERS_KEPT, KeptAnswer, MAX_KEPT_BYTES, Repeatable, Window};
 
 use aws_sdk_dynamodb::Client;
 use std::sync::Arc;

@@ -12,6 +12,8 @@ pub struct TableNames {
     pub control: String,
     pub runs: String,
     pub due: String,
+    pub ledger: String,
+    pub tokens: String,
 }
 
 impl TableNames {
@@ -21,6 +23,8 @@ impl TableNames {
             control: variable("TABLE_CONTROL")?.to_owned(),
             runs: variable("TABLE_RUNS")?.to_owned(),
             due: variable("TABLE_DUE")?.to_owned(),
+            ledger: variable("TABLE_LEDGER")?.to_owned(),
+            tokens: variable("TABLE_TOKENS")?.to_owned(),
         })
     }
 
@@ -30,6 +34,8 @@ impl TableNames {
             control: format!("{prefix}-control"),
             runs: format!("{prefix}-runs"),
             due: format!("{prefix}-due"),
+            ledger: format!("{prefix}-ledger"),
+            tokens: format!("{prefix}-tokens"),
         }
     }
 }
@@ -39,9 +45,13 @@ pub(crate) const LIST_INDEX: &str = "list";
 impl Store {
     /// Makes the tables that do not exist yet, as `template.yaml` declares them.
     pub async fn create_tables(&self) -> Result<(), StoreError> {
-        for (name, list) in
-            [(&self.tables.control, false), (&self.tables.runs, true), (&self.tables.due, false)]
-        {
+        for (name, list) in [
+            (&self.tables.control, false),
+            (&self.tables.runs, true),
+            (&self.tables.due, false),
+            (&self.tables.ledger, false),
+            (&self.tables.tokens, false),
+        ] {
             self.create_table(name, list).await?;
         }
         Ok(())

@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{Realm, Signer, Verifier};
+use auth::{PublicKey, Realm, Signer, Verifier};
+use aws_lc_rs::hmac;
 use aws_sdk_secretsmanager::Client;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
 use crate::document::Document;
@@ -21,11 +23,15 @@ const ATTEMPTS: u32 = 7;
 /// Doubled with each attempt: four seconds in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(16);
 
+/// 128 bits: nobody guesses one.
+const MAC_BYTES: usize = 16;
+
 /// The deployment's own keys.
 pub struct Keyring {
     setup_token: Secret<String>,
     signer: Signer,
     verifier: Arc<Verifier>,
+    public: Vec<PublicKey>,
     cursor_key: Secret<[u8; 32]>,
 }
 
@@ -100,6 +106,15 @@ impl Keyring {
         &self.verifier
     }
 
+    /// The public keys that access tokens are verified with, as a JWK set (RFC 7517, RFC 8037).
+    pub fn jwks(&self) -> Value {
+        let keys = self.public.iter().map(|key| {
+            let x = URL_SAFE_NO_PAD.encode(key.bytes);
+            json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": x})
+        });
+        json!({"keys": keys.collect::<Vec<_>>()})
+    }
+
     /// Whether `given` is the setup token; how long that takes tells nothing but its length.
     pub fn opens_setup(&self, given: &str) -> bool {
         self.setup_token.expose().as_bytes().ct_eq(given.as_bytes()).into()
@@ -110,9 +125,31 @@ impl Keyring {
         &self.setup_token
     }
 
-    /// Authenticates page cursors.
-    pub fn cursor_key(&self) -> &Secret<[u8; 32]> {
+    /// A code that only this deployment can make of a text. A code for one purpose, such as `cursor`, is none for another.
+    pub fn mac(&self, purpose: &str, text: &str) -> String {
+        URL_SAFE_NO_PAD.encode(&self.code(purpose, text)[..MAC_BYTES])
+    }
+
+    /// Whether `given` is that code; how long that takes tells nothing.
+    pub fn is_mac(&self, purpose: &str, text: &str, given: &str) -> bool {
+        self.mac(purpose, text).as_bytes().ct_eq(given.as_bytes()).into()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn cursor_key(&self) -> &Secret<[u8; 32]> {
         &self.cursor_key
+    }
+
+    fn code(&self, purpose: &str, text: &str) -> [u8; 32] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.cursor_key.expose());
+        let mut context = hmac::Context::with_key(&key);
+        // With its length, so that no purpose and text are another purpose and text.
+        context.update(&(purpose.len() as u64).to_be_bytes());
+        context.update(purpose.as_bytes());
+        context.update(text.as_bytes());
+        let mut code = [0; 32];
+        code.copy_from_slice(context.sign().as_ref());
+        code
     }
 
     fn from_document(id: &str, document: &Document) -> Result<Self, KeyringError> {
@@ -128,8 +165,8 @@ impl Keyring {
                 .map_err(|error| malformed(error.to_string()))?;
             signers.push(signer);
         }
-        let verifier =
-            Verifier::new(signers.iter().map(|signer| signer.public_key().clone()), Realm::default());
+        let public: Vec<PublicKey> = signers.iter().map(|signer| signer.public_key().clone()).collect();
+        let verifier = Verifier::new(public.iter().cloned(), Realm::default());
         let signer = signers.into_iter().next().ok_or_else(|| malformed("`jwt` has no key".to_owned()))?;
         let cursor_key = STANDARD
             .decode(whole.cursor_key.expose())
@@ -140,6 +177,7 @@ impl Keyring {
             setup_token: whole.setup_token,
             signer,
             verifier: Arc::new(verifier),
+            public,
             cursor_key: Secret::new(cursor_key),
         })
     }

@@ -28,6 +28,15 @@ impl Answer {
         self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
     }
 
+    /// A cookie that the answer sets, as a request sends it back.
+    #[track_caller]
+    pub fn cookie(&self, name: &str) -> String {
+        let set = self.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+        let pairs = set.filter_map(|cookie| cookie.split(';').next());
+        let mut found = pairs.filter(|pair| pair.starts_with(&format!("{name}=")));
+        found.next().unwrap_or_else(|| panic!("`{name}` is not set by {self}")).to_owned()
+    }
+
     /// The body, which must be JSON.
     #[track_caller]
     pub fn json(&self) -> Value {

@@ -24,11 +24,14 @@ pub struct Options {
     pub allow_loopback: bool,
     /// `CHAIN_BUDGET_STEPS`, where it is not the default.
     pub chain_steps: Option<u32>,
+    /// `RATE_LIMIT_CALLER` and `RATE_LIMIT_ORGANIZATION`, requests a minute.
+    pub rates: (u32, u32),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { allow_loopback: true, chain_steps: None }
+        // One owner does in a minute what many would.
+        Self { allow_loopback: true, chain_steps: None, rates: (1_000_000, 1_000_000) }
     }
 }
 
@@ -194,6 +197,49 @@ impl TestApp {
     pub fn with_token(mut self, token: &str) -> Self {
         token.clone_into(&mut self.token);
         self
+    }
+
+    /// The access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The texts of all mails that the stack has sent, in order.
+    pub fn mails(&mut self) -> Vec<String> {
+        let folder = self.data().join("mail");
+        let files = std::fs::read_dir(folder).into_iter().flatten();
+        let mut files: Vec<_> = files.map(|file| file.expect("it is there").path()).collect();
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).expect("it is a text")).collect()
+    }
+
+    /// Somebody else, invited as this and signed in.
+    pub async fn invite(&mut self, email: &str, role: &str) -> Self {
+        self.post("/v1/invitations", &json!({"email": email, "role": role})).await.expect(201);
+        let token = secret_of(self.mails().last().expect("a mail was sent"));
+        let body = json!({"token": token, "password": PASSWORD});
+        let accepted = self.fork().with_token("").post("/v1/invitations/accept", &body).await.expect(200);
+        self.fork().with_token(text(&accepted["access_token"]))
+    }
+
+    /// Signs in; gives the answer, whatever it is.
+    pub async fn log_in(&self, email: &str, password: &str) -> Answer {
+        let body = json!({"email": email, "password": password});
+        self.fork().with_token("").post("/v1/auth/login", &body).await
+    }
+
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(with_json(self.request(Method::PATCH, path), body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Posts with further headers.
+    pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let request = with_json(self.request(Method::POST, path), body);
+        self.send(headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
     }
 
     /// A request to build on, with the token.
@@ -369,6 +415,13 @@ impl Workflow {
     }
 }
 
+/// What stands behind the `#` of the link in a mail.
+#[track_caller]
+pub fn secret_of(mail: &str) -> String {
+    let rest = mail.split_once('#').unwrap_or_else(|| panic!("no link in {mail}")).1;
+    rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+}
+
 /// Finds a step of a run by its path.
 #[track_caller]
 pub fn step<'a>(run: &'a Value, path: &str) -> &'a Value {
@@ -415,6 +468,9 @@ fn variables(options: &Options) -> Vec<(String, String)> {
     if options.allow_loopback {
         all.push(("PATCHBAY_ALLOW_LOOPBACK".to_owned(), "1".to_owned()));
     }
+    let (caller, organization) = options.rates;
+    all.push(("RATE_LIMIT_CALLER".to_owned(), caller.to_string()));
+    all.push(("RATE_LIMIT_ORGANIZATION".to_owned(), organization.to_string()));
     if let Some(steps) = options.chain_steps {
         all.push(("CHAIN_BUDGET_STEPS".to_owned(), steps.to_string()));
     }

@@ -13,7 +13,9 @@ mod steps;
 mod target;
 
 pub use answer::{Answer, has_page};
-pub use app::{EMAIL, Options, PASSWORD, SETUP_TOKEN, TestApp, Workflow, assert_failed, step, text};
+pub use app::{
+    EMAIL, Options, PASSWORD, SETUP_TOKEN, TestApp, Workflow, assert_failed, secret_of, step, text,
+};
 pub use process::Process;
 pub use steps::{http_get, http_post, manual, webhook};
 pub use target::{Reply, Seen, Target};

@@ -25,6 +25,10 @@ pub async fn journey(app: &TestApp, target: &Target) {
     assert_eq!(health["status"], "ok");
     said("health, and signed in");
 
+    programs_people_and_the_ledger(app).await;
+    said(
+        "an API key of a service account, an invitation that is withdrawn, a repeated request, and the ledger that tells of it",
+    );
     let clock = a_schedule(app).await;
     a_webhook_runs_a_workflow(app, target).await;
     said("webhook → map → branch → http.request, tried again after a 503");
@@ -57,6 +61,37 @@ async fn a_schedule(app: &TestApp) -> Workflow {
     app.publish(&json!({"name": "clock", "triggers": [{"id": "minute", "type": "schedule", "schedule": "rate(1 minute)"}],
         "steps": [{"id": "at", "type": "map", "output": "{{ trigger.scheduled_at }}"}]}))
         .await
+}
+
+/// Whatever the first function may do in the tables of people, the ledger and what is counted.
+async fn programs_people_and_the_ledger(app: &TestApp) {
+    let account =
+        app.post("/v1/service-accounts", &json!({"name": "smoke", "role": "viewer"})).await.expect(201);
+    let path = format!("/v1/service-accounts/{}", text(&account["id"]));
+    let body = json!({"name": "smoke", "scopes": ["account.own"], "service_account": account["id"]});
+    let made = app.post("/v1/api-keys", &body).await.expect(201);
+    let program = app.fork().with_token(text(&made["key"]));
+    assert_eq!(program.get("/v1/me").await.expect(200)["name"], "smoke");
+    app.put(&path, &json!({"name": "smoke, again", "role": "operator"})).await.expect(200);
+    assert_eq!(program.get("/v1/me").await.expect(200)["role"], "operator");
+    let invited = app
+        .post("/v1/invitations", &json!({"email": "smoke@example.com", "role": "viewer"}))
+        .await
+        .expect(201);
+    assert_eq!(app.delete(&format!("/v1/invitations/{}", text(&invited["id"]))).await.status, 204);
+    let once = async || {
+        let headers = [("idempotency-key", text(&account["id"]))];
+        app.post_with("/v1/workflows/validate", &headers, &manual("smoke", json!([]))).await
+    };
+    let (first, again) = (once().await, once().await);
+    assert_eq!((first.expect(200), again.header("idempotency-replayed")), (again.json(), "true"));
+    app.log_in("nobody@example.com", "not a password").await.refused(401, "sign_in_failed");
+    assert_eq!(app.delete(&path).await.status, 204);
+    program.get("/v1/me").await.refused(401, "api_key_invalid");
+    let told = app.get("/v1/audit?action=service_account.&limit=3").await.expect(200);
+    let told: Vec<_> =
+        told["items"].as_array().into_iter().flatten().map(|record| text(&record["action"])).collect();
+    assert_eq!(told, ["service_account.deleted", "service_account.changed", "service_account.created"]);
 }
 
 async fn strands_and_a_called_workflow(app: &TestApp, target: &Target) {

@@ -4,9 +4,10 @@ use crate::faults::{Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, Fault
 use crate::{FaultyBlobs, ManualClock, Message, ModelQueue, RecordingBus, ScriptedHttp, SeededDraw};
 use ::blobs::{BlobStore, Bucket, S3Blobs};
 use dispatch::{Plans, StartError, StartRequest, Started, Starter};
+use domain::audit::{Action, Record as Told, RequestOrigin};
 use domain::id::digest16;
 use domain::run::{Entry, Head, Mark};
-use domain::{HookId, Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
+use domain::{Actor, HookId, Millis, OrgId, OrgKey, Provenance, RecordId, RunId, WorkflowId, limits};
 use emulators::{Cloud, REGION};
 use executor::ChainBudget;
 use guard::{Guard, GuardConfig};
@@ -223,16 +224,35 @@ impl World {
 
     /// Sets up the first organisation, which events without one belong to.
     pub async fn set_up(&self) {
-        let org = Organization { id: self.org.org().clone(), name: "Test".into(), created_at: START };
+        let org =
+            Organization { id: self.org.org().clone(), name: "Test".into(), created_at: START, revision: 1 };
         let owner = User {
             id: domain::UserId::from_bytes([1; 16]),
             email: "owner@example.com".into(),
-            password: "$argon2id$".into(),
-            org: org.id.clone(),
-            role: "owner".into(),
+            password: None,
             created_at: START,
+            incomplete: None,
         };
-        assert!(self.store.create_first_owner(&org, &owner).await.expect("the table takes an owner"));
+        let made =
+            self.store.create_first_owner(&org, &owner, &self.org, &self.record(Action::OrgCreated)).await;
+        assert!(made.expect("the table takes an owner"));
+    }
+
+    /// What the owner did.
+    fn record(&self, action: Action) -> Told {
+        let number = u128::from(self.keys.fetch_add(1, Ordering::SeqCst));
+        Told {
+            id: RecordId::from_bytes(number.to_be_bytes()),
+            at: START,
+            action,
+            actor: Actor::User(domain::UserId::from_bytes([1; 16])),
+            actor_name: "owner@example.com".into(),
+            key: None,
+            target: None,
+            before: Value::Null,
+            after: Value::Null,
+            origin: RequestOrigin::default(),
+        }
     }
 
     /// Stores a definition as an enabled workflow, with its webhooks and event rules; the same definition is the same workflow.
@@ -291,7 +311,9 @@ impl World {
             rules,
             ..WorkflowChange::default()
         };
-        self.store.save_workflow(&self.org, &meta, &change).await.expect("the table takes a workflow");
+        let record = self.record(Action::WorkflowCreated);
+        let saved = self.store.save_workflow(&self.org, &meta, &change, &record).await;
+        saved.expect("the table takes a workflow");
         id
     }
 
@@ -317,7 +339,9 @@ impl World {
             hooks: BTreeMap::new(),
         };
         let change = WorkflowChange { new_version: Some(version), ..WorkflowChange::default() };
-        self.store.save_workflow(&self.org, &meta, &change).await.expect("the table takes a version");
+        let record = self.record(Action::WorkflowChanged);
+        let saved = self.store.save_workflow(&self.org, &meta, &change, &record).await;
+        saved.expect("the table takes a version");
     }
 
     /// Starts a run of `definition` by hand; repeats the start until it is told that it took place.

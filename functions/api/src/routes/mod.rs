@@ -1,10 +1,18 @@
 //! The routes: a file per resource verb.
 
+mod api_keys;
+mod audit;
+mod auth;
 mod events;
 mod expressions;
-mod login;
+mod invitations;
+mod me;
+mod members;
+mod organization;
 mod public;
+mod roles;
 mod runs;
+mod service_accounts;
 mod setup;
 mod transforms;
 mod workflows;
@@ -19,7 +27,32 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(public::openapi))
         .routes(routes!(public::schema))
         .routes(routes!(setup::setup))
-        .routes(routes!(login::login))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::logout_everywhere))
+        .routes(routes!(auth::jwks))
+        .routes(routes!(auth::sessions))
+        .routes(routes!(auth::end_session))
+        .routes(routes!(auth::change_password))
+        .routes(routes!(auth::ask_reset))
+        .routes(routes!(auth::confirm_reset))
+        .routes(routes!(me::me))
+        .routes(routes!(roles::roles))
+        .routes(routes!(organization::get, organization::change))
+        .routes(routes!(organization::create))
+        .routes(routes!(organization::leave))
+        .routes(routes!(members::list))
+        .routes(routes!(members::change, members::delete))
+        .routes(routes!(invitations::list, invitations::create))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(service_accounts::list, service_accounts::create))
+        .routes(routes!(service_accounts::get, service_accounts::change, service_accounts::delete))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::delete))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::export))
         .routes(routes!(workflows::list, workflows::create))
         .routes(routes!(workflows::validate))
         .routes(routes!(workflows::get, workflows::update))

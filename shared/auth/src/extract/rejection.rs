@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use domain::Problem;
 use thiserror::Error;
 
-use super::KeysUnavailable;
+use super::AuthUnavailable;
 use crate::permission::Permission;
 use crate::role::Role;
 
@@ -24,8 +24,14 @@ pub enum AuthRejection {
     ExpiredToken,
     #[error("this needs the permission `{permission}`, which the role `{role}` does not have")]
     Forbidden { permission: Permission, role: Role },
-    #[error("access tokens cannot be checked at the moment; try again")]
-    Unavailable(#[from] KeysUnavailable),
+    #[error("this needs the permission `{permission}`, which is not among the API key's scopes")]
+    OutOfScope { permission: Permission },
+    #[error("the API key is not valid: it was deleted, or is not complete")]
+    InvalidKey,
+    #[error("the API key has expired; make another")]
+    ExpiredKey,
+    #[error("who asks cannot be found out at the moment; try again")]
+    Unavailable(#[from] AuthUnavailable),
 }
 
 impl AuthRejection {
@@ -35,15 +41,21 @@ impl AuthRejection {
             Self::MissingToken => "token_missing",
             Self::InvalidToken { .. } => "token_invalid",
             Self::ExpiredToken => "token_expired",
-            Self::Forbidden { .. } => "permission_denied",
+            Self::Forbidden { .. } | Self::OutOfScope { .. } => "permission_denied",
+            Self::InvalidKey => "api_key_invalid",
+            Self::ExpiredKey => "api_key_expired",
             Self::Unavailable(_) => "auth_unavailable",
         }
     }
 
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::MissingToken | Self::InvalidToken { .. } | Self::ExpiredToken => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::MissingToken
+            | Self::InvalidToken { .. }
+            | Self::ExpiredToken
+            | Self::InvalidKey
+            | Self::ExpiredKey => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } | Self::OutOfScope { .. } => StatusCode::FORBIDDEN,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -57,10 +69,10 @@ impl AuthRejection {
         let realm = "Bearer realm=\"patchbay\"";
         match self {
             Self::MissingToken => Some(realm.to_owned()),
-            Self::InvalidToken { .. } | Self::ExpiredToken => {
+            Self::InvalidToken { .. } | Self::ExpiredToken | Self::InvalidKey | Self::ExpiredKey => {
                 Some(format!("{realm}, error=\"invalid_token\""))
             }
-            Self::Forbidden { permission, .. } => {
+            Self::Forbidden { permission, .. } | Self::OutOfScope { permission } => {
                 Some(format!("{realm}, error=\"insufficient_scope\", scope=\"{permission}\""))
             }
             Self::Unavailable(_) => None,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
+use crate::opaque::Opaque;
 use crate::permission::permit;
 use crate::token::{Realm, Signer, Subject, generate_pkcs8};
 
@@ -19,17 +20,33 @@ const NOW: i64 = 1_800_000_000;
 struct App {
     signer: Signer,
     now: i64,
-    keys: Result<Arc<Verifier>, KeysUnavailable>,
+    keys: Result<Arc<Verifier>, AuthUnavailable>,
+    /// What the store says of the one user; `None` of one who was removed.
+    standing: Option<Standing>,
+    key: Option<(String, KeyHolder)>,
 }
 
 impl AuthState for App {
-    async fn verifier(&self) -> Result<Arc<Verifier>, KeysUnavailable> {
+    async fn verifier(&self) -> Result<Arc<Verifier>, AuthUnavailable> {
         self.keys.clone()
+    }
+
+    async fn standing(&self, org: &OrgKey, user: &UserId) -> Result<Option<Standing>, AuthUnavailable> {
+        assert_eq!((org.org(), user), (&OrgId::from_bytes([2; 16]), &UserId::from_bytes([1; 16])));
+        Ok(self.standing.clone())
+    }
+
+    async fn api_key(&self, hash: &str, _: &RequestOrigin) -> Result<Option<KeyHolder>, AuthUnavailable> {
+        Ok(self.key.clone().filter(|(known, _)| known == hash).map(|(_, holder)| holder))
     }
 
     fn now(&self) -> i64 {
         self.now
     }
+}
+
+fn standing(role: Role) -> Standing {
+    Standing { role, email: "ada@example.com".into(), not_before: 0 }
 }
 
 struct Answer {
@@ -43,17 +60,23 @@ impl App {
     fn new() -> Self {
         let signer = Signer::from_pkcs8("k1", &generate_pkcs8().unwrap(), Realm::default()).unwrap();
         let verifier = Verifier::new([signer.public_key().clone()], Realm::default());
-        Self { signer, now: NOW, keys: Ok(Arc::new(verifier)) }
+        let keys = Ok(Arc::new(verifier));
+        Self { signer, now: NOW, keys, standing: Some(standing(Role::Owner)), key: None }
     }
 
     fn token(&self, role: Role) -> String {
-        let subject = Subject { user: UserId::from_bytes([1; 16]), org: OrgId::from_bytes([2; 16]), role };
+        let subject = Subject {
+            user: UserId::from_bytes([1; 16]),
+            org: OrgId::from_bytes([2; 16]),
+            role,
+            session: None,
+        };
         self.signer.sign(subject, NOW).unwrap().token
     }
 
     async fn call(&self, authorization: &[&str]) -> Answer {
         async fn handler(caller: Can<permit::WorkflowsWrite>) -> axum::Json<Value> {
-            axum::Json(json!({"user": caller.user(), "org": caller.org_key().org(), "role": caller.role()}))
+            axum::Json(json!({"user": caller.actor(), "org": caller.org_key().org(), "role": caller.role()}))
         }
         let mut request = Request::get("/");
         for value in authorization {
@@ -81,6 +104,7 @@ impl App {
 async fn who_may_is_let_in_and_known() {
     let app = App::new();
     for role in [Role::Owner, Role::Admin, Role::Editor] {
+        let app = App { standing: Some(standing(role)), ..app.clone() };
         for scheme in ["Bearer", "bearer", "BEARER"] {
             let answer = app.call(&[&format!("{scheme} {}", app.token(role))]).await;
             assert_eq!(answer.status, 200, "{role}");
@@ -95,7 +119,9 @@ async fn who_may_is_let_in_and_known() {
 async fn who_may_not_is_told_what_is_missing() {
     let app = App::new();
     for role in [Role::Operator, Role::Viewer] {
-        let answer = app.call(&[&format!("Bearer {}", app.token(role))]).await;
+        // What the token says of the role was true when it was made.
+        let app = App { standing: Some(standing(role)), ..app.clone() };
+        let answer = app.call(&[&format!("Bearer {}", app.token(Role::Owner))]).await;
         assert_eq!((answer.status, &answer.body["code"]), (403, &json!("permission_denied")));
         let challenge = "Bearer realm=\"patchbay\", error=\"insufficient_scope\", scope=\"workflows.write\"";
         assert_eq!(answer.challenge.as_deref(), Some(challenge));
@@ -145,9 +171,52 @@ async fn expired_tokens_have_a_code_of_their_own() {
 
 #[tokio::test]
 async fn without_keys_nobody_is_let_in() {
-    let app = App { keys: Err(KeysUnavailable), ..App::new() };
+    let app = App { keys: Err(AuthUnavailable), ..App::new() };
     let token = format!("Bearer {}", app.token(Role::Owner));
     let answer = app.call(&[&token]).await;
     assert_eq!((answer.status, &answer.body["code"]), (503, &json!("auth_unavailable")));
     assert_eq!(answer.challenge, None);
+}
+
+#[tokio::test]
+async fn who_was_removed_or_signed_out_everywhere_is_not_let_in() {
+    let app = App::new();
+    let token = format!("Bearer {}", app.token(Role::Owner));
+    let removed = App { standing: None, ..app.clone() };
+    assert_eq!(removed.refused(&[&token]).await, (401, "token_invalid".into()));
+    let out =
+        |not_before| App { standing: Some(Standing { not_before, ..standing(Role::Owner) }), ..app.clone() };
+    assert_eq!(out(NOW + 1).refused(&[&token]).await, (401, "token_invalid".into()));
+    assert_eq!(out(NOW).call(&[&token]).await.status, 200, "a token of the same second is a new one's");
+}
+
+#[tokio::test]
+async fn an_api_key_has_no_more_than_its_scopes_and_its_holders_role() {
+    let drawn = Opaque::draw(OpaqueKind::ApiKey).unwrap();
+    let bearer = format!("Bearer {}", drawn.token);
+    let holder = |role, scopes: &[Permission], expires_at| KeyHolder {
+        key: ApiKeyId::from_bytes([5; 16]),
+        org: OrgKey::verified(OrgId::from_bytes([2; 16]), Provenance::ApiKey),
+        holder: Actor::User(UserId::from_bytes([1; 16])),
+        name: "ada@example.com".into(),
+        role,
+        scopes: scopes.to_vec(),
+        expires_at,
+    };
+    let app = |holder| App { key: Some((drawn.hash.clone(), holder)), ..App::new() };
+    let write = [Permission::WorkflowsWrite];
+    assert_eq!(app(holder(Role::Editor, &write, None)).call(&[&bearer]).await.status, 200);
+    for (role, scopes) in
+        [(Role::Owner, &[Permission::WorkflowsRead][..]), (Role::Owner, &[]), (Role::Viewer, &write)]
+    {
+        let app = app(holder(role, scopes, None));
+        assert_eq!(app.refused(&[&bearer]).await, (403, "permission_denied".into()), "{role} {scopes:?}");
+    }
+    let ends = |at: i64| app(holder(Role::Owner, &write, Some(Millis(at * 1000))));
+    assert_eq!(ends(NOW + 1).call(&[&bearer]).await.status, 200);
+    assert_eq!(ends(NOW).refused(&[&bearer]).await, (401, "api_key_expired".into()));
+    let another = format!("Bearer {}", Opaque::draw(OpaqueKind::ApiKey).unwrap().token);
+    for bearer in [another.as_str(), "Bearer pb_", "Bearer pb_x", &bearer[..bearer.len() - 1]] {
+        assert_eq!(ends(NOW + 1).refused(&[bearer]).await.1, "api_key_invalid");
+    }
 }

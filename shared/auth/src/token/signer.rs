@@ -45,6 +45,7 @@ impl Signer {
             sub: subject.user,
             org: subject.org,
             role: subject.role,
+            sid: subject.session,
             iat: now,
             exp: now + LIFETIME,
             iss: self.realm.issuer.clone(),

@@ -23,7 +23,12 @@ fn desk() -> Desk {
 }
 
 fn subject() -> Subject {
-    Subject { user: UserId::from_bytes([1; 16]), org: OrgId::from_bytes([2; 16]), role: Role::Editor }
+    Subject {
+        user: UserId::from_bytes([1; 16]),
+        org: OrgId::from_bytes([2; 16]),
+        role: Role::Editor,
+        session: None,
+    }
 }
 
 impl Desk {

@@ -1,13 +1,58 @@
 //! The control table: organisations, users, workflows, and what leads to them from outside.
 
 mod account;
+mod api_key;
+mod invitation;
 mod lookup;
+mod member;
+mod session;
 mod traffic;
 mod version;
 mod workflow;
 
 pub use account::{Organization, User};
+pub use api_key::{ADDRESSES, ApiKey, ServiceAccount, USE_NOTED, UsedKey};
+pub use invitation::Invitation;
 pub use lookup::{EventRule, Hook};
+pub use member::{MAX_MEMBERSHIPS, Member, MemberChange};
+pub use session::{Refresh, Rotation, Session};
 pub use traffic::{InvalidSplit, Share, Split};
 pub use version::{VersionEntry, WorkflowVersion};
 pub use workflow::{WorkflowChange, WorkflowMeta};
+
+use crate::attr::{Item, s};
+use crate::{Store, StoreError};
+
+impl Store {
+    /// The items of a partition whose sort keys begin with `prefix`, in their order, after `after`; at most `limit`. Strongly read.
+    pub(crate) async fn list_control(
+        &self,
+        pk: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::new();
+        let mut start = after.map(|sk| Item::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))]));
+        loop {
+            let got = self
+                .client
+                .query()
+                .table_name(&self.tables.control)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", s(pk))
+                .expression_attribute_values(":prefix", s(prefix))
+                .set_exclusive_start_key(start)
+                .limit(i32::try_from(limit - items.len()).unwrap_or(i32::MAX))
+                .consistent_read(true)
+                .send()
+                .await
+                .map_err(|e| StoreError::of("list_control", &e))?;
+            items.extend(got.items.unwrap_or_default());
+            start = got.last_evaluated_key;
+            if start.is_none() || items.len() >= limit {
+                return Ok(items);
+            }
+        }
+    }
+}

@@ -4,8 +4,9 @@ use super::lookup::{self, EventRule, Hook};
 use super::traffic::Split;
 use super::version::{self, WorkflowVersion};
 use crate::attr::{self, Item, b, n, s};
+use crate::transact::Writes;
 use crate::{Store, StoreError, codec};
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use domain::audit::Record;
 use domain::{HookId, Millis, OrgKey, WorkflowId};
 use std::collections::BTreeMap;
 
@@ -72,61 +73,42 @@ impl Store {
         got.items.unwrap_or_default().iter().map(read_meta).collect()
     }
 
-    /// Writes `meta` and all of `change`, if nobody changed the workflow since `meta.revision - 1` was read.
+    /// Writes `meta`, all of `change` and the record that tells of it, if nobody changed the workflow since `meta.revision - 1` was read.
     pub async fn save_workflow(
         &self,
         org: &OrgKey,
         meta: &WorkflowMeta,
         change: &WorkflowChange,
+        record: &Record,
     ) -> Result<(), StoreError> {
         let table = &self.tables.control;
-        let mut meta_put = Put::builder().table_name(table).set_item(Some(meta_item(org, meta)?));
-        meta_put = if meta.revision == 1 {
-            meta_put.condition_expression("attribute_not_exists(pk)")
+        let mut writes = Writes::default();
+        let item = meta_item(org, meta)?;
+        if meta.revision == 1 {
+            writes.create(table, item)?;
         } else {
-            meta_put.condition_expression("rv = :rv").expression_attribute_values(":rv", n(meta.revision - 1))
-        };
-        let mut puts = vec![meta_put];
+            writes.put_if(table, item, "rv = :rv", Item::from([(":rv".into(), n(meta.revision - 1))]))?;
+        }
         if let Some(version) = &change.new_version {
-            let item = version::version_item(org, &meta.id, version)?;
-            puts.push(
-                Put::builder()
-                    .table_name(table)
-                    .set_item(Some(item))
-                    .condition_expression("attribute_not_exists(pk)"),
-            );
+            writes.create(table, version::version_item(org, &meta.id, version)?)?;
         }
         for hook in &change.hooks {
-            puts.push(Put::builder().table_name(table).set_item(Some(lookup::hook_item(hook)?)));
+            writes.put(table, lookup::hook_item(hook)?)?;
         }
         for rule in &change.rules {
-            puts.push(Put::builder().table_name(table).set_item(Some(lookup::rule_item(org, rule)?)));
+            writes.put(table, lookup::rule_item(org, rule)?)?;
         }
-        let mut writes = Vec::with_capacity(puts.len());
-        for put in puts {
-            let put = put.build().map_err(|_| StoreError::Corrupt("put"))?;
-            writes.push(TransactWriteItem::builder().put(put).build());
+        for trigger in &change.removed_rules {
+            writes.delete(table, lookup::rule_key_item(org, &meta.id, trigger), None)?;
         }
-        let removed = change
-            .removed_rules
-            .iter()
-            .map(|trigger| lookup::rule_key_item(org, &meta.id, trigger))
-            .chain(change.removed_hooks.iter().map(lookup::hook_key_item));
-        for key in removed {
-            let delete = Delete::builder()
-                .table_name(table)
-                .set_key(Some(key))
-                .build()
-                .map_err(|_| StoreError::Corrupt("delete"))?;
-            writes.push(TransactWriteItem::builder().delete(delete).build());
+        for hook in &change.removed_hooks {
+            writes.delete(table, lookup::hook_key_item(hook), None)?;
         }
-        match self.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(()),
-            Err(e) if e.as_service_error().is_some_and(aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::is_transaction_canceled_exception) => {
-                Err(StoreError::Conflict { operation: "save_workflow" })
-            }
-            Err(e) => Err(StoreError::of("save_workflow", &e)),
+        writes.record(&self.tables.ledger, org, record)?;
+        if self.transact("save_workflow", writes).await?.held() {
+            return Ok(());
         }
+        Err(StoreError::Conflict { operation: "save_workflow" })
     }
 }
 

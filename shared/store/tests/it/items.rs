@@ -1,9 +1,10 @@
 //! What every item has: a key that names its organisation, and a time to live.
 
 use crate::accounts::owner;
-use crate::tables::{NOW, Tables, failed, new_run, segment};
-use crate::workflows::{first, meta};
+use crate::tables::{NOW, Tables, failed, new_run, record, segment};
+use crate::workflows::{first, meta, saved};
 use domain::OrgId;
+use domain::audit::Action;
 use domain::limits::RETENTION;
 use domain::run::{Answer, GatherRule, Gathered, NewRun, Slots};
 use serde_json::json;
@@ -70,9 +71,10 @@ async fn one_of_everything(t: &Tables) {
     assert!(t.store.begin_gathered(&t.org, &gathers.id, &large.input).await.unwrap());
     t.store.set_low_water(&LowWater::up_to(1)).await.unwrap();
     let meta = meta(1);
-    t.store.save_workflow(&t.org, &meta, &first(t, &meta)).await.unwrap();
+    t.store.save_workflow(&t.org, &meta, &first(t, &meta), &saved()).await.unwrap();
     let (org, user) = owner(1);
-    t.store.create_first_owner(&org, &user).await.unwrap();
+    crate::accounts::one_of_everything(t, &user).await;
+    t.store.create_first_owner(&org, &user, &t.org, &record(Action::OrgCreated)).await.unwrap();
 }
 
 #[tokio::test]
@@ -103,11 +105,12 @@ async fn every_key_begins_with_an_organisation_or_a_system_prefix() {
     one_of_everything(&t).await;
     let begins_with_org = |key: &str| key.split('#').next().is_some_and(|org| OrgId::parse(org).is_ok());
     let mut items = 0;
-    for table in [&t.names.runs, &t.names.control, &t.names.due] {
+    for table in [&t.names.runs, &t.names.control, &t.names.due, &t.names.ledger] {
         for item in t.scan(table).await {
             let (pk, sk) = (item["pk"].as_s().unwrap(), item["sk"].as_s().unwrap());
             let system =
-                ["hook#", "email#"].iter().any(|p| pk.starts_with(p)) || (pk == "system" && sk == "first");
+                ["hook#", "email#", "user#", "key#", "invite#", "reset#"].iter().any(|p| pk.starts_with(p))
+                    || (pk == "system" && sk == "first");
             let due = table == &t.names.due && (pk == "low" || (pk.starts_with("m#") && begins_with_org(sk)));
             assert!(
                 begins_with_org(pk) || (table == &t.names.control && system) || due,
@@ -117,5 +120,5 @@ async fn every_key_begins_with_an_organisation_or_a_system_prefix() {
             items += 1;
         }
     }
-    assert_eq!(items, 12 + 3 + 7);
+    assert_eq!(items, 12 + 3 + 17 + 5);
 }

@@ -1,12 +1,14 @@
 //! Tables of a test's own, and what it puts into them.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::audit::{Action, Record, RequestOrigin};
 use domain::run::{Consequence, End, Entry, Head, Mark, NewRun, RunError, RunStatus, Segment};
-use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId};
+use domain::{Actor, Millis, OrgId, OrgKey, Provenance, RecordId, RunId, UserId, WorkflowId};
 use emulators::Cloud;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use store::{RunStore, Store, TableNames};
 
 pub(crate) const NOW: Millis = Millis(1_772_366_430_123);
@@ -60,6 +62,24 @@ impl Tables {
             .send()
             .await
             .unwrap();
+    }
+}
+
+/// A record that is no other.
+pub(crate) fn record(action: Action) -> Record {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = u128::from(NEXT.fetch_add(1, Ordering::Relaxed));
+    Record {
+        id: RecordId::from_bytes(number.to_be_bytes()),
+        at: NOW,
+        action,
+        actor: Actor::User(UserId::from_bytes([1; 16])),
+        actor_name: "owner1@example.com".into(),
+        key: None,
+        target: None,
+        before: Value::Null,
+        after: Value::Null,
+        origin: RequestOrigin::default(),
     }
 }
 

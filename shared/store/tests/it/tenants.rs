@@ -1,7 +1,7 @@
 //! What belongs to one organisation is not there for another.
 
 use crate::tables::{NOW, Tables, ended, segment};
-use crate::workflows::{first, meta};
+use crate::workflows::{first, meta, saved};
 use domain::run::{Answer, RunStatus};
 use serde_json::json;
 use std::time::Duration;
@@ -16,7 +16,7 @@ async fn another_organisation_reads_nothing() {
     let answer = Answer { status: 200, headers: Vec::new(), body: json!(1) };
     t.store.answer(&t.org, &head, &answer).await.unwrap();
     let meta = meta(1);
-    t.store.save_workflow(&t.org, &meta, &first(&t, &meta)).await.unwrap();
+    t.store.save_workflow(&t.org, &meta, &first(&t, &meta), &saved()).await.unwrap();
 
     let (store, other) = (&t.store, &t.other);
     assert!(store.head(other, &head.id, true).await.unwrap().is_none());

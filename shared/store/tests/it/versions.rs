@@ -1,7 +1,7 @@
 //! Drafts, live versions, and traffic that is shared out among versions.
 
 use crate::tables::{NOW, Tables};
-use crate::workflows::{first, meta, rule, version};
+use crate::workflows::{first, meta, rule, saved, version};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::Millis;
@@ -16,14 +16,14 @@ fn split() -> Split {
 /// A workflow with a live version and a draft, whose triggers are split.
 async fn split_workflow(t: &Tables) -> WorkflowMeta {
     let one = meta(1);
-    t.store.save_workflow(&t.org, &one, &first(t, &one)).await.unwrap();
+    t.store.save_workflow(&t.org, &one, &first(t, &one), &saved()).await.unwrap();
     let splits = BTreeMap::from([("form".to_owned(), split()), ("placed".to_owned(), split())]);
     let two = WorkflowMeta { revision: 2, version: 2, splits, ..one.clone() };
     let mut change = first(t, &one);
     change.new_version = Some(version(2));
     change.hooks[0].split = split();
     change.rules = vec![rule(&two, "placed")];
-    t.store.save_workflow(&t.org, &two, &change).await.unwrap();
+    t.store.save_workflow(&t.org, &two, &change, &saved()).await.unwrap();
     two
 }
 
@@ -106,8 +106,11 @@ async fn what_a_rollback_was_decided_on_must_still_be_so() {
         change.rules = vec![rule(&publish(live), "placed")];
         change
     };
-    t.store.save_workflow(&t.org, &publish(2), &change(2)).await.unwrap();
-    assert!(t.store.save_workflow(&t.org, &publish(1), &change(1)).await.is_err(), "somebody was faster");
+    t.store.save_workflow(&t.org, &publish(2), &change(2), &saved()).await.unwrap();
+    assert!(
+        t.store.save_workflow(&t.org, &publish(1), &change(1), &saved()).await.is_err(),
+        "somebody was faster"
+    );
     let hook = t.store.hook(&two.hooks["form"]).await.unwrap().unwrap();
     assert_eq!(
         (hook.version, hook.split.is_empty()),
@@ -121,7 +124,7 @@ async fn what_a_rollback_was_decided_on_must_still_be_so() {
 async fn versions_are_listed_newest_first_in_pages() {
     let t = Tables::new().await;
     let one = meta(1);
-    t.store.save_workflow(&t.org, &one, &first(&t, &one)).await.unwrap();
+    t.store.save_workflow(&t.org, &one, &first(&t, &one), &saved()).await.unwrap();
     // Together more than DynamoDB reads for one page, and hardly to be packed.
     let mut state = 1_u64;
     let text: String = (0..100_000)
@@ -134,7 +137,7 @@ async fn versions_are_listed_newest_first_in_pages() {
         let new = WorkflowVersion { document: json!([text, n]), ..version(n) };
         let change = WorkflowChange { new_version: Some(new), ..WorkflowChange::default() };
         let meta = WorkflowMeta { revision: n, version: n, ..one.clone() };
-        t.store.save_workflow(&t.org, &meta, &change).await.unwrap();
+        t.store.save_workflow(&t.org, &meta, &change, &saved()).await.unwrap();
     }
     let stored = t.scan(&t.names.control).await;
     let bytes: usize = stored.iter().filter_map(|i| Some(i.get("d")?.as_b().ok()?.as_ref().len())).sum();

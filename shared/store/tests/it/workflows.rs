@@ -1,12 +1,17 @@
 //! Workflows: whole changes, immutable versions, webhooks and rules that come and go.
 
-use crate::tables::{NOW, Tables};
+use crate::tables::{NOW, Tables, record};
+use domain::audit::{Action, Record};
 use domain::{HookId, Millis, WorkflowId};
 use serde_json::json;
 use std::collections::BTreeMap;
 use store::{
     EventRule, Hook, Split, StoreError, WorkflowChange, WorkflowMeta, WorkflowStore, WorkflowVersion,
 };
+
+pub(crate) fn saved() -> Record {
+    record(Action::WorkflowChanged)
+}
 
 pub(crate) fn meta(n: u8) -> WorkflowMeta {
     WorkflowMeta {
@@ -60,7 +65,7 @@ pub(crate) fn rule(meta: &WorkflowMeta, trigger: &str) -> EventRule {
 async fn a_workflow_is_saved_whole() {
     let t = Tables::new().await;
     let meta = meta(1);
-    t.store.save_workflow(&t.org, &meta, &first(&t, &meta)).await.unwrap();
+    t.store.save_workflow(&t.org, &meta, &first(&t, &meta), &saved()).await.unwrap();
     assert_eq!(t.store.workflow(&t.org, &meta.id).await.unwrap(), Some(meta.clone()));
     assert_eq!(t.store.version(&t.org, &meta.id, 1).await.unwrap(), Some(version(1)));
     assert_eq!(t.store.version(&t.org, &meta.id, 2).await.unwrap(), None);
@@ -76,19 +81,19 @@ async fn a_workflow_is_saved_whole() {
 async fn a_change_of_what_has_changed_since_is_refused_and_writes_nothing() {
     let t = Tables::new().await;
     let one = meta(1);
-    t.store.save_workflow(&t.org, &one, &first(&t, &one)).await.unwrap();
-    let again = t.store.save_workflow(&t.org, &one, &first(&t, &one)).await;
+    t.store.save_workflow(&t.org, &one, &first(&t, &one), &saved()).await.unwrap();
+    let again = t.store.save_workflow(&t.org, &one, &first(&t, &one), &saved()).await;
     assert!(matches!(again, Err(StoreError::Conflict { .. })), "it exists");
     let two = WorkflowMeta { revision: 2, version: 2, name: "Mine".into(), ..one.clone() };
     let change = WorkflowChange { new_version: Some(version(2)), ..WorkflowChange::default() };
-    t.store.save_workflow(&t.org, &two, &change).await.unwrap();
+    t.store.save_workflow(&t.org, &two, &change, &saved()).await.unwrap();
     let stale = WorkflowMeta { revision: 2, version: 3, name: "Theirs".into(), ..one.clone() };
     let change = WorkflowChange {
         new_version: Some(version(3)),
         removed_rules: vec!["placed".into()],
         ..WorkflowChange::default()
     };
-    let refused = t.store.save_workflow(&t.org, &stale, &change).await;
+    let refused = t.store.save_workflow(&t.org, &stale, &change, &saved()).await;
     assert!(matches!(refused, Err(StoreError::Conflict { .. })));
     assert_eq!(t.store.workflow(&t.org, &one.id).await.unwrap().unwrap().name, "Mine");
     assert_eq!(t.store.version(&t.org, &one.id, 3).await.unwrap(), None);
@@ -99,11 +104,11 @@ async fn a_change_of_what_has_changed_since_is_refused_and_writes_nothing() {
 async fn a_version_never_changes() {
     let t = Tables::new().await;
     let one = meta(1);
-    t.store.save_workflow(&t.org, &one, &first(&t, &one)).await.unwrap();
+    t.store.save_workflow(&t.org, &one, &first(&t, &one), &saved()).await.unwrap();
     let two = WorkflowMeta { revision: 2, ..one.clone() };
     let other = WorkflowVersion { document: json!("other"), ..version(1) };
     let change = WorkflowChange { new_version: Some(other), ..WorkflowChange::default() };
-    assert!(t.store.save_workflow(&t.org, &two, &change).await.is_err());
+    assert!(t.store.save_workflow(&t.org, &two, &change, &saved()).await.is_err());
     assert_eq!(t.store.version(&t.org, &one.id, 1).await.unwrap(), Some(version(1)));
     assert_eq!(t.store.workflow(&t.org, &one.id).await.unwrap().unwrap().revision, 1);
 }
@@ -112,7 +117,7 @@ async fn a_version_never_changes() {
 async fn webhooks_and_rules_come_and_go_with_a_change() {
     let t = Tables::new().await;
     let one = meta(1);
-    t.store.save_workflow(&t.org, &one, &first(&t, &one)).await.unwrap();
+    t.store.save_workflow(&t.org, &one, &first(&t, &one), &saved()).await.unwrap();
     let two = WorkflowMeta { revision: 2, rules: vec!["paid".into()], hooks: BTreeMap::new(), ..one.clone() };
     let change = WorkflowChange {
         rules: vec![rule(&two, "paid")],
@@ -120,7 +125,7 @@ async fn webhooks_and_rules_come_and_go_with_a_change() {
         removed_hooks: vec![one.hooks["form"].clone()],
         ..WorkflowChange::default()
     };
-    t.store.save_workflow(&t.org, &two, &change).await.unwrap();
+    t.store.save_workflow(&t.org, &two, &change, &saved()).await.unwrap();
     assert!(t.store.hook(&one.hooks["form"]).await.unwrap().is_none());
     assert_eq!(t.store.event_rules(&t.org).await.unwrap(), [rule(&two, "paid")]);
 }
@@ -129,14 +134,14 @@ async fn webhooks_and_rules_come_and_go_with_a_change() {
 async fn of_two_changes_at_once_one_wins() {
     let t = Tables::new().await;
     let one = meta(1);
-    t.store.save_workflow(&t.org, &one, &first(&t, &one)).await.unwrap();
+    t.store.save_workflow(&t.org, &one, &first(&t, &one), &saved()).await.unwrap();
     for revision in 2..20 {
         let change = |name: &str| {
             let (store, org) = (t.store.clone(), t.org.clone());
             let meta = WorkflowMeta { revision, name: name.into(), ..one.clone() };
-            tokio::spawn(
-                async move { store.save_workflow(&org, &meta, &WorkflowChange::default()).await.is_ok() },
-            )
+            tokio::spawn(async move {
+                store.save_workflow(&org, &meta, &WorkflowChange::default(), &saved()).await.is_ok()
+            })
         };
         let (a, b) = (change("a"), change("b"));
         assert!(a.await.unwrap() ^ b.await.unwrap());
@@ -148,7 +153,7 @@ async fn workflows_are_listed_by_id_in_pages() {
     let t = Tables::new().await;
     for n in 0..25 {
         let meta = WorkflowMeta { hooks: BTreeMap::new(), ..meta(n) };
-        t.store.save_workflow(&t.org, &meta, &WorkflowChange::default()).await.unwrap();
+        t.store.save_workflow(&t.org, &meta, &WorkflowChange::default(), &saved()).await.unwrap();
     }
     let (mut seen, mut after) = (Vec::new(), None);
     loop {

@@ -11,7 +11,12 @@ use crate::{Keyring, KeyringError};
 const NOW: i64 = 1_800_000_000;
 
 fn subject() -> Subject {
-    Subject { user: UserId::from_bytes([1; 16]), org: OrgId::from_bytes([2; 16]), role: Role::Owner }
+    Subject {
+        user: UserId::from_bytes([1; 16]),
+        org: OrgId::from_bytes([2; 16]),
+        role: Role::Owner,
+        session: None,
+    }
 }
 
 async fn load(service: &Service) -> Result<Keyring, KeyringError> {

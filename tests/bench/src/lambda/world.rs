@@ -57,6 +57,8 @@ impl World {
             ("TABLE_CONTROL", names.control),
             ("TABLE_RUNS", names.runs),
             ("TABLE_DUE", names.due),
+            ("TABLE_LEDGER", names.ledger),
+            ("TABLE_TOKENS", names.tokens),
             ("STEP_QUEUE_URL", steps.url().to_owned()),
             ("BULK_QUEUE_URL", steps.url().to_owned()),
             ("BUCKET_FILES", emulators::BUCKET.to_owned()),

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod crash;
+mod isolation;
 mod journeys;
 mod openapi;
 mod quickstart;

@@ -9,6 +9,7 @@ use auth::{Can, permit};
 use axum::Json;
 use axum::extract::State;
 use dispatch::called_run;
+use domain::audit::Action;
 use domain::run::{End, Mark, RunError, RunStatus, SettledBy};
 use domain::{OrgKey, RunId};
 use engine::NodeKind;
@@ -31,10 +32,13 @@ pub(crate) async fn cancel(
     let Some(head) = app.runs.head(org, &id, false).await? else {
         return Err(IdOf::<RunId>::not_found());
     };
+    if !head.status.is_terminal() {
+        app.store.record(org, &caller.record(Action::RunCancelled, app.now()).on("run", &id)).await?;
+    }
     let end = End {
         status: RunStatus::Cancelled,
         at: app.now(),
-        error: Some(RunError::new("cancelled", format!("cancelled by `{}`", caller.user()))),
+        error: Some(RunError::new("cancelled", format!("cancelled by `{}`", caller.actor()))),
         output: None,
         outbox: head.consequences(RunStatus::Cancelled),
     };

@@ -47,7 +47,8 @@ pub(crate) async fn list(
     QueryOf(query): QueryOf<RunQuery>,
 ) -> ApiResult<Json<RunList>> {
     let limit = page::limit(query.limit)?;
-    let cursor = page::decode(query.cursor.as_deref())?;
+    let pages = app.pages("runs", caller.org_key()).await?;
+    let cursor = pages.decode(query.cursor.as_deref())?;
     let workflow = query
         .workflow
         .map(|id| WorkflowId::parse(&id).map_err(|e| ApiError::new(422, "invalid_workflow", e.to_string())))
@@ -67,6 +68,6 @@ pub(crate) async fn list(
     let found = found.ok_or_else(page::invalid)?;
     Ok(Json(RunList {
         items: found.heads.iter().map(|head| RunView::summary(head, now)).collect(),
-        next_cursor: found.next.as_deref().map(page::encode),
+        next_cursor: found.next.as_deref().map(|next| pages.encode(next)),
     }))
 }

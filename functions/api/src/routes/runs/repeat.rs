@@ -5,17 +5,18 @@ use crate::body::{IdOf, JsonBody};
 use crate::error::{ApiError, ApiResult};
 use crate::page;
 use crate::view::ProblemView;
-use auth::{Can, permit};
+use auth::{Caller, Can, permit};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use dispatch::{StartRequest, Started};
+use domain::audit::Action;
 use domain::run::{BlobRef, Head, Mark, Origin, Priority, Repeat, RunStatus};
-use domain::{OrgKey, RunId, WorkflowId};
+use domain::{RunId, WorkflowId};
 use engine::{CannotRepeat, Context, Kept, Plan};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use store::RunFilter;
 use utoipa::ToSchema;
@@ -47,10 +48,11 @@ pub(crate) async fn redrive(
     let org = caller.org_key();
     let head = app.runs.head(org, &id, true).await?.ok_or_else(IdOf::<RunId>::not_found)?;
     let priority = head.priority;
-    again(&app, org, head, priority).await.map(|repeated| (StatusCode::ACCEPTED, Json(repeated)))
+    again(&app, &caller, head, priority).await.map(|repeated| (StatusCode::ACCEPTED, Json(repeated)))
 }
 
-async fn again(app: &App, org: &OrgKey, head: Head, priority: Priority) -> ApiResult<Repeated> {
+async fn again(app: &App, caller: &Caller, head: Head, priority: Priority) -> ApiResult<Repeated> {
+    let org = caller.org_key();
     if !matches!(head.status, RunStatus::Failed | RunStatus::TimedOut | RunStatus::Cancelled) {
         let detail =
             format!("the run is `{}`; what failed, timed out or was cancelled is redriven", head.status);
@@ -62,7 +64,7 @@ async fn again(app: &App, org: &OrgKey, head: Head, priority: Priority) -> ApiRe
     let failed = head.error.as_ref().and_then(|error| error.step.as_deref());
     let kept = engine::but_failures(&plan, context, &journal.entries, failed);
     let key = format!("redrive:{}", head.id);
-    repeat(app, org, &head, &plan, kept, Repeating { kind: Repeat::Redrive, key: &key, priority }).await
+    repeat(app, caller, &head, &plan, kept, Repeating { kind: Repeat::Redrive, key: &key, priority }).await
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -114,7 +116,7 @@ pub(crate) async fn replay(
     };
     let key = format!("replay:{id}:{}", Uuid::new_v4());
     let repeating = Repeating { kind: Repeat::Replay, key: &key, priority: head.priority };
-    let repeated = repeat(&app, org, &head, &plan, kept, repeating).await?;
+    let repeated = repeat(&app, &caller, &head, &plan, kept, repeating).await?;
     Ok((StatusCode::ACCEPTED, Json(repeated)))
 }
 
@@ -158,7 +160,8 @@ pub(crate) async fn redrive_many(
         Some(Ok(id)) => Some(id),
         Some(Err(_)) => return Err(invalid("`workflow` must be a workflow's id, such as `wf_…`")),
     };
-    let cursor = page::decode(body.cursor.as_deref())?;
+    let pages = app.pages("runs to redrive", org).await?;
+    let cursor = pages.decode(body.cursor.as_deref())?;
     let filter = RunFilter { workflow, status: Some(status) };
     let found = app.store.list_runs(org, &filter, cursor.as_deref(), BULK, app.now()).await?;
     let found = found.ok_or_else(page::invalid)?;
@@ -168,7 +171,7 @@ pub(crate) async fn redrive_many(
             // With its input.
             match app.runs.head(org, &head.id, true).await? {
                 // Many at once are bulk work, whatever each was.
-                Some(head) => again(&app, org, head, Priority::Bulk).await.map(Some),
+                Some(head) => again(&app, &caller, head, Priority::Bulk).await.map(Some),
                 None => Ok(None),
             }
         });
@@ -176,7 +179,7 @@ pub(crate) async fn redrive_many(
     }
     Ok((
         StatusCode::ACCEPTED,
-        Json(BulkRepeated { items, next_cursor: found.next.as_deref().map(page::encode) }),
+        Json(BulkRepeated { items, next_cursor: found.next.as_deref().map(|next| pages.encode(next)) }),
     ))
 }
 
@@ -189,13 +192,14 @@ struct Repeating<'a> {
 
 async fn repeat(
     app: &App,
-    org: &OrgKey,
+    caller: &Caller,
     head: &Head,
     plan: &Plan,
     mut kept: Kept,
     repeating: Repeating<'_>,
 ) -> ApiResult<Repeated> {
     let Repeating { kind, key, priority } = repeating;
+    let org = caller.org_key();
     let request = StartRequest {
         org,
         workflow: &head.workflow,
@@ -217,6 +221,13 @@ async fn repeat(
             *blob = taken;
         }
     }
+    let action = match kind {
+        Repeat::Redrive => Action::RunRedriven,
+        Repeat::Replay => Action::RunReplayed,
+    };
+    let from = kept.last().map(|(_, entry)| entry.path.as_str());
+    let record = caller.record(action, app.now()).on("run", &head.id);
+    app.store.record(org, &record.after(json!({"run": run, "takes_over_up_to": from}))).await?;
     let origin = Origin { run: head.id.clone(), kind };
     let started: Started = app.starter.start_from(request, origin, head.epoch + 1, kept).await?;
     tracing::info!(run.id = %started.run(), run.origin = %head.id, "a run repeats another");

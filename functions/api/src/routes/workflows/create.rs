@@ -1,15 +1,15 @@
 //! A new workflow.
 
-use super::{change, compile};
+use super::{Tagged, change, compile, shown, tagged};
 use crate::App;
 use crate::body::JsonBody;
 use crate::error::ApiResult;
 use crate::view::{ProblemView, WorkflowView};
 use auth::{Can, permit};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::WorkflowId;
+use domain::audit::Action;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use store::WorkflowMeta;
@@ -24,7 +24,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Can<permit::WorkflowsWrite>,
     JsonBody(document): JsonBody<Value>,
-) -> ApiResult<(StatusCode, Json<WorkflowView>)> {
+) -> ApiResult<(StatusCode, Tagged)> {
     let plan = compile(&document)?;
     let now = app.now();
     let meta = WorkflowMeta {
@@ -41,6 +41,7 @@ pub(crate) async fn create(
         revision: 0,
     };
     let (meta, change) = change::save(caller.org_key(), meta, &plan, now);
-    app.store.save_workflow(caller.org_key(), &meta, &change).await?;
-    Ok((StatusCode::CREATED, Json(WorkflowView::new(&meta, meta.live, plan.definition(), &app.public_url))))
+    let record = caller.record(Action::WorkflowCreated, now).on("workflow", &meta.id).after(shown(&meta));
+    app.store.save_workflow(caller.org_key(), &meta, &change, &record).await?;
+    Ok((StatusCode::CREATED, tagged(&meta, meta.live, &plan, &app)))
 }

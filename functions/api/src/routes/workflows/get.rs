@@ -1,12 +1,11 @@
 //! One workflow.
 
-use super::find;
+use super::{Tagged, find, tagged};
 use crate::App;
 use crate::body::{IdOf, QueryOf};
 use crate::error::ApiResult;
 use crate::view::{ProblemView, WorkflowView};
 use auth::{Can, permit};
-use axum::Json;
 use axum::extract::State;
 use domain::WorkflowId;
 use serde::Deserialize;
@@ -31,9 +30,9 @@ pub(crate) async fn get(
     caller: Can<permit::WorkflowsRead>,
     IdOf(id): IdOf<WorkflowId>,
     QueryOf(query): QueryOf<VersionQuery>,
-) -> ApiResult<Json<WorkflowView>> {
+) -> ApiResult<Tagged> {
     let meta = find(&app, caller.org_key(), &id).await?;
     let version = query.version.unwrap_or(meta.version);
     let plan = app.plans.get(caller.org_key(), &id, version).await?;
-    Ok(Json(WorkflowView::new(&meta, version, plan.definition(), &app.public_url)))
+    Ok(tagged(&meta, version, &plan, &app))
 }

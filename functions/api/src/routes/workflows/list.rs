@@ -41,12 +41,12 @@ pub(crate) async fn list(
     QueryOf(query): QueryOf<WorkflowQuery>,
 ) -> ApiResult<Json<WorkflowList>> {
     let limit = page::limit(query.limit)?;
-    let after = page::decode(query.cursor.as_deref())?
+    let pages = app.pages("workflows", caller.org_key()).await?;
+    let after = pages
+        .decode(query.cursor.as_deref())?
         .map(|text| WorkflowId::parse(&text).map_err(|_| page::invalid()))
         .transpose()?;
     let mut found = app.store.list_workflows(caller.org_key(), after.as_ref(), limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| more).map(|meta| page::encode(meta.id.as_str()));
+    let next_cursor = pages.cut(&mut found, limit, |meta| meta.id.to_string());
     Ok(Json(WorkflowList { items: found.iter().map(WorkflowView::summary).collect(), next_cursor }))
 }

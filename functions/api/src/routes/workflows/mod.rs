@@ -38,9 +38,13 @@ pub(crate) use versions::*;
 use crate::App;
 use crate::body::{IdOf, VersionPath};
 use crate::error::ApiResult;
+use crate::etag;
+use crate::view::WorkflowView;
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue};
 use domain::{Fault, OrgKey, Problem, WorkflowId};
 use engine::Plan;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{WorkflowMeta, WorkflowStore, WorkflowVersion};
 
 /// Reads a definition, or refuses it with every fault.
@@ -62,6 +66,18 @@ fn refused(faults: Vec<Fault>) -> Problem {
         n => format!("the definition has {n} faults; `errors` says where"),
     };
     Problem::new(422, "invalid_definition", detail).with_errors(faults)
+}
+
+/// A workflow, with the tag that a change of it may name.
+type Tagged = ([(HeaderName, HeaderValue); 1], Json<WorkflowView>);
+
+fn tagged(meta: &WorkflowMeta, version: u32, plan: &Plan, app: &App) -> Tagged {
+    (etag::tagged(meta.revision), Json(WorkflowView::new(meta, version, plan.definition(), &app.public_url)))
+}
+
+/// What the ledger tells of a workflow.
+fn shown(meta: &WorkflowMeta) -> Value {
+    json!({"name": meta.name, "version": meta.version, "live": meta.live, "enabled": meta.enabled})
 }
 
 async fn find(app: &App, org: &OrgKey, id: &WorkflowId) -> ApiResult<WorkflowMeta> {

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use dispatch::StartRequest;
 use domain::WorkflowId;
+use domain::audit::Action;
 use domain::run::Priority;
 use domain::workflow::TriggerKind;
 use serde::{Deserialize, Serialize};
@@ -92,20 +93,20 @@ pub(crate) async fn start(
         version = split.choose(meta.live, &id, &trigger, &key);
         plan = app.plans.get(org, &id, version).await?;
     }
-    let started = app
-        .starter
-        .start(StartRequest {
-            org,
-            workflow: &id,
-            version,
-            plan: &plan,
-            trigger: &trigger,
-            key: &key,
-            input: json!({"input": body.input}),
-            depth: 0,
-            priority,
-            now: app.now(),
-        })
-        .await?;
+    let request = StartRequest {
+        org,
+        workflow: &id,
+        version,
+        plan: &plan,
+        trigger: &trigger,
+        key: &key,
+        input: json!({"input": body.input}),
+        depth: 0,
+        priority,
+        now: app.now(),
+    };
+    let record = caller.record(Action::RunStarted, app.now()).on("run", request.run_id());
+    app.store.record(org, &record.after(json!({"workflow": id, "version": version}))).await?;
+    let started = app.starter.start(request).await?;
     Ok((StatusCode::ACCEPTED, Json(RunStarted { id: started.run().to_string() })))
 }

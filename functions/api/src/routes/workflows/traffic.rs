@@ -1,17 +1,19 @@
 //! Sharing the new runs of a trigger out among versions.
 
-use super::{change, find};
+use super::{Tagged, change, find, tagged};
 use crate::App;
 use crate::body::{IdOf, JsonBody};
 use crate::error::{ApiError, ApiResult};
+use crate::etag::IfMatch;
 use crate::view::{ProblemView, ShareView, WorkflowView};
 use auth::{Can, permit};
-use axum::Json;
 use axum::extract::State;
 use dispatch::PlanError;
+use domain::audit::Action;
 use domain::{Fault, OrgKey, Problem, WorkflowId};
 use engine::Plan;
 use serde::Deserialize;
+use serde_json::json;
 use store::{InvalidSplit, Share, Split};
 use utoipa::ToSchema;
 
@@ -26,10 +28,12 @@ pub(crate) struct TrafficBody {
 }
 
 /// Shares a trigger's new runs out among versions by weight. Equal idempotency keys take the same version.
-#[utoipa::path(put, path = "/v1/workflows/{id}/traffic", tag = "workflows", params(("id" = String, Path)),
+#[utoipa::path(put, path = "/v1/workflows/{id}/traffic", tag = "workflows", 
+    params(("id" = String, Path), ("if-match" = Option<String>, Header)),
     request_body = TrafficBody, security(("token" = [])), responses(
     (status = 200, body = WorkflowView),
     (status = 404, description = "`workflow_not_found`", body = ProblemView),
+    (status = 412, description = "`precondition_failed`: `current` is the tag that it has now", body = ProblemView),
     (status = 409, description = "`conflict`: somebody changed it at the same moment", body = ProblemView),
     (status = 422, description = "`invalid_split`, with every fault", body = ProblemView),
 ))]
@@ -37,13 +41,19 @@ pub(crate) async fn traffic(
     State(app): State<App>,
     caller: Can<permit::WorkflowsWrite>,
     IdOf(id): IdOf<WorkflowId>,
+    if_match: IfMatch,
     JsonBody(body): JsonBody<TrafficBody>,
-) -> ApiResult<Json<WorkflowView>> {
+) -> ApiResult<Tagged> {
     let org = caller.org_key();
     let mut meta = find(&app, org, &id).await?;
+    if_match.check(meta.revision)?;
     let live = app.plans.get(org, &id, meta.live).await?;
     let split = checked(&app, org, &id, &live, &body).await?;
     if meta.splits.get(&body.trigger).unwrap_or(&Split::default()) != &split {
+        let record = caller.record(Action::WorkflowSplit, app.now()).on("workflow", &id);
+        let record = record
+            .before(json!({"trigger": body.trigger, "split": weights(meta.splits.get(&body.trigger))}))
+            .after(json!({"trigger": body.trigger, "split": weights(Some(&split))}));
         if split.is_empty() {
             meta.splits.remove(&body.trigger);
         } else {
@@ -51,9 +61,15 @@ pub(crate) async fn traffic(
         }
         let change;
         (meta, change) = change::point(org, meta, &live, app.now());
-        app.store.save_workflow(org, &meta, &change).await?;
+        app.store.save_workflow(org, &meta, &change, &record).await?;
     }
-    Ok(Json(WorkflowView::new(&meta, meta.live, live.definition(), &app.public_url)))
+    Ok(tagged(&meta, meta.live, &live, &app))
+}
+
+/// The weight of each version, as the ledger tells it.
+fn weights(split: Option<&Split>) -> Vec<serde_json::Value> {
+    let shares = split.map(Split::shares).unwrap_or_default();
+    shares.iter().map(|share| json!({"version": share.version, "weight": share.weight})).collect()
 }
 
 /// The split that was sent, if every version in it can take the trigger's runs.

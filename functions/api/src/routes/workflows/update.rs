@@ -1,14 +1,15 @@
 //! A new version of a workflow.
 
-use super::{change, compile, cycles, find, schedules};
+use super::{Tagged, change, compile, cycles, find, schedules, shown, tagged};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::ApiResult;
+use crate::etag::IfMatch;
 use crate::view::{ProblemView, WorkflowView};
 use auth::{Can, permit};
-use axum::Json;
 use axum::extract::State;
 use domain::WorkflowId;
+use domain::audit::Action;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -22,11 +23,13 @@ pub(crate) struct UpdateQuery {
 }
 
 /// Makes a new version. New runs take it, unless it is a draft; runs that were started keep theirs.
-#[utoipa::path(put, path = "/v1/workflows/{id}", tag = "workflows", params(("id" = String, Path), UpdateQuery),
+#[utoipa::path(put, path = "/v1/workflows/{id}", tag = "workflows", params(("id" = String, Path), UpdateQuery,
+    ("if-match" = Option<String>, Header)),
     request_body = Object, security(("token" = [])), responses(
     (status = 200, body = WorkflowView),
     (status = 404, description = "`workflow_not_found`", body = ProblemView),
     (status = 409, description = "`conflict`: somebody changed it at the same moment", body = ProblemView),
+    (status = 412, description = "`precondition_failed`: `current` is the tag that it has now", body = ProblemView),
     (status = 422, description = "`invalid_definition`, with every fault", body = ProblemView),
 ))]
 pub(crate) async fn update(
@@ -34,10 +37,13 @@ pub(crate) async fn update(
     caller: Can<permit::WorkflowsWrite>,
     IdOf(id): IdOf<WorkflowId>,
     QueryOf(query): QueryOf<UpdateQuery>,
+    if_match: IfMatch,
     JsonBody(document): JsonBody<Value>,
-) -> ApiResult<Json<WorkflowView>> {
+) -> ApiResult<Tagged> {
     let plan = compile(&document)?;
     let meta = find(&app, caller.org_key(), &id).await?;
+    if_match.check(meta.revision)?;
+    let before = shown(&meta);
     cycles::refuse(&app, caller.org_key(), &id, &plan).await?;
     let (meta, change) = if query.publish.unwrap_or(true) {
         if meta.enabled {
@@ -47,9 +53,11 @@ pub(crate) async fn update(
     } else {
         change::draft(meta, &plan, app.now())
     };
-    app.store.save_workflow(caller.org_key(), &meta, &change).await?;
+    let record = caller.record(Action::WorkflowChanged, app.now()).on("workflow", &id);
+    let record = record.before(before).after(shown(&meta));
+    app.store.save_workflow(caller.org_key(), &meta, &change, &record).await?;
     if meta.live == meta.version {
         schedules::start_soon(&app, caller.org_key(), &meta, &plan).await?;
     }
-    Ok(Json(WorkflowView::new(&meta, meta.version, plan.definition(), &app.public_url)))
+    Ok(tagged(&meta, meta.version, &plan, &app))
 }

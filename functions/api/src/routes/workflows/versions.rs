@@ -45,14 +45,14 @@ pub(crate) async fn versions(
     QueryOf(query): QueryOf<VersionsQuery>,
 ) -> ApiResult<Json<VersionList>> {
     let limit = page::limit(query.limit)?;
-    let before = page::decode(query.cursor.as_deref())?
+    let pages = app.pages(&format!("versions {id}"), caller.org_key()).await?;
+    let before = pages
+        .decode(query.cursor.as_deref())?
         .map(|text| text.parse::<u32>().map_err(|_| page::invalid()))
         .transpose()?;
     let meta = find(&app, caller.org_key(), &id).await?;
     let mut found = app.store.list_versions(caller.org_key(), &id, before, limit + 1).await?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| more).map(|last| page::encode(&last.version.to_string()));
+    let next_cursor = pages.cut(&mut found, limit, |version| version.version.to_string());
     let items = found.iter().map(|entry| VersionView::summary(&meta, entry.version, entry.created_at));
     Ok(Json(VersionList { items: items.collect(), next_cursor }))
 }

@@ -5,4 +5,5 @@ mod evaluate;
 mod expressions;
 mod hooks;
 mod requests;
+mod sign_in;
 mod targets;

@@ -150,6 +150,7 @@ async fn a_token_that_has_expired_is_refused() {
         user: UserId::parse(text(&done["user"])).unwrap(),
         org: OrgId::parse(text(&done["organization"])).unwrap(),
         role,
+        session: None,
     };
     let sign = |role, at| keyring.signer().sign(subject(role), at).unwrap().token;
     let (old, early, new) =
@@ -163,7 +164,8 @@ async fn a_token_that_has_expired_is_refused() {
     app.fork().with_token(&new).get("/v1/runs").await.expect(200);
     let viewer = app.fork().with_token(&viewer);
     viewer.get("/v1/runs").await.expect(200);
-    viewer.post("/v1/workflows", &manual("not allowed", json!([]))).await.refused(403, "permission_denied");
+    // What somebody is says the table, not the token: a role may have been given or taken since.
+    viewer.post("/v1/workflows", &manual("allowed", json!([]))).await.expect(201);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program under test has the real clock, too")]

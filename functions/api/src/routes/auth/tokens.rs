@@ -1,0 +1,141 @@
+//! What a sign-in gives: an access token for the program, and a refresh token that the browser keeps.
+
+use crate::App;
+use crate::cookies;
+use crate::error::{ApiError, ApiResult, internal};
+use auth::token::Subject;
+use auth::{Opaque, OpaqueKind, Role, record_of};
+use axum::Json;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::audit::{Action, RequestOrigin};
+use domain::{Actor, OrgId, OrgKey, Provenance, SessionId};
+use serde::Serialize;
+use serde_json::json;
+use std::time::Duration;
+use store::{Member, Session, User};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// After so long, somebody signs in anew.
+pub(super) const SESSION_LIFETIME: Duration = Duration::from_hours(30 * 24);
+/// So long a browser is known again.
+const DEVICE_KNOWN: Duration = Duration::from_hours(365 * 24);
+
+/// What a caller proves itself with.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Tokens {
+    /// Sent as `authorization: Bearer …`.
+    access_token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// In seconds.
+    #[schema(example = 900)]
+    expires_in: i64,
+    /// The organisation that the token is for.
+    #[schema(example = "org_7zq2m4w8k1x5c9v3b6n0p2r4t8")]
+    organization: String,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("expires_in", &self.expires_in).finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    pub(super) async fn issue(
+        app: &App,
+        member: &Member,
+        org: &OrgId,
+        session: &SessionId,
+    ) -> ApiResult<Self> {
+        let keyring = app.keyring().await?;
+        let role = Role::parse(&member.role).ok_or_else(|| internal(&store::StoreError::Corrupt("role")))?;
+        let subject =
+            Subject { user: member.user.clone(), org: org.clone(), role, session: Some(session.clone()) };
+        let signed =
+            keyring.signer().sign(subject, app.now().0.div_euclid(1000)).map_err(|e| internal(&e))?;
+        Ok(Self {
+            access_token: signed.token,
+            token_type: "Bearer",
+            expires_in: signed.expires_in,
+            organization: org.to_string(),
+        })
+    }
+}
+
+/// A sign-in that succeeded: the tokens, and the cookies to set.
+#[derive(Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) tokens: Tokens,
+    pub(crate) cookies: Vec<HeaderValue>,
+}
+
+impl SignedIn {
+    pub(crate) fn headers(&self) -> HeaderMap {
+        self.cookies.iter().map(|cookie| (SET_COOKIE, cookie.clone())).collect()
+    }
+}
+
+impl IntoResponse for SignedIn {
+    fn into_response(self) -> Response {
+        (StatusCode::OK, self.headers(), Json(self.tokens)).into_response()
+    }
+}
+
+/// What the cookie of a refresh token holds.
+pub(super) fn refresh_cookie(app: &App, session: &Session, token: &str) -> Option<HeaderValue> {
+    let left = app.now().until(session.expires_at);
+    let value = format!("{}.{}.{token}", session.user, session.id);
+    cookies::set(cookies::REFRESH, &value, left, &app.public_url)
+}
+
+/// Begins a session of a user who has proved to be one, in the organisation that is asked for, or the one joined first.
+pub(crate) async fn sign_in(
+    app: &App,
+    user: &User,
+    wanted: Option<&OrgId>,
+    origin: &RequestOrigin,
+    known_device: bool,
+) -> ApiResult<SignedIn> {
+    app.store.complete_user(user).await?;
+    let orgs = app.store.memberships(&user.id).await?;
+    let Some(org) = orgs.iter().find(|org| wanted.is_none_or(|wanted| wanted == *org)) else {
+        let detail = match wanted {
+            Some(_) => "this account does not belong to that organisation",
+            None => "this account belongs to no organisation any more; ask for an invitation",
+        };
+        return Err(ApiError::new(403, "not_a_member", detail));
+    };
+    let key = OrgKey::verified(org.clone(), Provenance::SignIn);
+    let member = app.store.member(&key, &user.id).await?.ok_or_else(|| {
+        ApiError::new(403, "not_a_member", "this account belongs to that organisation no longer")
+    })?;
+    let now = app.now();
+    let refresh = Opaque::draw(OpaqueKind::Refresh).map_err(|e| internal(&e))?;
+    let session = Session {
+        id: SessionId::from_bytes(*Uuid::new_v4().as_bytes()),
+        user: user.id.clone(),
+        org: org.clone(),
+        created_at: now,
+        used_at: now,
+        expires_at: now.plus(SESSION_LIFETIME),
+        ip: origin.ip.clone(),
+        agent: origin.agent.clone(),
+    };
+    let record = record_of(Actor::User(user.id.clone()), &user.email, Action::SignedIn, now, origin)
+        .on("session", &session.id)
+        .after(json!({"known_device": known_device}));
+    app.store.record(&key, &record).await?;
+    app.store.create_session(&session, &refresh.hash).await?;
+    let tokens = Tokens::issue(app, &member, org, &session.id).await?;
+    let mut set: Vec<HeaderValue> = refresh_cookie(app, &session, &refresh.token).into_iter().collect();
+    if !known_device {
+        let nonce = Uuid::new_v4().simple().to_string();
+        let mac = app.keyring().await?.mac("device", &format!("{} {nonce}", user.email));
+        set.extend(cookies::set(cookies::DEVICE, &format!("{nonce}.{mac}"), DEVICE_KNOWN, &app.public_url));
+    }
+    Ok(SignedIn { tokens, cookies: set })
+}
