@@ -28,6 +28,9 @@ pub(crate) struct ProblemView {
     /// Each fault of the document that was sent.
     #[schema(required = false)]
     errors: Vec<FaultView>,
+    /// The entity tag that the resource has now, where another was expected.
+    #[schema(example = "\"4\"")]
+    current: Option<String>,
 }
 
 /// One fault of a document.

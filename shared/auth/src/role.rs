@@ -124,6 +124,30 @@ mod tests {
         assert!(!Role::Operator.can(Permission::WorkflowsWrite));
     }
 
+    /// docs/roles.md is this table. `PATCHBAY_WRITE=1 cargo test -p auth the_documented_table` writes it anew.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a developer says so, in the environment of this test")]
+    fn the_documented_table_is_this_one() {
+        let names: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
+        let mut page = "# Roles and permissions\n\nWhat each role may do. The names of permissions are the scopes of API keys, too. \
+             This page is made of\n`shared/auth/src/role.rs`; `GET /v1/roles` tells the same.\n\n"
+            .to_owned();
+        let rows = Permission::ALL.iter().map(|permission| {
+            let has: Vec<_> =
+                Role::ALL.iter().map(|role| if role.can(*permission) { "yes" } else { "" }).collect();
+            format!("| `{permission}` | {} | {} |\n", permission.describe(), has.join(" | "))
+        });
+        let head =
+            format!("| Permission | | {} |\n|---|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+        page.extend(std::iter::once(head).chain(rows));
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/roles.md");
+        if std::env::var_os("PATCHBAY_WRITE").is_some() {
+            std::fs::write(file, &page).unwrap();
+        }
+        let written = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(written == page, "docs/roles.md is not the table: run this test with PATCHBAY_WRITE=1");
+    }
+
     #[test]
     fn roles_are_written_as_they_are_shown() {
         for role in Role::ALL {

@@ -51,7 +51,8 @@ impl Store {
         let (first, lowest) = (month_of(from), sort_before(from));
         let mut records = Vec::new();
         for _ in 0..EMPTY_MONTHS {
-            if month < first {
+            // Nothing is left: DynamoDB refuses a range that ends before it begins.
+            if month < first || below < lowest {
                 return Ok(Some(LedgerPage { records, next: None }));
             }
             let wanted = limit - records.len();

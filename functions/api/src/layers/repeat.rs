@@ -26,7 +26,9 @@ pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -
     };
     let Some(caller) = request.extensions().get::<Caller>().cloned() else { return next.run(request).await };
     let key = match key.to_str() {
-        Ok(key) if (1..=255).contains(&key.len()) => key.to_owned(),
+        Ok(key) if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
+            key.to_owned()
+        }
         _ => {
             let detail = "`idempotency-key` must have 1 to 255 visible ASCII characters";
             return ApiError::new(422, "invalid_idempotency_key", detail).into_response();

@@ -21,7 +21,7 @@ pub(crate) struct EvaluateRequest {
     expression: String,
     /// The whole scope.
     #[serde(default)]
-    #[schema(value_type = Object)]
+    #[schema(required = false, example = json!({"trigger": {"body": {"name": "Ada"}}}))]
     input: Value,
 }
 

@@ -10,6 +10,7 @@ mod me;
 mod members;
 mod organization;
 mod public;
+mod reference;
 mod roles;
 mod runs;
 mod service_accounts;
@@ -18,6 +19,7 @@ mod transforms;
 mod workflows;
 
 use crate::App;
+use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,6 +28,11 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(public::health))
         .routes(routes!(public::openapi))
         .routes(routes!(public::schema))
+        // For people: not part of the document.
+        .route("/v1/docs", get(reference::page))
+        .route("/v1/docs/reference.js", get(reference::script))
+        .route("/v1/docs/swagger-ui-bundle.js", get(reference::bundle))
+        .route("/v1/docs/swagger-ui.css", get(reference::style))
         .routes(routes!(setup::setup))
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))

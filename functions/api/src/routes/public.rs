@@ -7,7 +7,6 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::Value;
 use std::sync::LazyLock;
 use utoipa::ToSchema;
 
@@ -26,25 +25,41 @@ pub(crate) async fn health(State(_app): State<App>) -> Json<Health> {
 }
 
 /// The JSON Schema of workflow definitions (draft 2020-12), for editors and programs that write definitions.
-#[utoipa::path(get, path = "/v1/schema/workflow.json", tag = "public", responses((status = 200, body = Object),
+#[utoipa::path(get, path = "/v1/schema/workflow.json", tag = "public", responses(
+    (status = 200, body = Object, content_type = "application/schema+json"),
     (status = 304, description = "It is as the `if-none-match` has it")))]
 pub(crate) async fn schema(State(_app): State<App>, headers: HeaderMap) -> Response {
-    static SCHEMA: LazyLock<(String, String)> = LazyLock::new(|| {
-        let text = domain::workflow::schema::schema().to_string();
-        let tag = format!("\"{}\"", domain::id::base32(domain::id::digest16(&[&text])));
-        (text, tag)
-    });
-    let (text, tag) = &*SCHEMA;
-    let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let cached = [(ETAG, tag.as_str()), (CACHE_CONTROL, "public, max-age=3600")];
-    if known {
-        return (StatusCode::NOT_MODIFIED, cached).into_response();
-    }
-    (cached, [(CONTENT_TYPE, "application/schema+json")], text.as_str()).into_response()
+    static SCHEMA: LazyLock<Served> =
+        LazyLock::new(|| Served::new(domain::workflow::schema::schema().to_string()));
+    SCHEMA.answer(&headers, "application/schema+json")
 }
 
 /// This document.
-#[utoipa::path(get, path = "/v1/openapi.json", tag = "public", responses((status = 200, body = Object)))]
-pub(crate) async fn openapi(State(_app): State<App>) -> Json<Value> {
-    Json(serde_json::to_value(crate::document()).unwrap_or_default())
+#[utoipa::path(get, path = "/v1/openapi.json", tag = "public", responses((status = 200, body = Object),
+    (status = 304, description = "It is as the `if-none-match` has it")))]
+pub(crate) async fn openapi(State(_app): State<App>, headers: HeaderMap) -> Response {
+    static TEXT: LazyLock<Served> = LazyLock::new(|| Served::new(crate::document().to_string()));
+    TEXT.answer(&headers, "application/json")
+}
+
+/// A text that is the same until the next release.
+struct Served {
+    text: String,
+    tag: String,
+}
+
+impl Served {
+    fn new(text: String) -> Self {
+        let tag = format!("\"{}\"", domain::id::base32(domain::id::digest16(&[&text])));
+        Self { text, tag }
+    }
+
+    fn answer(&'static self, headers: &HeaderMap, media: &'static str) -> Response {
+        let known = headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == self.tag.as_bytes());
+        let cached = [(ETAG, self.tag.as_str()), (CACHE_CONTROL, "public, max-age=3600")];
+        if known {
+            return (StatusCode::NOT_MODIFIED, cached).into_response();
+        }
+        (cached, [(CONTENT_TYPE, media)], self.text.as_str()).into_response()
+    }
 }

@@ -38,6 +38,15 @@ async fn a_record_is_added_and_never_replaced() {
     }
 }
 
+/// Found by the test below: DynamoDB refuses a range that ends before it begins.
+#[tokio::test]
+async fn a_time_that_ends_before_it_begins_holds_nothing() {
+    let t = Tables::new().await;
+    t.store.record(&t.org, &at(0)).await.unwrap();
+    assert_eq!(read(&t, Millis(NOW.0 + 5 * DAY), NOW, 10).await, []);
+    assert_eq!(read(&t, NOW, NOW, 10).await, []);
+}
+
 #[test]
 fn pages_tell_each_record_once_whatever_lies_between() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,6 +1,6 @@
 //! The ledger as a file.
 
-use super::search::{AuditQuery, Search};
+use super::search::{Search, Wanted, query};
 use super::{RecordView, csv};
 use crate::App;
 use crate::body::QueryOf;
@@ -12,7 +12,9 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LINK};
 use axum::response::{IntoResponse, Response};
 use domain::audit::Action;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 /// A function answers with 6 MB at most; a record is seldom above a kilobyte.
 const RECORDS: usize = 2_000;
@@ -35,22 +37,33 @@ const COLUMNS: [&str; 13] = [
     "id",
 ];
 
+query! {
+    /// Which records, and as what.
+    ExportQuery {
+        /// What the header `link` of the file before says.
+        cursor: Option<String>,
+        /// `csv` (the default) or `jsonl`.
+        #[param(example = "csv")]
+        format: Option<String>,
+    }
+}
+
 /// Exports what was done in the organisation, newest first: as CSV, safe to open in a spreadsheet, or as JSON lines. A file has 2,000
 /// records at most; the header `link` leads to the next. The export is itself put into the ledger.
-#[utoipa::path(get, path = "/v1/audit/export", tag = "audit", params(AuditQuery), security(("token" = [])), responses(
+#[utoipa::path(get, path = "/v1/audit/export", tag = "audit", params(ExportQuery), security(("token" = [])), responses(
     (status = 200, description = "The file", content((String = "text/csv"), (String = "application/jsonl"))),
     (status = 422, description = "a parameter that cannot be", body = ProblemView)))]
 pub(crate) async fn export(
     State(app): State<App>,
     caller: Can<permit::AuditRead>,
-    QueryOf(query): QueryOf<AuditQuery>,
+    QueryOf(mut query): QueryOf<ExportQuery>,
 ) -> ApiResult<Response> {
     let as_csv = match query.format.as_deref() {
         None | Some("csv") => true,
         Some("jsonl") => false,
         Some(_) => return Err(ApiError::new(422, "invalid_query", "`format` is `csv` or `jsonl`")),
     };
-    let search = Search::of(&query, app.now())?;
+    let search = Search::of(&query.wanted(), app.now())?;
     let pages = app.pages("audit", caller.org_key()).await?;
     let after = pages.decode(query.cursor.as_deref())?;
     let record = caller.record(Action::LedgerExported, app.now()).after(json!({"format": query.format}));

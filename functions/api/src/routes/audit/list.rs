@@ -1,7 +1,7 @@
 //! The ledger, newest first.
 
 use super::RecordView;
-use super::search::{AuditQuery, Search};
+use super::search::{Search, Wanted, query};
 use crate::App;
 use crate::body::QueryOf;
 use crate::error::ApiResult;
@@ -10,8 +10,18 @@ use crate::view::ProblemView;
 use auth::{Can, permit};
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+query! {
+    /// Which records, and which page.
+    AuditQuery {
+        /// `next_cursor` of the page before.
+        cursor: Option<String>,
+        /// 1 to 100; default 50.
+        limit: Option<u32>,
+    }
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AuditList {
@@ -28,10 +38,10 @@ pub(crate) struct AuditList {
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Can<permit::AuditRead>,
-    QueryOf(query): QueryOf<AuditQuery>,
+    QueryOf(mut query): QueryOf<AuditQuery>,
 ) -> ApiResult<Json<AuditList>> {
     let limit = page::limit(query.limit)?;
-    let search = Search::of(&query, app.now())?;
+    let search = Search::of(&query.wanted(), app.now())?;
     let pages = app.pages("audit", caller.org_key()).await?;
     let after = pages.decode(query.cursor.as_deref())?;
     let found = search.find(&app, &caller, after, limit).await?;

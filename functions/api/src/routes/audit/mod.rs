@@ -33,10 +33,10 @@ pub(crate) struct RecordView {
     target_type: Option<String>,
     target: Option<String>,
     /// Without secrets.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     before: Value,
     /// Without secrets.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     after: Value,
     #[schema(example = "192.0.2.7")]
     ip: String,

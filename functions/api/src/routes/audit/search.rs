@@ -5,34 +5,59 @@ use crate::error::{ApiError, ApiResult};
 use auth::Caller;
 use domain::audit::{Action, Record};
 use domain::{Actor, Millis};
-use serde::Deserialize;
 use store::LedgerPage;
-use utoipa::IntoParams;
 
-/// Which records.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuditQuery {
-    /// From this time on, RFC 3339.
-    from: Option<String>,
-    /// Before this time, RFC 3339.
-    to: Option<String>,
-    /// Whose acts: `usr_…` or `sa_…`.
-    actor: Option<String>,
-    /// Which acts: a name such as `workflow.published`, or a beginning such as `workflow.`.
-    action: Option<String>,
-    /// What they were done to: an id.
-    target: Option<String>,
-    /// A text that the record contains, whatever its case.
-    q: Option<String>,
-    /// `next_cursor` of the page before.
-    pub(super) cursor: Option<String>,
-    /// 1 to 100; default 50.
-    pub(super) limit: Option<u32>,
-    /// Of an export: `csv` or `jsonl`.
-    pub(super) format: Option<String>,
+/// Which records are wanted.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) actor: Option<String>,
+    pub(super) action: Option<String>,
+    pub(super) target: Option<String>,
+    pub(super) q: Option<String>,
 }
+
+/// A query with what all have that look for records, and fields of its own.
+macro_rules! query {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Deserialize, IntoParams)]
+        #[into_params(parameter_in = Query)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            /// From this time on, RFC 3339.
+            #[param(format = DateTime)]
+            from: Option<String>,
+            /// Before this time, RFC 3339.
+            #[param(format = DateTime)]
+            to: Option<String>,
+            /// Whose acts: `usr_…` or `sa_…`.
+            actor: Option<String>,
+            /// Which acts: a name such as `workflow.published`, or a beginning such as `workflow.`.
+            action: Option<String>,
+            /// What they were done to: an id.
+            target: Option<String>,
+            /// A text that the record contains, whatever its case.
+            q: Option<String>,
+            $($(#[$field_doc])* $field: $type,)*
+        }
+
+        impl $name {
+            fn wanted(&mut self) -> Wanted {
+                Wanted {
+                    from: self.from.take(),
+                    to: self.to.take(),
+                    actor: self.actor.take(),
+                    action: self.action.take(),
+                    target: self.target.take(),
+                    q: self.q.take(),
+                }
+            }
+        }
+    };
+}
+pub(super) use query;
 
 /// A checked query.
 pub(super) struct Search {
@@ -50,7 +75,7 @@ const LOOKS_THROUGH: usize = 5_000;
 const AT_ONCE: usize = 500;
 
 impl Search {
-    pub(super) fn of(query: &AuditQuery, now: Millis) -> ApiResult<Self> {
+    pub(super) fn of(query: &Wanted, now: Millis) -> ApiResult<Self> {
         let invalid = |detail: String| ApiError::new(422, "invalid_query", detail);
         let time = |name: &str, text: &Option<String>, default: Millis| match text {
             None => Ok(default),

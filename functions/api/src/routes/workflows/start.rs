@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub(crate) struct StartBody {
     /// What expressions read as `trigger.input`.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(required = false, example = json!({"name": "Ada"}))]
     input: Value,
     /// The version to run, live or not; without it the trigger's split decides, or else the live version runs.
     version: Option<u32>,

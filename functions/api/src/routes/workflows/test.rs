@@ -56,7 +56,6 @@ pub(crate) struct TestResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<RunErrorView>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     output: Option<Value>,
     steps: Vec<StepView>,
 }

@@ -30,7 +30,6 @@ pub(crate) struct TryBody {
     /// A run whose trigger and outputs are pinned.
     run: Option<String>,
     /// What expressions read as `trigger`.
-    #[schema(value_type = Option<Object>)]
     trigger: Option<Value>,
     /// What they read as `steps.<id>`, by the steps' ids; before what `run` gave.
     #[serde(default)]
@@ -39,7 +38,6 @@ pub(crate) struct TryBody {
     /// What they read as `item`, `index` and `error`.
     item: Option<Value>,
     index: Option<Value>,
-    #[schema(value_type = Option<Object>)]
     error: Option<Value>,
 }
 
@@ -47,11 +45,9 @@ pub(crate) struct TryBody {
 pub(crate) struct Tried {
     /// What a step with an effect would be called with; it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     input: Option<Value>,
     /// What a step without effects gives.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     output: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]

@@ -14,7 +14,8 @@ async fn a_run_by_hand_reads_its_input_and_a_repeat_finds_the_same_run() {
         app.send(request.header("idempotency-key", key).body(json!({"input": {"name": name}}).to_string()))
     };
     let first = start("order-1", "Ada").await.expect(202);
-    let again = start("order-1", "Eve").await.expect(202);
+    let again = start("order-1", "Ada").await.expect(202);
+    start("order-1", "Eve").await.refused(422, "idempotency_key_reused");
     let other = start("order-2", "Bob").await.expect(202);
     assert_eq!(first["id"], again["id"]);
     assert_ne!(first["id"], other["id"]);
@@ -41,7 +42,7 @@ async fn only_a_workflow_with_a_manual_trigger_is_started_by_hand() {
     let long = app.request(Method::POST, &path).header("idempotency-key", "k".repeat(256)).body("{}");
     let workflow = app.publish(&manual("hands", json!([]))).await;
     let path = format!("/v1/workflows/{}/runs", workflow.id);
-    app.send(long).await.refused(409, "no_manual_trigger");
+    app.send(long).await.refused(422, "invalid_idempotency_key");
     for key in ["k".repeat(256), String::new(), "schlüssel".to_owned()] {
         let request = app.request(Method::POST, &path).header("idempotency-key", key.as_bytes()).body("{}");
         app.send(request).await.refused(422, "invalid_idempotency_key");

@@ -33,10 +33,18 @@ async fn twenty_starts_with_one_key_have_one_effect() {
     let workflow =
         app.publish(&manual("once", json!([http_post("send", &target.url("/"), json!({"n": 1}))]))).await;
     let path = format!("/v1/workflows/{}/runs", workflow.id);
-    let starts = (0..20)
-        .map(|_| app.send(app.request(Method::POST, &path).header("idempotency-key", "same").body("{}")));
-    let ids: BTreeSet<String> =
-        join_all(starts).await.iter().map(|answer| text(&answer.expect(202)["id"]).to_owned()).collect();
+    let starts = (0..20).map(|_| {
+        app.wait_for("the one answer", || async {
+            let start = app.request(Method::POST, &path).header("idempotency-key", "same").body("{}");
+            let answer = app.send(start).await;
+            if answer.status == 409 {
+                answer.refused(409, "idempotency_in_progress");
+                return None;
+            }
+            Some(text(&answer.expect(202)["id"]).to_owned())
+        })
+    });
+    let ids: BTreeSet<String> = join_all(starts).await.into_iter().collect();
     assert_eq!(ids.len(), 1);
     for run in &ids {
         app.wait_until(run, "succeeded").await;
