@@ -11,6 +11,13 @@ use crate::secret::Secret;
 
 const VERSION: u64 = 1;
 
+/// How long a key signs, in seconds: 90 days.
+const SIGNS_FOR: i64 = 90 * 24 * 3600;
+/// How long a key is known before it signs: far longer than any function caches the keyring.
+const READ_BY_ALL: i64 = 3600;
+/// How long the one before is known after that: far longer than a token lives.
+const FORGOTTEN_AFTER: i64 = 24 * 3600;
+
 /// The secret's content, fields of later programs included.
 #[derive(Clone)]
 pub(crate) struct Document {
@@ -69,16 +76,40 @@ impl Document {
     pub(crate) fn completed(mut self, now: i64) -> Result<Self, KeyringError> {
         self.fields.entry("version").or_insert(VERSION.into());
         if !self.fields.contains_key("jwt") {
-            let pkcs8 = Secret::new(auth::token::generate_pkcs8().map_err(|_| KeyringError::Randomness)?);
-            let kid = URL_SAFE_NO_PAD.encode(&random()?[..9]);
-            let created = jiff::Timestamp::from_second(now).unwrap_or_default().to_string();
-            let key = json!({"kid": kid, "pkcs8": STANDARD.encode(pkcs8.expose()), "created": created});
-            self.fields.insert("jwt".to_owned(), json!([key]));
+            self.fields.insert("jwt".to_owned(), json!([new_key(now)?]));
         }
         if !self.fields.contains_key("cursor_key") {
             self.fields.insert("cursor_key".to_owned(), STANDARD.encode(random()?).into());
         }
         Ok(self)
+    }
+
+    /// The next step of the rotation of signing keys, if one is due at `now`: a new key is added when the one that signs is old; it
+    /// signs when everybody has read it; the old one goes when its last token has long ended. Each step is a version of the secret.
+    /// Keys whose age cannot be told are left alone.
+    pub(crate) fn rotated(&self, now: i64) -> Result<Option<Self>, KeyringError> {
+        let Some(keys) = self.fields.get("jwt").and_then(Value::as_array) else { return Ok(None) };
+        let ages: Option<Vec<i64>> = keys.iter().map(|key| Some(now - created(key)?)).collect();
+        let Some(ages) = ages else { return Ok(None) };
+        let (Some(signing), Some(newest)) = (ages.first(), ages.iter().min()) else { return Ok(None) };
+        let mut next = keys.clone();
+        if newest < signing {
+            if *newest < READ_BY_ALL {
+                return Ok(None);
+            }
+            let at = ages.iter().position(|age| age == newest).unwrap_or(0);
+            let key = next.remove(at);
+            next.insert(0, key);
+        } else if *signing >= SIGNS_FOR {
+            next.push(new_key(now)?);
+        } else if keys.len() > 1 && *signing >= READ_BY_ALL + FORGOTTEN_AFTER {
+            next.truncate(1);
+        } else {
+            return Ok(None);
+        }
+        let mut rotated = self.clone();
+        rotated.fields.insert("jwt".to_owned(), next.into());
+        Ok(Some(rotated))
     }
 
     pub(crate) fn with_setup_token(mut self, setup_token: &str) -> Self {
@@ -97,6 +128,18 @@ impl Document {
     pub(crate) fn to_json(&self) -> Secret<String> {
         Secret::new(Value::Object(self.fields.clone()).to_string())
     }
+}
+
+fn new_key(now: i64) -> Result<Value, KeyringError> {
+    let pkcs8 = Secret::new(auth::token::generate_pkcs8().map_err(|_| KeyringError::Randomness)?);
+    let kid = URL_SAFE_NO_PAD.encode(&random()?[..9]);
+    let created = jiff::Timestamp::from_second(now).unwrap_or_default().to_string();
+    Ok(json!({"kid": kid, "pkcs8": STANDARD.encode(pkcs8.expose()), "created": created}))
+}
+
+fn created(key: &Value) -> Option<i64> {
+    let created: jiff::Timestamp = key.get("created")?.as_str()?.parse().ok()?;
+    Some(created.as_second())
 }
 
 fn random() -> Result<[u8; 32], KeyringError> {

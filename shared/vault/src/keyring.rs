@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use crate::document::Document;
 use crate::error::KeyringError;
 use crate::secret::Secret;
-use crate::storage::{Storage, Written};
+use crate::storage::{Storage, Stored, Written};
 
 /// How often a version that another function has just written is looked for.
 const ATTEMPTS: u32 = 7;
@@ -55,6 +55,7 @@ impl Keyring {
             }
             let stored = storage.current().await?;
             if stored.document.is_complete() {
+                rotate(&storage, &stored, now).await;
                 return Self::from_document(secret_id, &stored.document);
             }
             if completed.as_ref() == Some(&stored.version_id) {
@@ -180,6 +181,25 @@ impl Keyring {
             public,
             cursor_key: Secret::new(cursor_key),
         })
+    }
+}
+
+/// Takes the next step of the rotation of signing keys where one is due. What was read counts until it is read anew; a step that
+/// fails is taken by the next who reads. Of several who take one at once, one does: see [`Keyring::load`].
+async fn rotate(storage: &Storage<'_>, stored: &Stored, now: i64) {
+    let written = match stored.document.rotated(now) {
+        Ok(None) => return,
+        Ok(Some(next)) => storage.put_after(&stored.version_id, &next).await,
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(written) => {
+            let won = matches!(written, Written::Accepted);
+            tracing::info!(secret.id = storage.id, keyring.won = won, "took a step of the rotation of keys");
+        }
+        Err(error) => {
+            tracing::warn!(%error, secret.id = storage.id, "keys were not rotated; the next reader tries")
+        }
     }
 }
 

@@ -4,6 +4,7 @@
     reason = "a bench measures from outside, with its own clock and connections"
 )]
 
+mod api;
 mod client;
 mod cost;
 mod lambda;
@@ -36,6 +37,9 @@ async fn main() {
         start_up(&binary, &mut report).await;
         throughput(&binary, &target, &mut report).await;
         latency(&binary, &target, &mut report).await;
+    }
+    if wanted("api") {
+        api::measure(&binary, &mut report).await;
     }
     if wanted("costs") {
         costs(&binary, &target, &mut report).await;

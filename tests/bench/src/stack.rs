@@ -39,6 +39,9 @@ impl Stack {
             .arg(data)
             .env("PATCHBAY_SETUP_TOKEN", "bench")
             .env("PATCHBAY_ALLOW_LOOPBACK", "1")
+            // One caller does what many would.
+            .env("RATE_LIMIT_CALLER", "100000000")
+            .env("RATE_LIMIT_ORGANIZATION", "100000000")
             .envs(vars.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
@@ -50,11 +53,21 @@ impl Stack {
         Self { child, addr, client: Client::connect(addr).await, token: String::new(), data: data.to_owned() }
     }
 
-    /// Makes the owner, and a workflow of `definition` whose HTTP steps call `target`; gives its webhook.
-    pub(crate) async fn workflow(&mut self, definition: &str, target: &Target) -> Hook {
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Makes the owner; gives an access token.
+    pub(crate) async fn set_up(&mut self) -> String {
         let owner = serde_json::json!({"token": "bench", "email": "bench@example.com", "password": "correct horse battery",
             "organization": "Bench"});
         self.token = text(&self.call("POST", "/v1/setup", &owner.to_string()).await["access_token"]);
+        self.token.clone()
+    }
+
+    /// Makes the owner, and a workflow of `definition` whose HTTP steps call `target`; gives its webhook.
+    pub(crate) async fn workflow(&mut self, definition: &str, target: &Target) -> Hook {
+        self.set_up().await;
         let definition = definition.replace("TARGET", &format!("http://{}", target.addr));
         let workflow = self.call("POST", "/v1/workflows", &definition).await;
         let id = text(&workflow["id"]);
@@ -152,7 +165,7 @@ impl Stack {
         files.filter_map(|f| Some(f.ok()?.metadata().ok()?.len())).sum()
     }
 
-    async fn call(&mut self, method: &str, path: &str, body: &str) -> Value {
+    pub(crate) async fn call(&mut self, method: &str, path: &str, body: &str) -> Value {
         let token = Some(self.token.as_str()).filter(|t| !t.is_empty());
         let (status, answer) = self.client.send(method, path, token, body).await;
         assert!(

@@ -86,6 +86,68 @@ async fn the_first_key_signs_and_all_verify() {
 }
 
 #[tokio::test]
+async fn keys_rotate_by_themselves_and_every_token_is_verified_while_it_lives() {
+    const DAY: i64 = 24 * 3600;
+    let service = Service::with_secret(r#"{"setup_token": "x"}"#).await;
+    let mut signers = std::collections::BTreeSet::new();
+    let mut tokens: Vec<(i64, String)> = Vec::new();
+    // Half a year, read every five hours, by caches that are up to ten minutes behind.
+    let mut behind = load(&service).await.unwrap();
+    for now in (NOW..NOW + 200 * DAY).step_by(5 * 3600) {
+        let keyring = Keyring::load(&service.client, ID, now).await.unwrap();
+        signers.insert(keyring.signer().public_key().kid.clone());
+        for from in [&keyring, &behind] {
+            tokens.push((now, from.signer().sign(subject(), now).unwrap().token));
+        }
+        tokens.retain(|(at, _)| at + 900 > now);
+        for (_, token) in &tokens {
+            assert!(keyring.verifier().verify(token, now).is_ok(), "day {}", (now - NOW) / DAY);
+            assert!(behind.verifier().verify(token, now).is_ok(), "day {}", (now - NOW) / DAY);
+        }
+        let keys = keyring.jwks()["keys"].as_array().unwrap().len();
+        assert!((1..=2).contains(&keys));
+        behind = keyring;
+    }
+    assert_eq!(signers.len(), 3, "at the start, after 90 days and after 180");
+    assert_eq!(service.stored().await["jwt"].as_array().unwrap().len(), 1, "the old ones are gone");
+}
+
+#[tokio::test]
+async fn of_many_who_rotate_at_once_one_does() {
+    let service = Service::with_secret(r#"{"setup_token": "x"}"#).await;
+    load(&service).await.unwrap();
+    service.hold_reads(4);
+    let late = NOW + 91 * 24 * 3600;
+    let all: Vec<_> = (0..4)
+        .map(|_| {
+            let service = service.clone();
+            tokio::spawn(async move { Keyring::load(&service.client, ID, late).await.unwrap() })
+        })
+        .collect();
+    for one in all {
+        assert_eq!(
+            one.await.unwrap().jwks()["keys"].as_array().unwrap().len(),
+            1,
+            "the new one counts later"
+        );
+    }
+    assert_eq!(service.stored().await["jwt"].as_array().unwrap().len(), 2);
+    assert_eq!(service.calls("PutSecretValue"), 1 + 4, "the race did not happen");
+}
+
+#[tokio::test]
+async fn codes_are_of_one_purpose_and_one_deployment() {
+    let make = async || Keyring::create_if_missing(&Service::new().client, ID, None, NOW).await.unwrap();
+    let (one, other) = (make().await, make().await);
+    let code = one.mac("cursor", "text");
+    assert!(one.is_mac("cursor", "text", &code));
+    for (purpose, text) in [("device", "text"), ("cursor", "texts"), ("cursort", "ext"), ("", "cursortext")] {
+        assert!(!one.is_mac(purpose, text, &code), "{purpose} {text}");
+    }
+    assert!(!other.is_mac("cursor", "text", &code) && !one.is_mac("cursor", "text", ""));
+}
+
+#[tokio::test]
 async fn the_local_stack_makes_its_own() {
     let service = Service::new();
     assert!(matches!(load(&service).await, Err(KeyringError::Missing { .. })));
