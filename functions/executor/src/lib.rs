@@ -22,7 +22,7 @@ pub use memory::Memory;
 pub use one::one;
 
 use blobs::BlobStore;
-use dispatch::{EventBus, Plans, Starter, StepQueue};
+use dispatch::{EventBus, Plans, Sandbox, Starter, StepQueue};
 use egress::HttpPort;
 use guard::Guard;
 use runtime::{Clock, Draw};
@@ -37,6 +37,7 @@ pub struct App {
     pub queue: Arc<dyn StepQueue>,
     pub bus: Arc<dyn EventBus>,
     pub http: Arc<dyn HttpPort>,
+    pub sandbox: Arc<dyn Sandbox>,
     pub blobs: Arc<dyn BlobStore>,
     pub memory: Memory,
     /// The largest output that the journal itself holds.

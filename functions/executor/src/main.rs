@@ -2,7 +2,7 @@
 
 use aws_lambda_events::sqs::SqsEvent;
 use blobs::S3Blobs;
-use dispatch::{EventBridge, Plans, SqsQueue};
+use dispatch::{EventBridge, NoSandbox, Plans, SqsQueue};
 use domain::Millis;
 use egress::{Egress, EgressConfig};
 use executor::{App, Config, Memory, batch};
@@ -43,6 +43,7 @@ async fn start() -> Result<(), Error> {
             max_response_bytes: domain::limits::MAX_FILE_BYTES,
             ..EgressConfig::default()
         })?),
+        sandbox: Arc::new(NoSandbox),
         blobs: Arc::new(blobs),
         memory: Memory::default(),
         inline_bytes: domain::limits::MAX_INLINE_BYTES,

@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::{mappings, server};
 use blobs::{BlobStore, Bucket, S3Blobs};
-use dispatch::{EventBridge, EventBus, Plans, QueueUrls, SqsQueue, Starter, StepQueue};
+use dispatch::{EventBridge, EventBus, NoSandbox, Plans, QueueUrls, SqsQueue, Starter, StepQueue};
 use domain::limits;
 use egress::{Egress, EgressConfig, EgressError};
 use emulators::{BUCKET, Cloud, CloudError, Queue, QueueSettings, REGION};
@@ -121,6 +121,7 @@ impl Stack {
             queue: queue.clone(),
             bus: bus.clone(),
             http: Arc::new(Egress::new(egress)?),
+            sandbox: Arc::new(NoSandbox),
             blobs: blobs.clone(),
             memory: executor::Memory::default(),
             inline_bytes: limits::MAX_INLINE_BYTES,

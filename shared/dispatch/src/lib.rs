@@ -10,6 +10,7 @@ mod plans;
 #[cfg(planted)]
 mod planted;
 mod queue;
+mod sandbox;
 mod slots;
 mod start;
 
@@ -24,6 +25,7 @@ pub use plans::{PlanError, Plans};
 #[cfg(planted)]
 pub use planted::{Bug, is_planted, plant};
 pub use queue::{QueueError, QueueUrls, SqsQueue, StepQueue};
+pub use sandbox::{CodeError, CodeRequest, NoSandbox, Sandbox};
 pub use slots::leave_slots;
 pub use start::{CALL_TRIGGER, StartError, StartRequest, Started, Starter, called_run};
 

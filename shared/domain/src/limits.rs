@@ -10,6 +10,12 @@ pub const QUEUE_VISIBILITY: Duration = Duration::from_mins(12);
 pub const MAX_RECEIVE_COUNT: u32 = 10;
 /// A step starts only while this much more than its own time limit remains of the invocation.
 pub const STEP_START_MARGIN: Duration = Duration::from_secs(5);
+/// The longest time limit of code.
+pub const MAX_CODE_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long code may take, unless its step says so.
+pub const DEFAULT_CODE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest source of a `code` step.
+pub const MAX_CODE_BYTES: usize = 64 * 1024;
 /// The longest time limit of a step.
 pub const MAX_STEP_TIMEOUT: Duration = Duration::from_secs(100);
 /// The time limit of a step that names none.

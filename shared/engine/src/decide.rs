@@ -3,7 +3,7 @@
 use crate::{NodeKind, Pausing, retry};
 use domain::Millis;
 use domain::run::{Mark, RunStatus, StepError};
-use domain::workflow::StopAs;
+use domain::workflow::{Retry, StopAs};
 use serde_json::Value;
 
 /// What happened to a step.
@@ -74,7 +74,10 @@ pub fn decide(
     use Pausing as P;
     match (kind, event) {
         (K::Map { .. }, Event::Evaluated(output))
-        | (K::Action(_) | K::Emit { .. } | K::Workflow { wait: false, .. }, Event::Effect(output))
+        | (
+            K::Action(_) | K::Code(_) | K::Emit { .. } | K::Workflow { wait: false, .. },
+            Event::Effect(output),
+        )
         | (K::ForEach(_) | K::Parallel { .. }, Event::Joined(output))
         | (
             K::Wait { pause: P::Callback { .. } } | K::Approval(_) | K::Workflow { wait: true, .. },
@@ -102,6 +105,16 @@ pub fn decide(
             let again = error.retryable && !action.at_most_once && attempt < action.retry.max_attempts;
             Ok(if again {
                 let pause = retry::delay(&action.retry, attempt, error.retry_after_ms, draw);
+                Mark::Retrying { next_at: now.plus(pause), error }
+            } else {
+                Mark::Failed(error)
+            })
+        }
+        (K::Code(_), Event::Failed(error)) => {
+            // What fails of itself fails again; the sandbox may be there the next time.
+            let default = Retry::default();
+            Ok(if error.retryable && attempt < default.max_attempts {
+                let pause = retry::delay(&default, attempt, error.retry_after_ms, draw);
                 Mark::Retrying { next_at: now.plus(pause), error }
             } else {
                 Mark::Failed(error)

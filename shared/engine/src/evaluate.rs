@@ -53,6 +53,7 @@ pub async fn evaluate(
         | NodeKind::Parallel { .. }
         | NodeKind::Approval(_)
         | NodeKind::Workflow { .. }
+        | NodeKind::Code(_)
         | NodeKind::Emit { .. }
         | NodeKind::Action(_)
         | NodeKind::Wait { .. }

@@ -21,8 +21,8 @@ pub use follow::{Then, follow};
 pub use frontier::{Frontier, frontier, replay, replay_to};
 pub use inputs::inputs;
 pub use plan::{
-    ActionNode, ApprovalNode, ArmNode, ConcurrencyNode, ForEachNode, GatherNode, Live, Next, Node, NodeIx,
-    NodeKind, Pausing, Plan,
+    ActionNode, ApprovalNode, ArmNode, CodeNode, ConcurrencyNode, ForEachNode, GatherNode, Live, Next, Node,
+    NodeIx, NodeKind, Pausing, Plan,
 };
 pub use repeat::{CannotRepeat, Kept, before, but_failures};
 pub use retry::delay;

@@ -59,8 +59,8 @@ const RUNNING: Duration = Duration::from_mins(1);
 pub const MAX_KEPT_BYTES: usize = 380 * 1024;
 
 impl Store {
-    /// Adds `by` to what is counted under this name in this window; gives the sum.
-    pub async fn count(&self, name: &str, window: Window, by: u32) -> Result<u32, StoreError> {
+    /// Adds `by` to what is counted under this name in this window, or takes it back; gives the sum.
+    pub async fn count(&self, name: &str, window: Window, by: i32) -> Result<u32, StoreError> {
         let counted = self
             .client
             .update_item()
@@ -74,7 +74,8 @@ impl Store {
             .send()
             .await
             .map_err(|e| StoreError::of("count", &e))?;
-        attr::number(&counted.attributes.unwrap_or_default(), "n")
+        let sum: i64 = attr::number(&counted.attributes.unwrap_or_default(), "n")?;
+        Ok(u32::try_from(sum.max(0)).unwrap_or(u32::MAX))
     }
 
     /// What was counted under this name in this window.

@@ -198,7 +198,7 @@ async fn rotate(storage: &Storage<'_>, stored: &Stored, now: i64) {
             tracing::info!(secret.id = storage.id, keyring.won = won, "took a step of the rotation of keys");
         }
         Err(error) => {
-            tracing::warn!(%error, secret.id = storage.id, "keys were not rotated; the next reader tries")
+            tracing::warn!(%error, secret.id = storage.id, "keys were not rotated; the next reader tries");
         }
     }
 }

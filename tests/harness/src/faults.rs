@@ -1,7 +1,9 @@
 //! Faults at any call of any port.
 
 use async_trait::async_trait;
-use dispatch::{BusError, BusEvent, EventBus, QueueError, StepMessage, StepQueue};
+use dispatch::{
+    BusError, BusEvent, CodeError, CodeRequest, EventBus, QueueError, Sandbox, StepMessage, StepQueue,
+};
 use domain::run::{
     Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
 };
@@ -179,6 +181,8 @@ faulty! {
     FaultyBus of EventBus;
     /// HTTP whose worker dies as planned; an error is a lost connection.
     FaultyHttp of HttpPort;
+    /// A sandbox that fails as planned.
+    FaultySandbox of Sandbox;
 }
 
 #[async_trait]
@@ -358,5 +362,13 @@ impl HttpPort for FaultyHttp {
             reason: "a fault of the test".into(),
         };
         self.faults.around("http", self.inner.send(request), error).await
+    }
+}
+
+#[async_trait]
+impl Sandbox for FaultySandbox {
+    async fn run(&self, request: &CodeRequest) -> Result<Value, CodeError> {
+        let error = |_| CodeError::Unavailable("a fault of the test".into());
+        self.faults.around("sandbox", self.inner.run(request), error).await
     }
 }

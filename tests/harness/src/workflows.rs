@@ -414,6 +414,18 @@ pub fn cases() -> Vec<Case> {
             ]),
         ),
         case(
+            "code, and code that throws",
+            "succeeded",
+            &[],
+            None,
+            json!([
+                map("a", json!(2)),
+                {"id": "twice", "type": "code", "source": "export default (input) => ({given: input})", "input": {"n": "{{ steps.a }}"}},
+                with(json!({"id": "bad", "type": "code", "source": "export default () => { throw new Error() }"}), json!({"on_error": "continue"})),
+                map("after", json!("{{ [steps.twice.given.n, steps.bad.error.code] }}")),
+            ]),
+        ),
+        case(
             "an event and its own loop",
             "succeeded",
             &[],

@@ -1,7 +1,9 @@
 //! A deployment in one process, and what a test does with it.
 
-use crate::faults::{Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns};
-use crate::{FaultyBlobs, ManualClock, Message, ModelQueue, RecordingBus, ScriptedHttp, SeededDraw};
+use crate::faults::{Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns, FaultySandbox};
+use crate::{
+    FaultyBlobs, ManualClock, Message, ModelQueue, ModelSandbox, RecordingBus, ScriptedHttp, SeededDraw,
+};
 use ::blobs::{BlobStore, Bucket, S3Blobs};
 use dispatch::{Plans, StartError, StartRequest, Started, Starter};
 use domain::audit::{Action, Record as Told, RequestOrigin};
@@ -154,6 +156,7 @@ impl World {
             queue: step_queue.clone(),
             bus: event_bus.clone(),
             http: Arc::new(FaultyHttp::new(http.clone(), faults.clone())),
+            sandbox: Arc::new(FaultySandbox::new(Arc::new(ModelSandbox), faults.clone())),
             blobs: Arc::new(FaultyBlobs::new(blobs.clone(), faults.clone())),
             memory: executor::Memory::default(),
             inline_bytes,

@@ -5,7 +5,7 @@ use crate::check;
 use crate::clock::{SimClock, WorkerClock};
 use crate::gate::{Gate, Weather};
 use crate::library::{Library, Outcome};
-use crate::ports::{Message, SimBus, SimHttp, SimQueue, SimStore, lock};
+use crate::ports::{Message, SimBus, SimHttp, SimQueue, SimSandbox, SimStore, lock};
 use crate::scenario::Scenario;
 use crate::store::MemoryStore;
 use dispatch::{Answered, Plans, StartRequest, Starter};
@@ -181,6 +181,7 @@ impl World {
             queue: queue.clone(),
             bus: bus.clone(),
             http: http.clone(),
+            sandbox: Arc::new(SimSandbox { gate: gate.clone() }),
             blobs: Arc::new(SimBlobs { gate: gate.clone(), objects: Mutex::default() }),
             memory: executor::Memory::default(),
             // So that a small output is a large one here.

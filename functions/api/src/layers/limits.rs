@@ -100,7 +100,7 @@ impl Limits {
             }
         }
         let some = (limit / 100).max(1);
-        let sum = app.store.count(name, window, some).await?;
+        let sum = app.store.count(name, window, i32::try_from(some).unwrap_or(i32::MAX)).await?;
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let known = taken.entry(name.to_owned()).or_insert(Taken { window, here: 0, elsewhere: 0 });
         if known.window != window {

@@ -6,6 +6,7 @@ mod origin;
 mod repeat;
 
 pub use limits::{Limits, RateLimits};
+pub(crate) use repeat::shown_once;
 
 use crate::App;
 use axum::Router;

@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use auth::Caller;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,14 @@ const KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The headers that belong to an answer; the others belong to the request that it answers.
 const KEPT: [HeaderName; 3] = [CONTENT_TYPE, ETAG, LOCATION];
+
+/// The header of an answer that holds a secret: nobody keeps it, neither on its way nor here.
+pub(crate) fn shown_once() -> [(HeaderName, HeaderValue); 1] {
+    [(CACHE_CONTROL, HeaderValue::from_static("no-store"))]
+}
+
+/// In the place of an answer that is not kept.
+const NOT_KEPT: u16 = 0;
 
 /// Carries a `POST` with an `idempotency-key` out once for each caller and key.
 pub(super) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -67,6 +75,10 @@ async fn repeatable(
                 "another request had this `idempotency-key` before; take a new one for a new request";
             return Err(ApiError::new(422, "idempotency_key_reused", detail));
         }
+        Repeatable::Answered(answer) if answer.status == NOT_KEPT => {
+            let detail = "this was carried out, and its answer held a secret that is shown once; if it was lost, make another";
+            return Err(ApiError::new(409, "answer_shown_once", detail));
+        }
         Repeatable::Answered(answer) => return Ok(again(answer)),
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
@@ -82,13 +94,16 @@ async fn repeatable(
         let value = parts.headers.get(name)?.to_str().ok()?;
         Some((name.as_str().to_owned(), value.to_owned()))
     };
-    let headers = KEPT.iter().filter_map(kept).collect();
-    if body.len() <= MAX_KEPT_BYTES {
-        let answer = KeptAnswer { status: status.as_u16(), headers, body: body.to_vec() };
-        if let Err(error) = app.store.keep_answer(org, scope, key, &answer).await {
-            // Carried out it is: a repetition is told that it runs, and then carried out anew.
-            tracing::warn!(%error, "the answer to a repeatable request was not kept");
-        }
+    let secret = parts.headers.get(CACHE_CONTROL).is_some_and(|value| value == "no-store");
+    let answer = if secret || body.len() > MAX_KEPT_BYTES {
+        KeptAnswer { status: NOT_KEPT, headers: Vec::new(), body: Vec::new() }
+    } else {
+        let headers = KEPT.iter().filter_map(kept).collect();
+        KeptAnswer { status: status.as_u16(), headers, body: body.to_vec() }
+    };
+    if let Err(error) = app.store.keep_answer(org, scope, key, &answer).await {
+        // Carried out it is: a repetition is told that it runs, and then carried out anew.
+        tracing::warn!(%error, "the answer to a repeatable request was not kept");
     }
     Ok(Response::from_parts(parts, Body::from(body)))
 }

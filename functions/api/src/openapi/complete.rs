@@ -26,8 +26,9 @@ const OF_BODIES: [Refusal; 4] = [
 ];
 const OF_QUERIES: [Refusal; 1] =
     [(422, "invalid_query", "a parameter that there is not, or of a wrong kind")];
-const OF_REPEATS: [Refusal; 2] = [
+const OF_REPEATS: [Refusal; 3] = [
     (409, "idempotency_in_progress", "the first request with this `idempotency-key` is being carried out"),
+    (409, "answer_shown_once", "the answer held a secret, and was given before"),
     (422, "idempotency_key_reused", "another request had this `idempotency-key`"),
 ];
 

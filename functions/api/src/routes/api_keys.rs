@@ -6,12 +6,13 @@ use super::setup::{name_of, random};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::{ApiError, ApiResult, internal};
+use crate::layers::shown_once;
 use crate::page;
 use crate::view::ProblemView;
 use auth::{Can, Opaque, OpaqueKind, Permission, Role, permit};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use domain::audit::Action;
 use domain::{Actor, ApiKeyId, Fault, Problem, ServiceId};
 use serde::{Deserialize, Serialize};
@@ -135,7 +136,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Can<permit::ApiKeysWrite>,
     JsonBody(request): JsonBody<ApiKeyRequest>,
-) -> ApiResult<(StatusCode, Json<ApiKeyMade>)> {
+) -> ApiResult<(StatusCode, [(HeaderName, HeaderValue); 1], Json<ApiKeyMade>)> {
     let name = name_of(&request.name)?;
     let days = request.expires_in_days.unwrap_or(DAYS);
     if !(1..=MOST_DAYS).contains(&days) {
@@ -180,7 +181,7 @@ pub(crate) async fn create(
     }
     let used =
         UsedKey { key, org: org.clone(), role: role.to_string(), used_at: None, addresses: Vec::new() };
-    Ok((StatusCode::CREATED, Json(ApiKeyMade { of: (&used).into(), key: drawn.token })))
+    Ok((StatusCode::CREATED, shown_once(), Json(ApiKeyMade { of: (&used).into(), key: drawn.token })))
 }
 
 /// Deletes an API key; it counts no longer from now on.

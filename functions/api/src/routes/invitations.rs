@@ -6,13 +6,13 @@ use super::setup::random;
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::{ApiError, ApiResult, internal, unavailable};
-use crate::layers::Origin;
+use crate::layers::{Origin, shown_once};
 use crate::page;
 use crate::view::ProblemView;
 use auth::{Can, Email, Opaque, OpaqueKind, permit, record_of};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::audit::Action;
 use domain::{Actor, InvitationId, UserId};
@@ -106,7 +106,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Can<permit::MembersManage>,
     JsonBody(request): JsonBody<InvitationRequest>,
-) -> ApiResult<(StatusCode, Json<InvitationView>)> {
+) -> ApiResult<(StatusCode, [(HeaderName, HeaderValue); 1], Json<InvitationView>)> {
     let email = Email::parse(&request.email).map_err(|e| ApiError::new(422, e.code(), e.to_string()))?;
     let role = role_of(&request.role)?;
     may_grant(&caller, role.as_str())?;
@@ -148,7 +148,8 @@ pub(crate) async fn create(
         Err(MailError::NotConfigured) => view.link = Some(link),
         Err(error) => return Err(unavailable(&error)),
     }
-    Ok((StatusCode::CREATED, Json(view)))
+    // Its link, where there is one, is told once.
+    Ok((StatusCode::CREATED, shown_once(), Json(view)))
 }
 
 /// Withdraws an invitation.

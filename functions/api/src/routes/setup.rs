@@ -4,7 +4,7 @@ use super::auth::{Tokens, new_password, sign_in};
 use crate::App;
 use crate::body::JsonBody;
 use crate::error::{ApiError, ApiResult, internal};
-use crate::layers::Origin;
+use crate::layers::{Origin, shown_once};
 use crate::view::ProblemView;
 use auth::{Email, record_of};
 use axum::Json;
@@ -75,7 +75,8 @@ pub(crate) async fn setup(
         return Err(already());
     }
     let signed = sign_in(&app, &owner, Some(&org.id), &origin, false).await?;
-    let headers = signed.headers();
+    let mut headers = signed.headers();
+    headers.extend(shown_once());
     let done = SetupDone { user: owner.id.to_string(), tokens: signed.tokens };
     Ok((StatusCode::CREATED, headers, Json(done)))
 }

@@ -176,6 +176,13 @@ impl<'a> Trial<'a> {
                 }
                 Err(error) => failed(error)?,
             },
+            NodeKind::Code(code) => match self.render(ix, &code.input, context).await {
+                Ok(value) => {
+                    input = Some(value);
+                    self.mocked(ix, context, "run code", Event::Effect)?
+                }
+                Err(error) => failed(error)?,
+            },
             NodeKind::Workflow { input: given, wait, .. } => match self.render(ix, given, context).await {
                 Ok(value) => {
                     input = Some(value);

@@ -181,7 +181,7 @@ impl Drive<'_> {
     }
 
     /// Waits for an effect; once it has taken a while, the run is shown as running.
-    async fn while_shown<T>(&self, effect: impl Future<Output = T>) -> T {
+    pub(super) async fn while_shown<T>(&self, effect: impl Future<Output = T>) -> T {
         tokio::pin!(effect);
         if self.head.status != RunStatus::Queued {
             return effect.await;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod block;
+mod code;
 mod effect;
 mod end;
 mod hand_over;
@@ -155,6 +156,7 @@ impl<'a> Drive<'a> {
             NodeKind::Workflow { workflow, input, wait } => {
                 self.workflow(ix, attempt, workflow, input, *wait).await
             }
+            NodeKind::Code(code) => self.code(ix, attempt, code).await,
             NodeKind::Emit { event } => self.emit(ix, attempt, event).await,
             NodeKind::Wait { pause } => self.wait(ix, attempt, pause).await,
             NodeKind::Respond { answer } => self.respond(ix, attempt, answer).await,

@@ -2,13 +2,14 @@
 
 use super::read::{Reader, Walk};
 use crate::limits;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
 
 /// Every type of step.
-pub const TYPES: [&str; 14] = [
+pub const TYPES: [&str; 15] = [
     "action", "map", "filter", "branch", "parallel", "for_each", "while", "wait", "approval", "workflow",
-    "try", "emit", "respond", "stop",
+    "code", "try", "emit", "respond", "stop",
 ];
 
 /// The built-in HTTP action.
@@ -58,6 +59,8 @@ pub enum StepKind {
     Approval(Approval),
     /// Runs another workflow.
     Workflow { workflow: String, input: Value, wait: bool },
+    /// Runs code in the sandbox.
+    Code(Code),
     /// Puts an event on the bus.
     Emit { source: Option<Value>, detail_type: Value, detail: Value },
     /// Answers the webhook's caller.
@@ -80,6 +83,7 @@ impl StepKind {
             Self::Wait { .. } => "wait",
             Self::Approval(_) => "approval",
             Self::Workflow { .. } => "workflow",
+            Self::Code(_) => "code",
             Self::Emit { .. } => "emit",
             Self::Respond { .. } => "respond",
             Self::Stop { .. } => "stop",
@@ -104,6 +108,7 @@ impl Step {
             | StepKind::Wait { .. }
             | StepKind::Approval(_)
             | StepKind::Workflow { .. }
+            | StepKind::Code(_)
             | StepKind::Emit { .. }
             | StepKind::Respond { .. }
             | StepKind::Stop { .. } => Vec::new(),
@@ -185,6 +190,25 @@ pub struct Action {
     pub at_most_once: bool,
     /// Whether a repeat has no further effect; `None` leaves it to the action (an HTTP method tells).
     pub idempotent: Option<bool>,
+}
+
+/// Code that users wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Code {
+    pub language: Language,
+    /// A module whose default export is a function: its argument is the input, what it gives the output. No expressions are
+    /// looked for in it.
+    pub source: String,
+    pub input: Value,
+    pub timeout: Duration,
+}
+
+/// What code is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    JavaScript,
+    TypeScript,
 }
 
 /// How a failed action is tried again.
@@ -274,6 +298,7 @@ fn read(r: &mut Reader<'_>, depth: usize) -> Option<Step> {
         "try" => Some(read_try(r, depth)),
         "approval" => read_approval(r),
         "workflow" => read_workflow(r),
+        "code" => read_code(r).map(StepKind::Code),
         "emit" => read_emit(r),
         other => {
             let message = format!("no step is of type `{other}`; the types are {}", TYPES.join(", "));
@@ -446,6 +471,24 @@ fn read_workflow(r: &mut Reader<'_>) -> Option<StepKind> {
     let input = r.take("input").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
     let wait = r.boolean("wait").unwrap_or(true);
     Some(StepKind::Workflow { workflow: workflow?, input, wait })
+}
+
+fn read_code(r: &mut Reader<'_>) -> Option<Code> {
+    let language = match r.choice("language", &["javascript", "typescript"]) {
+        Some(1) => Language::TypeScript,
+        _ => Language::JavaScript,
+    };
+    let source = r.text("source");
+    if source.as_ref().is_some_and(|source| source.trim().is_empty() || source.len() > limits::MAX_CODE_BYTES)
+    {
+        let most = limits::MAX_CODE_BYTES;
+        r.fault_at("source", "type_mismatch", format!("`source` must be code, of at most {most} bytes"));
+    }
+    let input = r.take("input").cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    let shortest = Duration::from_millis(100);
+    let timeout = r.duration("timeout", shortest, limits::MAX_CODE_TIMEOUT);
+    let timeout = timeout.unwrap_or(limits::DEFAULT_CODE_TIMEOUT);
+    Some(Code { language, source: source?, input, timeout })
 }
 
 fn read_emit(r: &mut Reader<'_>) -> Option<StepKind> {

@@ -1,8 +1,8 @@
 //! From a definition to a plan, with every fault.
 
 use super::{
-    ActionNode, ApprovalNode, ArmNode, ConcurrencyNode, ForEachNode, GatherNode, Live, LoopAt, Next, Node,
-    NodeIx, NodeKind, Pausing, Plan, Scope, ScopeIx, action, check, live,
+    ActionNode, ApprovalNode, ArmNode, CodeNode, ConcurrencyNode, ForEachNode, GatherNode, Live, LoopAt,
+    Next, Node, NodeIx, NodeKind, Pausing, Plan, Scope, ScopeIx, action, check, live,
 };
 use domain::workflow::{Definition, Pause, Step, StepKind, TriggerKind};
 use domain::{Fault, WorkflowId};
@@ -255,6 +255,12 @@ impl Compiler {
                 input: self.template(input, &format!("{at}/input")),
                 wait: *wait,
             },
+            StepKind::Code(code) => NodeKind::Code(CodeNode {
+                language: code.language,
+                source: code.source.clone(),
+                input: self.template(&code.input, &format!("{at}/input")),
+                timeout: code.timeout,
+            }),
             StepKind::Emit { source, detail_type, detail } => {
                 let event = json!({"source": source, "detail_type": detail_type, "detail": detail});
                 NodeKind::Emit { event: self.template(&event, at) }

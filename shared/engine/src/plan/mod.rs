@@ -9,7 +9,7 @@ mod validate;
 pub use live::Live;
 
 use domain::run::GatherRule;
-use domain::workflow::{Definition, OnError, OnTimeout, Retry, Step, StepKind, StopAs, WhenFull};
+use domain::workflow::{Definition, Language, OnError, OnTimeout, Retry, Step, StepKind, StopAs, WhenFull};
 use domain::{Fault, Millis, WorkflowId};
 use expr::Template;
 use expr::pattern::Pattern;
@@ -166,6 +166,7 @@ pub enum NodeKind {
         input: Template,
         wait: bool,
     },
+    Code(CodeNode),
     Emit {
         event: Template,
     },
@@ -218,6 +219,14 @@ pub struct ApprovalNode {
 }
 
 #[derive(Debug)]
+pub struct CodeNode {
+    pub language: Language,
+    pub source: String,
+    pub input: Template,
+    pub timeout: Duration,
+}
+
+#[derive(Debug)]
 pub enum Pausing {
     For(Template),
     Until(Template),
@@ -239,6 +248,7 @@ impl NodeKind {
             Self::Wait { .. } => "wait",
             Self::Approval(_) => "approval",
             Self::Workflow { .. } => "workflow",
+            Self::Code(_) => "code",
             Self::Emit { .. } => "emit",
             Self::Respond { .. } => "respond",
             Self::Stop { .. } => "stop",
@@ -260,6 +270,7 @@ impl NodeKind {
             | Self::Wait { .. }
             | Self::Approval(_)
             | Self::Workflow { .. }
+            | Self::Code(_)
             | Self::Emit { .. }
             | Self::Respond { .. } => false,
         }
@@ -284,6 +295,7 @@ impl NodeKind {
             Self::Wait { pause: Pausing::For(template) | Pausing::Until(template) } => vec![template],
             Self::Approval(approval) => vec![&approval.question],
             Self::Workflow { input, .. } => vec![input],
+            Self::Code(code) => vec![&code.input],
             Self::Emit { event } => vec![event],
             Self::Respond { answer } => vec![answer],
             Self::Stop { report, .. } => vec![report],
@@ -333,6 +345,19 @@ impl Plan {
             open.extend(step.blocks().into_iter().flatten());
         }
         calls
+    }
+
+    /// The steps that run code, each with its place in the definition.
+    pub fn code_steps(&self) -> Vec<&Step> {
+        let mut found = Vec::new();
+        let mut open: Vec<&Step> = self.definition.steps.iter().chain(&self.definition.on_failure).collect();
+        while let Some(step) = open.pop() {
+            if matches!(step.kind, StepKind::Code(_)) {
+                found.push(step);
+            }
+            open.extend(step.blocks().into_iter().flatten());
+        }
+        found
     }
 
     pub fn definition(&self) -> &Definition {

@@ -23,6 +23,7 @@ fn plan() -> Plan {
         {"id": "ask", "type": "approval", "to": [], "title": "?"},
         {"id": "run", "type": "workflow", "workflow": "wf_00000000000000000000000000"},
         {"id": "loose", "type": "workflow", "workflow": "wf_00000000000000000000000000", "wait": false},
+        {"id": "code", "type": "code", "source": "export default () => 1"},
         {"id": "emit", "type": "emit", "detail_type": "x"},
         {"id": "once", "type": "action", "use": "http.request", "input": {"url": "https://x"}, "at_most_once": true},
     ]});
@@ -72,7 +73,7 @@ fn each_pair_is_recorded_or_illegal() {
     let plan = plan();
     // What each kind of step may be told of, and what is recorded then; a failure is one everywhere, unless it is tried again.
     let failed = [("failed", "failed"), ("failed for now", "failed")];
-    let table: [(&str, &[(&str, &str)]); 17] = [
+    let table: [(&str, &[(&str, &str)]); 18] = [
         ("map", &[("evaluated", "succeeded")]),
         ("branch", &[("chosen", "took")]),
         ("filter", &[("passed", "filtered")]),
@@ -82,6 +83,7 @@ fn each_pair_is_recorded_or_illegal() {
         ("careful", &[("failed", "-"), ("failed for now", "-")]),
         ("action", &[("effect", "succeeded"), ("failed for now", "retrying")]),
         ("once", &[("effect", "succeeded")]),
+        ("code", &[("effect", "succeeded"), ("failed for now", "retrying")]),
         ("emit", &[("effect", "succeeded")]),
         ("wait", &[("until", "waiting")]),
         ("call", &[("awaiting", "awaiting"), ("resumed", "succeeded")]),

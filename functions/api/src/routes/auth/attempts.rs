@@ -27,12 +27,14 @@ const FROM_ALL: u32 = 100;
 /// Somebody who says to be the owner of an account.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    /// What is counted under, and how much of it is too much; the first is its own.
-    counts: Vec<(String, u32)>,
+    /// What it is counted under.
+    counts: Vec<String>,
+    window: Window,
     pub(crate) known_device: bool,
 }
 
-/// Refuses an attempt where there were too many.
+/// Counts an attempt, and refuses it where there were too many. It is counted before the password is looked at, and taken back when
+/// that is right: a thousand that come at the same moment are a thousand, whichever function each one meets.
 pub(crate) async fn attempt(
     app: &App,
     email: Option<&Email>,
@@ -55,7 +57,7 @@ pub(crate) async fn attempt(
     };
     let window = Window::at(app.now(), WINDOW);
     for (name, most) in &counts {
-        if app.store.counted(name, window).await? >= *most {
+        if app.store.count(name, window, 1).await? > *most {
             let left = window.left(app.now());
             let detail = format!(
                 "there were too many wrong passwords; try again in {} minutes, or set another with `POST /v1/auth/password-reset`",
@@ -64,10 +66,11 @@ pub(crate) async fn attempt(
             return Err(ApiError::new(429, "too_many_attempts", detail).retry_after(left));
         }
     }
-    Ok(Attempt { counts, known_device: device.is_some() })
+    let counts = counts.into_iter().map(|(name, _)| name).collect();
+    Ok(Attempt { counts, window, known_device: device.is_some() })
 }
 
-/// Checks a password of an account, or of none. A wrong one is counted and goes into the ledger; it takes as long and asks the
+/// Checks a password of an account, or of none. A wrong one goes into the ledger; it takes as long and asks the
 /// tables as often where there is no account.
 pub(crate) async fn check_password(
     app: &App,
@@ -79,13 +82,12 @@ pub(crate) async fn check_password(
     let stored = user.and_then(|user| user.password.as_deref());
     let check = app.passwords.check(password, stored).await.map_err(|e| internal(&e))?;
     if check == PasswordCheck::Correct {
+        for name in &attempt.counts {
+            app.store.count(name, attempt.window, -1).await?;
+        }
         return Ok(true);
     }
     let now = app.now();
-    let window = Window::at(now, WINDOW);
-    for (name, _) in &attempt.counts {
-        app.store.count(name, window, 1).await?;
-    }
     let nobody = UserId::from_bytes(*Uuid::new_v4().as_bytes());
     let orgs = app.store.memberships(user.map_or(&nobody, |user| &user.id)).await?;
     match (user, orgs.first()) {
@@ -95,7 +97,7 @@ pub(crate) async fn check_password(
             let record = record_of(actor, &user.email, Action::SignInFailed, now, origin);
             app.store.record(&org, &record).await?;
         }
-        _ => drop(app.store.count("sign_in#nobody", window, 1).await?),
+        _ => drop(app.store.count("sign_in#nobody", attempt.window, 1).await?),
     }
     Ok(false)
 }

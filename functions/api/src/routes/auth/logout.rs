@@ -33,7 +33,9 @@ pub(crate) async fn logout(
     Origin(origin): Origin,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    let Some((user, id, _)) = presented(&headers) else { return Ok(signed_out(&app)) };
+    let Some((user, id, _)) = presented(&headers, &*app.keyring().await?) else {
+        return Ok(signed_out(&app));
+    };
     let now = app.now();
     let session = app.store.sessions(&user, now).await?.into_iter().find(|session| session.id == id);
     if let Some(session) = session {

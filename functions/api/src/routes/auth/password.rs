@@ -36,7 +36,8 @@ pub(crate) struct PasswordChange {
     new: String,
 }
 
-/// Sets another password for one's own account. All other sessions end.
+/// Sets another password for one's own account. All other sessions end; their access tokens count until they expire, a quarter of an
+/// hour at most.
 #[utoipa::path(post, path = "/v1/auth/password", tag = "sign-in", request_body = PasswordChange, security(("token" = [])), responses(
     (status = 204, description = "It is set"),
     (status = 401, description = "`sign_in_failed`: `current` is not the password", body = ProblemView),

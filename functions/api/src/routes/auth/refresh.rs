@@ -6,7 +6,7 @@ use crate::App;
 use crate::body::JsonBody;
 use crate::cookies;
 use crate::error::{ApiError, ApiResult, internal};
-use crate::layers::Origin;
+use crate::layers::{Origin, shown_once};
 use crate::view::ProblemView;
 use auth::{Opaque, OpaqueKind, record_of};
 use axum::Json;
@@ -20,6 +20,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use store::{Refresh, Rotation};
 use utoipa::ToSchema;
+use vault::Keyring;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,9 +29,13 @@ pub(crate) struct RefreshRequest {
     organization: Option<String>,
 }
 
-/// Whose refresh token the cookie holds, and its hash.
-pub(super) fn presented(headers: &HeaderMap) -> Option<(UserId, SessionId, String)> {
-    let mut parts = cookies::get(headers, cookies::REFRESH)?.splitn(3, '.');
+/// Whose refresh token the cookie holds, and its hash; `None` of one that we never gave.
+pub(super) fn presented(headers: &HeaderMap, keyring: &Keyring) -> Option<(UserId, SessionId, String)> {
+    let (value, mac) = cookies::get(headers, cookies::REFRESH)?.rsplit_once('.')?;
+    if !keyring.is_mac("refresh", value, mac) {
+        return None;
+    }
+    let mut parts = value.splitn(3, '.');
     let user = UserId::parse(parts.next()?).ok()?;
     let session = SessionId::parse(parts.next()?).ok()?;
     let hash = auth::opaque::hash_of(OpaqueKind::Refresh, parts.next()?)?;
@@ -50,7 +55,8 @@ pub(crate) async fn refresh(
     headers: HeaderMap,
     JsonBody(request): JsonBody<RefreshRequest>,
 ) -> ApiResult<Response> {
-    let Some((user, session, given)) = presented(&headers) else { return Ok(ended(&app)) };
+    let keyring = app.keyring().await?;
+    let Some((user, session, given)) = presented(&headers, &keyring) else { return Ok(ended(&app)) };
     let wanted = request.organization.as_deref().map(organization).transpose()?;
     if let Some(org) = &wanted {
         // Looked at first: a refresh token is not used up by what is refused.
@@ -69,8 +75,8 @@ pub(crate) async fn refresh(
             let key = OrgKey::verified(session.org.clone(), Provenance::SignIn);
             let Some(member) = app.store.member(&key, &user).await? else { return Ok(ended(&app)) };
             let tokens = Tokens::issue(&app, &member, &session.org, &session.id).await?;
-            let mut response = Json(tokens).into_response();
-            if let Some(cookie) = refresh_cookie(&app, &session, &next.token) {
+            let mut response = (shown_once(), Json(tokens)).into_response();
+            if let Some(cookie) = refresh_cookie(&app, &keyring, &session, &next.token) {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }
             Ok(response)

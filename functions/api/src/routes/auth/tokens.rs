@@ -3,6 +3,7 @@
 use crate::App;
 use crate::cookies;
 use crate::error::{ApiError, ApiResult, internal};
+use crate::layers::shown_once;
 use auth::token::Subject;
 use auth::{Opaque, OpaqueKind, Role, record_of};
 use axum::Json;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use store::{Member, Session, User};
 use utoipa::ToSchema;
 use uuid::Uuid;
+use vault::Keyring;
 
 /// After so long, somebody signs in anew.
 pub(super) const SESSION_LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -81,14 +83,22 @@ impl SignedIn {
 
 impl IntoResponse for SignedIn {
     fn into_response(self) -> Response {
-        (StatusCode::OK, self.headers(), Json(self.tokens)).into_response()
+        (StatusCode::OK, self.headers(), shown_once(), Json(self.tokens)).into_response()
     }
 }
 
-/// What the cookie of a refresh token holds.
-pub(super) fn refresh_cookie(app: &App, session: &Session, token: &str) -> Option<HeaderValue> {
+/// The cookie of a refresh token. It says whose it is, and is signed: one that was never given is told from one that was used, so
+/// that nobody ends another's session by making one up.
+pub(super) fn refresh_cookie(
+    app: &App,
+    keyring: &Keyring,
+    session: &Session,
+    token: &str,
+) -> Option<HeaderValue> {
     let left = app.now().until(session.expires_at);
     let value = format!("{}.{}.{token}", session.user, session.id);
+    let mac = keyring.mac("refresh", &value);
+    let value = format!("{value}.{mac}");
     cookies::set(cookies::REFRESH, &value, left, &app.public_url)
 }
 
@@ -131,10 +141,12 @@ pub(crate) async fn sign_in(
     app.store.record(&key, &record).await?;
     app.store.create_session(&session, &refresh.hash).await?;
     let tokens = Tokens::issue(app, &member, org, &session.id).await?;
-    let mut set: Vec<HeaderValue> = refresh_cookie(app, &session, &refresh.token).into_iter().collect();
+    let keyring = app.keyring().await?;
+    let mut set: Vec<HeaderValue> =
+        refresh_cookie(app, &keyring, &session, &refresh.token).into_iter().collect();
     if !known_device {
         let nonce = Uuid::new_v4().simple().to_string();
-        let mac = app.keyring().await?.mac("device", &format!("{} {nonce}", user.email));
+        let mac = keyring.mac("device", &format!("{} {nonce}", user.email));
         set.extend(cookies::set(cookies::DEVICE, &format!("{nonce}.{mac}"), DEVICE_KNOWN, &app.public_url));
     }
     Ok(SignedIn { tokens, cookies: set })

@@ -53,11 +53,18 @@ fn compile(document: &Value) -> Result<Plan, Problem> {
         let detail = format!("a definition may have {} bytes", domain::limits::MAX_DEFINITION_BYTES);
         return Err(Problem::new(413, "definition_too_large", detail));
     }
-    let checked = Plan::parse_new(document).and_then(|plan| match schedules::faults(&plan) {
-        faults if faults.is_empty() => Ok(plan),
-        faults => Err(faults),
+    let checked = Plan::parse_new(document).and_then(|plan| {
+        let faults: Vec<Fault> = schedules::faults(&plan).into_iter().chain(without_sandbox(&plan)).collect();
+        if faults.is_empty() { Ok(plan) } else { Err(faults) }
     });
     checked.map_err(refused)
+}
+
+/// What would run code: no deployment has a sandbox for it yet, and a step that always fails is of no use.
+fn without_sandbox(plan: &Plan) -> Vec<Fault> {
+    let message = "this deployment has no sandbox for code yet; use expressions, or an `http.request`";
+    let steps = plan.code_steps().into_iter();
+    steps.map(|step| Fault::new(format!("{}/type", step.pointer), "code_unavailable", message)).collect()
 }
 
 fn refused(faults: Vec<Fault>) -> Problem {

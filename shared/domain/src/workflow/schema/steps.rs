@@ -66,6 +66,7 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
             ),
             "Runs another workflow",
         ),
+        ("code", with("code", code()), "Runs code in the sandbox"),
         (
             "try",
             with(
@@ -290,6 +291,35 @@ fn wait() -> Vec<Field> {
             duration(Duration::from_secs(1), limits::MAX_RUN_TIMEOUT, Some(limits::CALLBACK_TIMEOUT)),
             "Of a callback only: how long it is waited for.",
             json!("P2D"),
+        ),
+    ]
+}
+
+fn code() -> Vec<Field> {
+    let source = json!({"type": "string", "minLength": 1, "maxLength": limits::MAX_CODE_BYTES});
+    vec![
+        optional(
+            "language",
+            choice(&["javascript", "typescript"], Some("javascript")),
+            "What it is written in.",
+            json!("typescript"),
+        ),
+        required(
+            "source",
+            source,
+            "A module whose default export is a function of the input.",
+            json!("export default (input) => input.a + input.b"),
+        ),
+        optional("input", template(), "What the function is given.", json!({"a": 1, "b": 2})),
+        optional(
+            "timeout",
+            duration(
+                Duration::from_millis(100),
+                limits::MAX_CODE_TIMEOUT,
+                Some(limits::DEFAULT_CODE_TIMEOUT),
+            ),
+            "How long it may take.",
+            json!("PT5S"),
         ),
     ]
 }

@@ -135,7 +135,7 @@ impl<'a> Shapes<'a> {
             NodeKind::Action(action) if action.uses == "http.request" => {
                 Shape::object([("status", Number), ("headers", Shape::any_object()), ("body", Any)])
             }
-            NodeKind::Action(_) | NodeKind::Stop { .. } => Any,
+            NodeKind::Action(_) | NodeKind::Code(_) | NodeKind::Stop { .. } => Any,
             NodeKind::Wait { pause: Pausing::For(_) | Pausing::Until(_) } => Shape::object([("until", Text)]),
             NodeKind::Wait { pause: Pausing::Callback { .. } } => {
                 Shape::object([("body", Any), ("at", Text)])

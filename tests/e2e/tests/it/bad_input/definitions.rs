@@ -156,3 +156,23 @@ async fn each_fault_has_its_place_and_code() {
         assert!(there, "`{code}` at `{pointer}` is not among {found:?}");
     }
 }
+
+#[tokio::test]
+async fn code_that_nothing_could_run_is_not_saved() {
+    let app = TestApp::shared().await;
+    let code = |id: &str| json!({"id": id, "type": "code", "source": "export default () => 1"});
+    let inner = json!({"id": "each", "type": "for_each", "items": [1], "steps": [code("in")]});
+    let problem = app.post("/v1/workflows", &e2e::manual("code", json!([code("out"), inner]))).await;
+    let mut found = faults(&problem.refused(422, "invalid_definition"));
+    found.sort();
+    let fault = |pointer: &str| (pointer.to_owned(), "code_unavailable".to_owned());
+    assert_eq!(found, [fault("/steps/0/type"), fault("/steps/1/steps/0/type")]);
+    let broken =
+        json!({"id": "c", "type": "code", "source": " ", "language": "cobol", "timeout": "PT2M", "x": 1});
+    let problem = app.post("/v1/workflows", &e2e::manual("code", json!([broken]))).await;
+    let problem = problem.refused(422, "invalid_definition");
+    let found = faults(&problem);
+    for pointer in ["/steps/0/source", "/steps/0/language", "/steps/0/timeout", "/steps/0/x"] {
+        assert!(found.iter().any(|(at, _)| at == pointer), "{pointer}: {found:?}");
+    }
+}

@@ -65,6 +65,14 @@ async fn a_repeated_request_is_carried_out_once() {
     let first = refused().await;
     assert_eq!(first.refused(422, "invalid_definition"), refused().await.refused(422, "invalid_definition"));
 
+    // What holds a secret is given once, and kept nowhere.
+    let key = format!("{key}-secret");
+    let made = json!({"name": "k", "scopes": ["account.own"]});
+    let make = async || app.post_with("/v1/api-keys", &[("idempotency-key", &key)], &made).await;
+    let first = make().await;
+    assert_eq!((first.status, first.header("cache-control")), (201, "no-store"), "{first}");
+    make().await.refused(409, "answer_shown_once");
+
     // At the same moment, one is carried out; the others are told so, or get its answer.
     let key = format!("{key}-parallel");
     let workflow = app.publish(&definition).await;

@@ -35,9 +35,19 @@ async fn a_refresh_cookie_counts_once_and_a_stolen_one_ends_the_session() {
     let told = app.get("/v1/audit?action=session.reused").await.expect(200);
     assert_eq!(told["items"].as_array().unwrap().len(), 1, "{told}");
 
-    for bad in ["pb_refresh=", "pb_refresh=a.b.c", "other=1"] {
+    for bad in ["pb_refresh=", "pb_refresh=a.b.c", "pb_refresh=a.b.c.d", "other=1"] {
         refresh(&app, bad).await.refused(401, "session_ended");
     }
+    // Whoever knows whose session it is, but never had its cookie, ends nothing.
+    let cookie = app.log_in(EMAIL, PASSWORD).await.cookie("pb_refresh");
+    let mut parts: Vec<&str> = cookie.split('.').collect();
+    parts[2] = "pbr_00000000000000000000000000000000000000000000000000000000";
+    let made_up = parts.join(".");
+    refresh(&app, &made_up).await.refused(401, "session_ended");
+    let out =
+        app.fork().with_token("").post_with("/v1/auth/logout", &[("cookie", &made_up)], &json!({})).await;
+    assert_eq!(out.status, 204);
+    refresh(&app, &cookie).await.expect(200);
 }
 
 #[tokio::test]
@@ -144,6 +154,11 @@ async fn guessing_locks_out_the_guesser_and_not_the_owner() {
             answer.refused(429, "too_many_attempts")
         };
     }
+    // Fifty at the same moment are fifty, not one.
+    let burst = json!({"email": "burst@example.com", "password": "a guess a guess"});
+    let all = futures::future::join_all((0..50).map(|_| nobody.post("/v1/auth/login", &burst))).await;
+    assert_eq!(all.iter().filter(|answer| answer.status == 401).count(), 10);
+    assert!(all.iter().all(|answer| matches!(answer.status, 401 | 429)));
     // From a browser that the account knows, its owner gets in.
     let cookies: &[(&str, &str)] = &[("cookie", &known)];
     nobody.post_with("/v1/auth/login", cookies, &body(PASSWORD)).await.expect(200);
