@@ -17,7 +17,7 @@ pub use control::{
     Session, USE_NOTED, UsedKey,
 };
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
-pub use control::{WorkflowChange, WorkflowMeta, WorkflowVersion};
+pub use control::{WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowVersion};
 pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use error::StoreError;
 pub use ledger::LedgerPage;

@@ -15,9 +15,10 @@ async fn every_example_of_the_documentation_gives_what_it_says() {
         run(&name, &example).await;
         names.push(name);
     }
-    // A step type without an example is a gap; a call needs another workflow's id, which no document knows.
+    // A step type without an example is a gap; a call needs another workflow's id, which no document knows, and code a sandbox,
+    // which no deployment has yet: the model that the tests have instead runs none.
     let examples: String = names.join(" ");
-    for step in domain::workflow::TYPES.into_iter().filter(|step| *step != "workflow") {
+    for step in domain::workflow::TYPES.into_iter().filter(|step| !["workflow", "code"].contains(step)) {
         assert!(names.iter().any(|name| name == step), "`{step}` has no example among {examples}");
     }
 }

@@ -73,6 +73,36 @@ async fn a_minute_is_read_once_ahead_and_once_when_it_is_over() {
     }
 }
 
+/// A wait that is pending lies in its own minute, and no tick comes near it before: so a million cost what none cost.
+#[tokio::test]
+async fn pending_waits_cost_a_tick_nothing_however_many_there_are() {
+    const MANY: u32 = 10_000;
+    let world = World::new().await;
+    tick(&world.timer).await.unwrap();
+    let of_a_tick = async || {
+        world.pass(Duration::from_mins(1));
+        world.cloud.meter().switch(true);
+        world.cloud.meter().take();
+        assert_eq!(tick(&world.timer).await.unwrap(), Ticked::default());
+        world.cloud.meter().switch(false);
+        world.cloud.meter().take()
+    };
+    let of_none = of_a_tick().await;
+    // Over a day, the first of them in an hour.
+    let entries: Vec<DueEntry> = (0..MANY)
+        .map(|n| DueEntry {
+            run: RunId::from_bytes(u128::from(n).to_be_bytes()),
+            ..wake(&world, 0, START.plus(Duration::from_secs(3600 + u64::from(n) * 86_400 / u64::from(MANY))))
+        })
+        .collect();
+    for some in entries.chunks(50) {
+        futures::future::try_join_all(some.iter().map(|entry| world.store.put_due(entry))).await.unwrap();
+    }
+    for _ in 0..3 {
+        assert_eq!(of_a_tick().await, of_none);
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_or_looked_at_holds_up_no_shard() {
     use aws_sdk_dynamodb::types::AttributeValue;

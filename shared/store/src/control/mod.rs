@@ -18,7 +18,7 @@ pub use member::{MAX_MEMBERSHIPS, Member, MemberChange};
 pub use session::{Refresh, Rotation, Session};
 pub use traffic::{InvalidSplit, Share, Split};
 pub use version::{VersionEntry, WorkflowVersion};
-pub use workflow::{WorkflowChange, WorkflowMeta};
+pub use workflow::{WorkflowChange, WorkflowFilter, WorkflowMeta};
 
 use crate::attr::{Item, s};
 use crate::{Store, StoreError};

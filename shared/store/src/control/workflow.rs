@@ -42,35 +42,77 @@ pub struct WorkflowChange {
     pub removed_hooks: Vec<HookId>,
 }
 
+/// Which workflows a list holds, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkflowFilter {
+    pub enabled: Option<bool>,
+    /// What the name contains, whatever its case.
+    pub name: Option<String>,
+    pub newest_first: bool,
+}
+
+impl WorkflowFilter {
+    fn lets_through(&self, meta: &WorkflowMeta) -> bool {
+        self.enabled.is_none_or(|enabled| meta.enabled == enabled)
+            && self.name.as_ref().is_none_or(|part| meta.name.to_lowercase().contains(&part.to_lowercase()))
+    }
+}
+
+/// How many workflows one call of a list looks through.
+const LOOKS_THROUGH: usize = 1_000;
+
 impl Store {
     pub async fn workflow(&self, org: &OrgKey, id: &WorkflowId) -> Result<Option<WorkflowMeta>, StoreError> {
         let item = self.get_control(org.org().as_str().to_owned(), meta_sort(id)).await?;
         item.as_ref().map(read_meta).transpose()
     }
 
-    /// The workflows of an organisation, by id, after `after`; at most `limit`.
+    /// The workflows of an organisation that `filter` lets through, after `after`; at most `limit`, and fewer where many are
+    /// not let through: one call looks through so many. With it, where to go on.
     pub async fn list_workflows(
         &self,
         org: &OrgKey,
+        filter: &WorkflowFilter,
         after: Option<&WorkflowId>,
         limit: usize,
-    ) -> Result<Vec<WorkflowMeta>, StoreError> {
-        let start = after.map(|id| {
-            Item::from([("pk".to_owned(), s(org.org().as_str())), ("sk".to_owned(), s(meta_sort(id)))])
-        });
-        let got = self
-            .client
-            .query()
-            .table_name(&self.tables.control)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", s(org.org().as_str()))
-            .expression_attribute_values(":prefix", s("wf#"))
-            .set_exclusive_start_key(start)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|e| StoreError::of("list_workflows", &e))?;
-        got.items.unwrap_or_default().iter().map(read_meta).collect()
+    ) -> Result<(Vec<WorkflowMeta>, Option<WorkflowId>), StoreError> {
+        let pk = s(org.org().as_str());
+        let mut start =
+            after.map(|id| Item::from([("pk".to_owned(), pk.clone()), ("sk".to_owned(), s(meta_sort(id)))]));
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let got = self
+                .client
+                .query()
+                .table_name(&self.tables.control)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", pk.clone())
+                .expression_attribute_values(":prefix", s("wf#"))
+                .set_exclusive_start_key(start)
+                .scan_index_forward(!filter.newest_first)
+                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
+                .send()
+                .await
+                .map_err(|e| StoreError::of("list_workflows", &e))?;
+            let items = got.items.unwrap_or_default();
+            let last_of_all = got.last_evaluated_key.is_none();
+            for (i, item) in items.iter().enumerate() {
+                let meta = read_meta(item)?;
+                let here = meta.id.clone();
+                if filter.lets_through(&meta) {
+                    found.push(meta);
+                }
+                looked_at += 1;
+                let more = !last_of_all || i + 1 < items.len();
+                if found.len() == limit || looked_at == LOOKS_THROUGH {
+                    return Ok((found, more.then_some(here)));
+                }
+            }
+            start = got.last_evaluated_key;
+            if start.is_none() {
+                return Ok((found, None));
+            }
+        }
     }
 
     /// Writes `meta`, all of `change` and the record that tells of it, if nobody changed the workflow since `meta.revision - 1` was read.

@@ -5,7 +5,7 @@ use crate::workflows::{first, meta, saved};
 use domain::run::{Answer, RunStatus};
 use serde_json::json;
 use std::time::Duration;
-use store::{RunFilter, RunStore, WorkflowStore};
+use store::{RunFilter, RunStore, WorkflowFilter, WorkflowStore};
 
 #[tokio::test]
 async fn another_organisation_reads_nothing() {
@@ -28,7 +28,8 @@ async fn another_organisation_reads_nothing() {
     assert!(store.workflow(other, &meta.id).await.unwrap().is_none());
     assert!(store.version(other, &meta.id, 1).await.unwrap().is_none());
     assert!(store.list_versions(other, &meta.id, None, 10).await.unwrap().is_empty());
-    assert!(store.list_workflows(other, None, 10).await.unwrap().is_empty());
+    let listed = store.list_workflows(other, &WorkflowFilter::default(), None, 10).await.unwrap();
+    assert_eq!(listed, (Vec::new(), None));
     assert!(store.event_rules(other).await.unwrap().is_empty());
 }
 

@@ -6,7 +6,8 @@ use domain::{HookId, Millis, WorkflowId};
 use serde_json::json;
 use std::collections::BTreeMap;
 use store::{
-    EventRule, Hook, Split, StoreError, WorkflowChange, WorkflowMeta, WorkflowStore, WorkflowVersion,
+    EventRule, Hook, Split, StoreError, WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowStore,
+    WorkflowVersion,
 };
 
 pub(crate) fn saved() -> Record {
@@ -155,13 +156,29 @@ async fn workflows_are_listed_by_id_in_pages() {
         let meta = WorkflowMeta { hooks: BTreeMap::new(), ..meta(n) };
         t.store.save_workflow(&t.org, &meta, &WorkflowChange::default(), &saved()).await.unwrap();
     }
-    let (mut seen, mut after) = (Vec::new(), None);
-    loop {
-        let page = t.store.list_workflows(&t.org, after.as_ref(), 10).await.unwrap();
-        let Some(last) = page.last() else { break };
-        after = Some(last.id.clone());
-        seen.extend(page.into_iter().map(|m| m.id));
+    let pages = async |filter: WorkflowFilter, limit| {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = t.store.list_workflows(&t.org, &filter, after.as_ref(), limit).await.unwrap();
+            assert!(page.0.len() <= limit);
+            seen.extend(page.0.into_iter().map(|m| m.id));
+            after = page.1;
+            if after.is_none() {
+                return seen;
+            }
+        }
+    };
+    for limit in [1, 5, 10, 25, 26] {
+        let mut seen = pages(WorkflowFilter::default(), limit).await;
+        assert_eq!(seen.len(), 25, "{limit}");
+        assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
+        seen.reverse();
+        let newest_first = WorkflowFilter { newest_first: true, ..WorkflowFilter::default() };
+        assert_eq!(pages(newest_first, limit).await, seen, "{limit}");
     }
-    assert_eq!(seen.len(), 25);
-    assert!(seen.windows(2).all(|pair| pair[0] < pair[1]));
+    let named = |name: &str| WorkflowFilter { name: Some(name.into()), ..WorkflowFilter::default() };
+    assert_eq!(pages(named("oRd"), 7).await.len(), 25);
+    assert!(pages(named("x"), 7).await.is_empty());
+    let off = WorkflowFilter { enabled: Some(false), ..WorkflowFilter::default() };
+    assert!(pages(off, 7).await.is_empty());
 }

@@ -137,4 +137,23 @@ async fn workflows_are_listed_page_by_page() {
         path = format!("/v1/workflows?limit=2&cursor={next}");
     }
     assert_eq!(listed, made);
+
+    app.enable(&made[3]).await;
+    let names = async |query: &str| {
+        let list = app.get(&format!("/v1/workflows?{query}")).await.expect(200);
+        let names = list["items"].as_array().unwrap().iter().map(|w| text(&w["name"]).to_owned());
+        (names.collect::<Vec<_>>(), list["next_cursor"].as_str().map(str::to_owned))
+    };
+    let (newest, next) = names("sort=-created_at&limit=2").await;
+    assert_eq!(newest, ["flow 4", "flow 3"]);
+    let next = next.unwrap();
+    assert_eq!(
+        names(&format!("sort=-created_at&limit=3&cursor={next}")).await.0,
+        ["flow 2", "flow 1", "flow 0"]
+    );
+    app.get(&format!("/v1/workflows?cursor={next}")).await.refused(422, "invalid_cursor");
+    assert_eq!(names("enabled=true").await, (vec!["flow 3".to_owned()], None));
+    assert_eq!(names("enabled=false&limit=3").await.0, ["flow 0", "flow 1", "flow 2"]);
+    assert_eq!(names("name=FLOW%202").await, (vec!["flow 2".to_owned()], None));
+    app.get("/v1/workflows?sort=name").await.refused(422, "invalid_query");
 }
