@@ -78,20 +78,6 @@ impl Store {
         Ok(u32::try_from(sum.max(0)).unwrap_or(u32::MAX))
     }
 
-    /// What was counted under this name in this window.
-    pub async fn counted(&self, name: &str, window: Window) -> Result<u32, StoreError> {
-        let got = self
-            .client
-            .get_item()
-            .table_name(&self.tables.tokens)
-            .set_key(Some(counter_key(name, window)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| StoreError::of("counted", &e))?;
-        Ok(got.item.and_then(|item| attr::optional_number(&item, "n")).unwrap_or(0))
-    }
-
     /// Takes an idempotency key for a request, or tells what became of the request that had it before. `scope` names who asks;
     /// `print` is the request's fingerprint.
     pub async fn begin_repeatable(

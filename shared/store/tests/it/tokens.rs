@@ -21,10 +21,10 @@ async fn what_is_counted_at_the_same_moment_is_counted() {
     }
     sums.sort_unstable();
     assert_eq!(sums, (1..=20).map(|n| 3 * n).collect::<Vec<_>>());
-    assert_eq!(t.store.counted("a", window).await.unwrap(), 60);
-    assert_eq!(t.store.counted("b", window).await.unwrap(), 0);
+    assert_eq!(t.store.count("a", window, 0).await.unwrap(), 60);
+    assert_eq!(t.store.count("b", window, 0).await.unwrap(), 0);
     let next = Window::at(NOW.plus(Duration::from_mins(1)), Duration::from_mins(1));
-    assert_eq!(t.store.counted("a", next).await.unwrap(), 0);
+    assert_eq!(t.store.count("a", next, 0).await.unwrap(), 0);
     assert!(t.scan(&t.names.tokens).await.iter().all(|item| item.contains_key("ttl")));
 }
 
