@@ -52,6 +52,7 @@ pub(crate) async fn measure(binary: &Path, report: &mut Report) {
     let [open, token_p50, key_p50] = times.map(|times| percentiles(times).0);
     report.add("authentication adds, by access token, p50", token_p50 - open, "ms", Some("≤ 1"));
     report.add("… by API key, p50", key_p50 - open, "ms", Some("≤ 1"));
+    stack.reconnect().await;
     for (name, ask) in [("access token", &known), ("API key", &keyed)] {
         stack.meter().await;
         for _ in 0..200 {

@@ -147,6 +147,11 @@ impl Stack {
         }
     }
 
+    /// Connects anew: the stack closes what was silent for half a minute.
+    pub(crate) async fn reconnect(&mut self) {
+        self.client = Client::connect(self.addr).await;
+    }
+
     /// What AWS would have billed since the last time this was asked.
     pub(crate) async fn meter(&mut self) -> Value {
         self.call("GET", "/_local/meter", "").await
