@@ -43,7 +43,7 @@ impl App {
 
     /// What makes and reads the cursors of a list of this organisation.
     pub(crate) async fn pages(&self, list: &str, org: &OrgKey) -> ApiResult<Pages> {
-        Ok(Pages::new(self.keyring().await?, list, org))
+        Ok(Pages::new(self.keyring().await?.codes().clone(), list, org))
     }
 }
 

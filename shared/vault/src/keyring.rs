@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{PublicKey, Realm, Signer, Verifier};
-use aws_lc_rs::hmac;
 use aws_sdk_secretsmanager::Client;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
+use crate::codes::Codes;
 use crate::document::Document;
 use crate::error::KeyringError;
 use crate::secret::Secret;
@@ -23,16 +23,13 @@ const ATTEMPTS: u32 = 7;
 /// Doubled with each attempt: four seconds in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(16);
 
-/// 128 bits: nobody guesses one.
-const MAC_BYTES: usize = 16;
-
 /// The deployment's own keys.
 pub struct Keyring {
     setup_token: Secret<String>,
     signer: Signer,
     verifier: Arc<Verifier>,
     public: Vec<PublicKey>,
-    cursor_key: Secret<[u8; 32]>,
+    codes: Arc<Codes>,
 }
 
 impl Keyring {
@@ -126,31 +123,14 @@ impl Keyring {
         &self.setup_token
     }
 
-    /// A code that only this deployment can make of a text. A code for one purpose, such as `cursor`, is none for another.
-    pub fn mac(&self, purpose: &str, text: &str) -> String {
-        URL_SAFE_NO_PAD.encode(&self.code(purpose, text)[..MAC_BYTES])
-    }
-
-    /// Whether `given` is that code; how long that takes tells nothing.
-    pub fn is_mac(&self, purpose: &str, text: &str, given: &str) -> bool {
-        self.mac(purpose, text).as_bytes().ct_eq(given.as_bytes()).into()
+    /// Makes codes that cursors and cookies are known again by.
+    pub fn codes(&self) -> &Arc<Codes> {
+        &self.codes
     }
 
     #[cfg(test)]
     pub(crate) fn cursor_key(&self) -> &Secret<[u8; 32]> {
-        &self.cursor_key
-    }
-
-    fn code(&self, purpose: &str, text: &str) -> [u8; 32] {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.cursor_key.expose());
-        let mut context = hmac::Context::with_key(&key);
-        // With its length, so that no purpose and text are another purpose and text.
-        context.update(&(purpose.len() as u64).to_be_bytes());
-        context.update(purpose.as_bytes());
-        context.update(text.as_bytes());
-        let mut code = [0; 32];
-        code.copy_from_slice(context.sign().as_ref());
-        code
+        self.codes.key()
     }
 
     fn from_document(id: &str, document: &Document) -> Result<Self, KeyringError> {
@@ -179,7 +159,7 @@ impl Keyring {
             signer,
             verifier: Arc::new(verifier),
             public,
-            cursor_key: Secret::new(cursor_key),
+            codes: Arc::new(Codes::new(cursor_key)),
         })
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod cache;
+mod codes;
 mod document;
 mod error;
 mod keyring;
@@ -11,6 +12,7 @@ mod storage;
 mod tests;
 
 pub use cache::{CACHED_FOR, Keyrings};
+pub use codes::Codes;
 pub use error::KeyringError;
 pub use keyring::Keyring;
 pub use secret::Secret;

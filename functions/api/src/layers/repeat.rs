@@ -76,7 +76,7 @@ async fn repeatable(
             return Err(ApiError::new(422, "idempotency_key_reused", detail));
         }
         Repeatable::Answered(answer) if answer.status == NOT_KEPT => {
-            let detail = "this was carried out, and its answer held a secret that is shown once; if it was lost, make another";
+            let detail = "this was carried out, and its answer is not kept: it held a secret that is shown once, or was very large";
             return Err(ApiError::new(409, "answer_shown_once", detail));
         }
         Repeatable::Answered(answer) => return Ok(again(answer)),

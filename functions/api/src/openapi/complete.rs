@@ -139,7 +139,6 @@ fn complete_parameters(path: &str, method: &str, secured: bool, operation: &mut 
             parameter["schema"] = json!({"type": "string", "pattern": "^[!-~ ]+$"});
         }
     }
-    let has_key = parameters.iter().any(|parameter| parameter["name"] == "idempotency-key");
     if secured && method == "post" {
         parameters.retain(|parameter| parameter["name"] != "idempotency-key");
         parameters.push(json!({
@@ -148,7 +147,7 @@ fn complete_parameters(path: &str, method: &str, secured: bool, operation: &mut 
             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         }));
     }
-    if has_key || !parameters.is_empty() {
+    if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
 }
@@ -212,7 +211,7 @@ fn complete_response(status: &str, response: &mut Value, secured: bool, componen
     }
 }
 
-/// Answers may lack it only where nobody was let in yet.
+/// A header that an answer may have; none is promised, since API Gateway itself answers, too.
 fn header(kind: &str, text: &str) -> Value {
     json!({"description": text, "schema": {"type": kind}})
 }

@@ -12,7 +12,8 @@ pub(super) fn definition() -> Value {
 
 /// A refusal with the first code that a response's description names.
 pub(super) fn problem(status: u16, description: &str) -> Value {
-    let code = description.split('`').skip(1).step_by(2).find(|text| is_code(text));
+    // Between backquotes are also routes and fields.
+    let code = description.split('`').find(|text| is_code(text));
     let code = code.unwrap_or(match status {
         404 => "route_not_found",
         422 => "invalid_body",

@@ -2,7 +2,7 @@
 
 use super::auth::{SignedIn, attempt, check_password, new_password, sign_in};
 use super::members::{PageQuery, may_grant, role_of};
-use super::setup::random;
+use super::setup::{email_of, random};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::{ApiError, ApiResult, internal, unavailable};
@@ -107,7 +107,7 @@ pub(crate) async fn create(
     caller: Can<permit::MembersManage>,
     JsonBody(request): JsonBody<InvitationRequest>,
 ) -> ApiResult<(StatusCode, [(HeaderName, HeaderValue); 1], Json<InvitationView>)> {
-    let email = Email::parse(&request.email).map_err(|e| ApiError::new(422, e.code(), e.to_string()))?;
+    let email = email_of(&request.email)?;
     let role = role_of(&request.role)?;
     may_grant(&caller, role.as_str())?;
     let org = caller.org_key();

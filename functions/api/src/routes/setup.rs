@@ -56,7 +56,7 @@ pub(crate) async fn setup(
         return Err(setup_token_wrong());
     }
     let now = app.now();
-    let email = Email::parse(&request.email).map_err(|e| ApiError::new(422, e.code(), e.to_string()))?;
+    let email = email_of(&request.email)?;
     let password = new_password(request.password)?;
     let name = name_of(&request.organization)?;
     if app.store.first_org().await?.is_some() {
@@ -96,6 +96,11 @@ pub(super) fn setup_token_wrong() -> ApiError {
 
 fn already() -> ApiError {
     ApiError::new(409, "already_set_up", "the first owner exists; sign in with `POST /v1/auth/login`")
+}
+
+/// An e-mail address as the name of an account.
+pub(super) fn email_of(text: &str) -> ApiResult<Email> {
+    Email::parse(text).map_err(|e| ApiError::new(422, e.code(), e.to_string()))
 }
 
 /// A name for people: a line of 1 to 200 characters.

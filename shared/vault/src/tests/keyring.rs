@@ -139,12 +139,12 @@ async fn of_many_who_rotate_at_once_one_does() {
 async fn codes_are_of_one_purpose_and_one_deployment() {
     let make = async || Keyring::create_if_missing(&Service::new().client, ID, None, NOW).await.unwrap();
     let (one, other) = (make().await, make().await);
-    let code = one.mac("cursor", "text");
-    assert!(one.is_mac("cursor", "text", &code));
+    let code = one.codes().mac("cursor", "text");
+    assert!(one.codes().is_mac("cursor", "text", &code));
     for (purpose, text) in [("device", "text"), ("cursor", "texts"), ("cursort", "ext"), ("", "cursortext")] {
-        assert!(!one.is_mac(purpose, text, &code), "{purpose} {text}");
+        assert!(!one.codes().is_mac(purpose, text, &code), "{purpose} {text}");
     }
-    assert!(!other.is_mac("cursor", "text", &code) && !one.is_mac("cursor", "text", ""));
+    assert!(!other.codes().is_mac("cursor", "text", &code) && !one.codes().is_mac("cursor", "text", ""));
 }
 
 #[tokio::test]

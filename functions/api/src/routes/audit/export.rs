@@ -8,8 +8,8 @@ use crate::error::{ApiError, ApiResult};
 use crate::view::ProblemView;
 use auth::{Can, permit};
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LINK};
+use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use domain::audit::Action;
 use serde::Deserialize;
@@ -56,6 +56,7 @@ query! {
 pub(crate) async fn export(
     State(app): State<App>,
     caller: Can<permit::AuditRead>,
+    uri: Uri,
     QueryOf(mut query): QueryOf<ExportQuery>,
 ) -> ApiResult<Response> {
     let as_csv = match query.format.as_deref() {
@@ -98,10 +99,30 @@ pub(crate) async fn export(
         headers.insert(CONTENT_DISPOSITION, value);
     }
     if let Some(next) = found.next {
-        let format = if as_csv { "csv" } else { "jsonl" };
-        // The other parameters are the same as before: whoever follows the link adds them.
-        let link = format!("</v1/audit/export?format={format}&cursor={}>; rel=\"next\"", pages.encode(&next));
+        let link = next_link(uri.query().unwrap_or_default(), &pages.encode(&next));
         headers.extend(HeaderValue::try_from(link).ok().map(|link| (LINK, link)));
     }
     Ok(response)
+}
+
+/// The same request, from where this file ends.
+fn next_link(query: &str, cursor: &str) -> String {
+    let kept = query.split('&').filter(|part| !part.is_empty() && !part.starts_with("cursor="));
+    let cursor = format!("cursor={cursor}");
+    let query: Vec<&str> = kept.chain([cursor.as_str()]).collect();
+    format!("</v1/audit/export?{}>; rel=\"next\"", query.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_link;
+
+    #[test]
+    fn the_link_asks_for_the_same_from_where_the_file_ends() {
+        assert_eq!(next_link("", "a.b"), "</v1/audit/export?cursor=a.b>; rel=\"next\"");
+        assert_eq!(
+            next_link("format=jsonl&cursor=old&q=a%20b", "a.b"),
+            "</v1/audit/export?format=jsonl&q=a%20b&cursor=a.b>; rel=\"next\""
+        );
+    }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn attempt(
     let keyring = app.keyring().await?;
     let device = cookies::get(headers, cookies::DEVICE)
         .and_then(|value| value.split_once('.'))
-        .filter(|(nonce, mac)| keyring.is_mac("device", &format!("{text} {nonce}"), mac))
+        .filter(|(nonce, mac)| keyring.codes().is_mac("device", &format!("{text} {nonce}"), mac))
         .map(|(nonce, _)| base32(digest16(&["device", nonce])));
     let counts = match &device {
         Some(device) => vec![(format!("sign_in#{account}#{device}"), FROM_ONE)],

@@ -5,6 +5,7 @@ use crate::App;
 use crate::body::JsonBody;
 use crate::error::{ApiError, ApiResult, internal};
 use crate::layers::Origin;
+use crate::routes::setup::email_of;
 use crate::view::ProblemView;
 use auth::{Can, Email, NewPassword, Opaque, OpaqueKind, permit, record_of};
 use axum::extract::State;
@@ -90,7 +91,7 @@ pub(crate) async fn ask_reset(
     JsonBody(request): JsonBody<ResetRequest>,
 ) -> ApiResult<StatusCode> {
     let began = app.now();
-    let email = Email::parse(&request.email).map_err(|e| ApiError::new(422, e.code(), e.to_string()))?;
+    let email = email_of(&request.email)?;
     if let Err(error) = mail_reset(&app, &email, &origin).await {
         // An answer that told of it would tell that there is an account.
         tracing::error!(error = ?error, "a link to set a password was not mailed");

@@ -32,7 +32,7 @@ pub(crate) struct RefreshRequest {
 /// Whose refresh token the cookie holds, and its hash; `None` of one that we never gave.
 pub(super) fn presented(headers: &HeaderMap, keyring: &Keyring) -> Option<(UserId, SessionId, String)> {
     let (value, mac) = cookies::get(headers, cookies::REFRESH)?.rsplit_once('.')?;
-    if !keyring.is_mac("refresh", value, mac) {
+    if !keyring.codes().is_mac("refresh", value, mac) {
         return None;
     }
     let mut parts = value.splitn(3, '.');

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use vault::Keyring;
 
 /// After so long, somebody signs in anew.
-pub(super) const SESSION_LIFETIME: Duration = Duration::from_hours(30 * 24);
+const SESSION_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// So long a browser is known again.
 const DEVICE_KNOWN: Duration = Duration::from_hours(365 * 24);
 
@@ -97,7 +97,7 @@ pub(super) fn refresh_cookie(
 ) -> Option<HeaderValue> {
     let left = app.now().until(session.expires_at);
     let value = format!("{}.{}.{token}", session.user, session.id);
-    let mac = keyring.mac("refresh", &value);
+    let mac = keyring.codes().mac("refresh", &value);
     let value = format!("{value}.{mac}");
     cookies::set(cookies::REFRESH, &value, left, &app.public_url)
 }
@@ -146,7 +146,7 @@ pub(crate) async fn sign_in(
         refresh_cookie(app, &keyring, &session, &refresh.token).into_iter().collect();
     if !known_device {
         let nonce = Uuid::new_v4().simple().to_string();
-        let mac = keyring.mac("device", &format!("{} {nonce}", user.email));
+        let mac = keyring.codes().mac("device", &format!("{} {nonce}", user.email));
         set.extend(cookies::set(cookies::DEVICE, &format!("{nonce}.{mac}"), DEVICE_KNOWN, &app.public_url));
     }
     Ok(SignedIn { tokens, cookies: set })

@@ -1,0 +1,134 @@
+//! What is in a world before anything happens: its organisation, and workflows.
+
+use super::{START, World};
+use domain::audit::{Action, Record, RequestOrigin};
+use domain::id::digest16;
+use domain::{Actor, HookId, RecordId, WorkflowId};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use store::{EventRule, Hook, Organization, User, WorkflowChange, WorkflowMeta, WorkflowVersion};
+
+impl World {
+    /// Sets up the first organisation, which events without one belong to.
+    pub async fn set_up(&self) {
+        let org =
+            Organization { id: self.org.org().clone(), name: "Test".into(), created_at: START, revision: 1 };
+        let owner = User {
+            id: domain::UserId::from_bytes([1; 16]),
+            email: "owner@example.com".into(),
+            password: None,
+            created_at: START,
+            incomplete: None,
+        };
+        let made =
+            self.store.create_first_owner(&org, &owner, &self.org, &self.record(Action::OrgCreated)).await;
+        assert!(made.expect("the table takes an owner"));
+    }
+
+    /// What the owner did.
+    fn record(&self, action: Action) -> Record {
+        let number = u128::from(self.keys.fetch_add(1, Ordering::SeqCst));
+        Record {
+            id: RecordId::from_bytes(number.to_be_bytes()),
+            at: START,
+            action,
+            actor: Actor::User(domain::UserId::from_bytes([1; 16])),
+            actor_name: "owner@example.com".into(),
+            key: None,
+            target: None,
+            before: Value::Null,
+            after: Value::Null,
+            origin: RequestOrigin::default(),
+        }
+    }
+
+    /// Stores a definition as an enabled workflow, with its webhooks and event rules; the same definition is the same workflow.
+    pub async fn save(&self, definition: &Value) -> WorkflowId {
+        let id = WorkflowId::from_bytes(digest16(&[&definition.to_string()]));
+        if self.store.workflow(&self.org, &id).await.expect("the table answers").is_some() {
+            return id;
+        }
+        let (mut hooks, mut rules) = (BTreeMap::new(), Vec::new());
+        for trigger in definition["triggers"].as_array().into_iter().flatten() {
+            let name = trigger["id"].as_str().unwrap_or_default().to_owned();
+            match trigger["type"].as_str() {
+                Some("webhook") => {
+                    hooks.insert(name.clone(), HookId::from_bytes(digest16(&[id.as_str(), &name])));
+                }
+                Some("event") => rules.push(EventRule {
+                    workflow: id.clone(),
+                    trigger: name,
+                    version: 1,
+                    split: store::Split::default(),
+                    pattern: trigger["pattern"].clone(),
+                }),
+                _ => {}
+            }
+        }
+        let meta = WorkflowMeta {
+            id: id.clone(),
+            name: "test".into(),
+            version: 1,
+            live: 1,
+            enabled: true,
+            hooks: hooks.clone(),
+            rules: rules.iter().map(|r| r.trigger.clone()).collect(),
+            splits: BTreeMap::new(),
+            created_at: START,
+            updated_at: START,
+            revision: 1,
+        };
+        let hooks = hooks.into_iter().map(|(trigger, hook)| Hook {
+            id: hook,
+            org: self.org.clone(),
+            workflow: id.clone(),
+            trigger,
+            version: 1,
+            split: store::Split::default(),
+            enabled: true,
+        });
+        let change = WorkflowChange {
+            new_version: Some(WorkflowVersion {
+                version: 1,
+                document: definition.clone(),
+                created_at: START,
+                hooks: BTreeMap::new(),
+            }),
+            hooks: hooks.collect(),
+            rules,
+            ..WorkflowChange::default()
+        };
+        let record = self.record(Action::WorkflowCreated);
+        let saved = self.store.save_workflow(&self.org, &meta, &change, &record).await;
+        saved.expect("the table takes a workflow");
+        id
+    }
+
+    /// Saves a second version of a workflow, and shares a trigger's runs out.
+    pub async fn share_out(
+        &self,
+        workflow: &WorkflowId,
+        trigger: &str,
+        definition: &Value,
+        shares: &[(u32, u32)],
+    ) {
+        let meta = self.store.workflow(&self.org, workflow).await.expect("the table answers");
+        let mut meta = meta.expect("the workflow was saved");
+        meta.version += 1;
+        meta.revision += 1;
+        let shares = shares.iter().copied().map(store::Share::from).collect();
+        let split = store::Split::new(shares).expect("the shares are a split");
+        meta.splits.insert(trigger.to_owned(), split);
+        let version = WorkflowVersion {
+            version: meta.version,
+            document: definition.clone(),
+            created_at: START,
+            hooks: BTreeMap::new(),
+        };
+        let change = WorkflowChange { new_version: Some(version), ..WorkflowChange::default() };
+        let record = self.record(Action::WorkflowChanged);
+        let saved = self.store.save_workflow(&self.org, &meta, &change, &record).await;
+        saved.expect("the table takes a version");
+    }
+}
