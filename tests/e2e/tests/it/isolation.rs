@@ -86,6 +86,18 @@ async fn permission(operation: &Operation, powerless: &TestApp, things: &BTreeMa
     scope.unwrap_or_else(|| panic!("no scope in `{challenge}`: {answer}")).to_owned()
 }
 
+/// The permission of each route as docs/api.md has it, written by hand: the routes themselves are not asked what is right.
+fn documented() -> BTreeMap<String, String> {
+    let page = std::fs::read_to_string(e2e::root().join("docs/api.md")).expect("the page is there");
+    let rows = page.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let route = cells.next()?.strip_suffix('`')?.to_owned();
+        let permission = cells.next()?.split('`').nth(1)?.to_owned();
+        Some((route, permission))
+    });
+    rows.collect()
+}
+
 #[tokio::test]
 async fn every_route_lets_in_the_roles_that_have_its_permission_and_nobody_else() {
     let mut app = TestApp::start().await;
@@ -109,9 +121,16 @@ async fn every_route_lets_in_the_roles_that_have_its_permission_and_nobody_else(
     for role in &ROLES[1..] {
         callers.push((role, app.invite(&format!("{role}@example.com"), role).await));
     }
+    let documented = documented();
     println!("{:<52}{:<26}{}", "route", "permission", ROLES.join("  "));
     for operation in &operations {
         let permission = permission(operation, &powerless, &nowhere).await;
+        assert_eq!(
+            documented.get(&operation.name),
+            Some(&permission),
+            "{}, as docs/api.md has it",
+            operation.name
+        );
         let path = operation.with(&nowhere);
         let mut row = format!("{:<52}{permission:<26}", operation.name);
         for (role, caller) in &callers {
