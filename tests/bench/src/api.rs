@@ -28,6 +28,11 @@ pub(crate) async fn measure(binary: &Path, report: &mut Report) {
     report.add("API, 50 clients list 50 workflows, p50", half, "ms", None);
     report.add("… p95", most, "ms", Some("≤ 50"));
 
+    let one = Ask { path: "/v1/organization", ..list };
+    let (half, most) = percentiles(one.many(50, 100).await);
+    report.add("API, 50 clients read one thing, p50", half, "ms", None);
+    report.add("… p95", most, "ms", Some("≤ 50"));
+
     let body = json!({"email": EMAIL, "password": PASSWORD}).to_string();
     let login = Ask { addr: stack.addr(), path: "/v1/auth/login", token: None, body: &body };
     let (half, most) = percentiles(login.many(4, 25).await);
