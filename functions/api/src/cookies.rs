@@ -1,4 +1,4 @@
-//! The two cookies: one that keeps a browser signed in, one that knows it again.
+//! The cookies: one that keeps a browser signed in, one that knows it again, and one while somebody is at the provider.
 
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -8,6 +8,9 @@ use std::time::Duration;
 pub(crate) const REFRESH: &str = "pb_refresh";
 /// Says that somebody signed in from this browser before, as one account: others cannot lock that account out here.
 pub(crate) const DEVICE: &str = "pb_device";
+
+/// A sign-in by the provider that is under way.
+pub(crate) const PENDING: &str = "pb_sign_in";
 
 /// The value of a cookie; of several with one name, the first.
 pub(crate) fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -21,6 +24,15 @@ pub(crate) fn set(name: &str, value: &str, kept: Duration, public_url: &str) -> 
     let secure = if public_url.starts_with("https://") { "; Secure" } else { "" };
     let age = kept.as_secs();
     let text = format!("{name}={value}; Path=/v1/auth; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::try_from(text).ok()
+}
+
+/// A cookie that comes along when the provider sends the browser back, which a strict one would not. Only the routes of that get it.
+pub(crate) fn set_pending(value: &str, kept: Duration, public_url: &str) -> Option<HeaderValue> {
+    let secure = if public_url.starts_with("https://") { "; Secure" } else { "" };
+    let age = kept.as_secs();
+    let text =
+        format!("{PENDING}={value}; Path=/v1/auth/oidc; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).ok()
 }
 

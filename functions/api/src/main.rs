@@ -4,6 +4,7 @@ use api::{App, Config, Limits, router};
 use auth::Passwords;
 use blobs::S3Blobs;
 use dispatch::{EventBridge, Plans, SqsQueue, Starter};
+use egress::{Egress, EgressConfig};
 use guard::{Guard, GuardConfig};
 use lambda_http::{Error, run};
 use mailer::{Mailer, NoMailer, SesMailer};
@@ -47,6 +48,7 @@ async fn start() -> Result<(), Error> {
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         blobs: Arc::new(blobs),
         mailer,
+        oidc: Arc::new(oidc::Client::new(Arc::new(Egress::new(EgressConfig::default())?))),
         limits: Arc::new(Limits::new(config.rates)),
         guard: Guard::new(GuardConfig::within(vars.parsed(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",

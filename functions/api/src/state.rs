@@ -23,6 +23,7 @@ pub struct App {
     pub bus: Arc<dyn EventBus>,
     pub blobs: Arc<dyn BlobStore>,
     pub mailer: Arc<dyn Mailer>,
+    pub oidc: Arc<oidc::Client>,
     pub guard: Guard,
     pub keyrings: Arc<Keyrings>,
     pub passwords: Passwords,

@@ -115,12 +115,13 @@ impl Stack {
         let blobs: Arc<dyn BlobStore> =
             Arc::new(S3Blobs::new(cloud.connector(), Cloud::credentials(), bucket, clock.clone()));
 
+        let http: Arc<dyn egress::HttpPort> = Arc::new(Egress::new(egress)?);
         let executor = Arc::new(executor::App {
             runs: store.clone(),
             due: store.clone(),
             queue: queue.clone(),
             bus: bus.clone(),
-            http: Arc::new(Egress::new(egress)?),
+            http: http.clone(),
             sandbox: Arc::new(NoSandbox),
             blobs: blobs.clone(),
             memory: executor::Memory::default(),
@@ -140,6 +141,7 @@ impl Stack {
             bus: bus.clone(),
             blobs,
             mailer: Arc::new(FolderMailer::new(settings.mail, clock.clone())),
+            oidc: Arc::new(oidc::Client::new(http)),
             limits: Arc::new(api::Limits::new(settings.rates)),
             guard: guard.clone(),
             keyrings: Arc::new(Keyrings::new(secrets, KEYRING)),

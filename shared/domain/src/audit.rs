@@ -165,6 +165,10 @@ actions! {
     PasswordChanged = "password.changed";
     /// Somebody asked for a link to set a member's password.
     PasswordResetAsked = "password.reset_asked";
+    /// An account was tied to an identity at the OpenID provider.
+    IdentityLinked = "identity.linked";
+    /// The OpenID provider of the deployment was set, or taken away.
+    ProviderChanged = "identity_provider.changed";
     /// Somebody was invited.
     InvitationCreated = "invitation.created";
     /// An invitation was withdrawn.

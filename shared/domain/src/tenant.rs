@@ -28,8 +28,10 @@ pub enum Provenance {
     Due,
     /// An event of our own bus: its organisation was set by the API, or it is the deployment's first.
     Event,
-    /// The sign-in of a user whose password was verified, or the first owner's set-up.
+    /// The sign-in of a user whose password was verified or whom the provider vouches for, or the first owner's set-up.
     SignIn,
+    /// Named by whoever holds the set-up token of the deployment.
+    Setup,
 }
 
 impl OrgKey {

@@ -13,8 +13,8 @@ mod tokens;
 mod transact;
 
 pub use control::{
-    ADDRESSES, ApiKey, Invitation, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation, ServiceAccount,
-    Session, USE_NOTED, UsedKey,
+    ADDRESSES, ApiKey, Invitation, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation,
+    ServiceAccount, Session, USE_NOTED, UsedKey,
 };
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
 pub use control::{WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowVersion};

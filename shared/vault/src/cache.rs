@@ -67,6 +67,19 @@ impl Keyrings {
             },
         }
     }
+
+    /// Sets the provider by which people sign in, or takes it away. Other functions know it when they read the keyring again:
+    /// within five minutes.
+    pub async fn set_identity_provider(
+        &self,
+        provider: Option<&serde_json::Value>,
+        now: i64,
+    ) -> Result<(), KeyringError> {
+        let mut held = self.held.lock().await;
+        let keyring = Keyring::set_identity_provider(&self.client, &self.secret_id, provider, now).await?;
+        *held = Some(Held { keyring: Arc::new(keyring), loaded_at: now, next_load: now + CACHED_FOR });
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Keyrings {

@@ -11,6 +11,8 @@ use crate::secret::Secret;
 
 const VERSION: u64 = 1;
 
+const PROVIDER: &str = "identity_provider";
+
 /// How long a key signs, in seconds: 90 days.
 const SIGNS_FOR: i64 = 90 * 24 * 3600;
 /// How long a key is known before it signs: far longer than any function caches the keyring.
@@ -114,6 +116,20 @@ impl Document {
 
     pub(crate) fn with_setup_token(mut self, setup_token: &str) -> Self {
         self.fields.insert("setup_token".to_owned(), setup_token.into());
+        self
+    }
+
+    /// What the deployer said about the OpenID provider by which people sign in, as JSON.
+    pub(crate) fn identity_provider(&self) -> Option<Secret<String>> {
+        self.fields.get(PROVIDER).map(|provider| Secret::new(provider.to_string()))
+    }
+
+    /// The same with another provider, or none.
+    pub(crate) fn with_identity_provider(mut self, provider: Option<Value>) -> Self {
+        match provider {
+            Some(provider) => self.fields.insert(PROVIDER.to_owned(), provider),
+            None => self.fields.remove(PROVIDER),
+        };
         self
     }
 

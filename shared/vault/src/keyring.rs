@@ -30,6 +30,7 @@ pub struct Keyring {
     verifier: Arc<Verifier>,
     public: Vec<PublicKey>,
     codes: Arc<Codes>,
+    identity_provider: Option<Secret<String>>,
 }
 
 impl Keyring {
@@ -128,6 +129,33 @@ impl Keyring {
         &self.codes
     }
 
+    /// The OpenID provider by which people sign in, as JSON that its reader knows; with its client's secret.
+    pub fn identity_provider(&self) -> Option<&Secret<String>> {
+        self.identity_provider.as_ref()
+    }
+
+    /// Sets that provider, or takes it away. Of several who change the keyring at the same moment, each has its turn.
+    pub(crate) async fn set_identity_provider(
+        client: &Client,
+        secret_id: &str,
+        provider: Option<&Value>,
+        now: i64,
+    ) -> Result<Self, KeyringError> {
+        let storage = Storage { client, id: secret_id };
+        Self::load(client, secret_id, now).await?;
+        for attempt in 0..ATTEMPTS {
+            if attempt > 1 {
+                tokio::time::sleep(FIRST_PAUSE * 2u32.pow(attempt)).await;
+            }
+            let stored = storage.current().await?;
+            let next = stored.document.with_identity_provider(provider.cloned());
+            if storage.put_after(&stored.version_id, &next).await? == Written::Accepted {
+                return Self::from_document(secret_id, &next);
+            }
+        }
+        Err(KeyringError::Unsettled { id: secret_id.to_owned() })
+    }
+
     #[cfg(test)]
     pub(crate) fn cursor_key(&self) -> &Secret<[u8; 32]> {
         self.codes.key()
@@ -160,6 +188,7 @@ impl Keyring {
             verifier: Arc::new(verifier),
             public,
             codes: Arc::new(Codes::new(cursor_key)),
+            identity_provider: document.identity_provider(),
         })
     }
 }

@@ -7,6 +7,7 @@
 
 mod answer;
 mod app;
+mod browser;
 mod process;
 pub mod smoke;
 mod steps;
@@ -16,6 +17,7 @@ pub use answer::{Answer, has_page};
 pub use app::{
     EMAIL, Options, PASSWORD, SETUP_TOKEN, TestApp, Workflow, assert_failed, secret_of, step, text,
 };
+pub use browser::{Browser, Page};
 pub use process::Process;
 pub use steps::{http_get, http_post, manual, webhook};
 pub use target::{Reply, Seen, Target};

@@ -1,6 +1,6 @@
 //! Asking people into the organisation.
 
-use super::auth::{SignedIn, attempt, check_password, new_password, sign_in};
+use super::auth::{Proof, SignedIn, attempt, check_password, new_password, sign_in};
 use super::members::{PageQuery, may_grant, role_of};
 use super::setup::{email_of, random};
 use crate::App;
@@ -223,7 +223,8 @@ pub(crate) async fn accept(
     if !app.store.add_member(&org, &member, Some(&invitation), &record).await? {
         return Err(gone());
     }
-    let done: SignedIn = sign_in(&app, &user, Some(org.org()), &origin, false).await?;
+    let done: SignedIn =
+        sign_in(&app, &user, Some(org.org()), &origin, Proof::Password { known_device: false }).await?;
     Ok(done.into_response())
 }
 
@@ -235,6 +236,8 @@ async fn new_account(app: &App, invitation: &Invitation, password: String) -> Ap
         email: invitation.email.clone(),
         password: Some(app.passwords.hash(password).await.map_err(|e| internal(&e))?),
         created_at: app.now(),
+        identity: None,
+        verified: false,
         incomplete: None,
     };
     if app.store.create_user(&user).await? {

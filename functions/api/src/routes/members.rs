@@ -10,8 +10,8 @@ use auth::{Caller, Can, Role, permit};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::UserId;
 use domain::audit::Action;
+use domain::{OrgKey, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::Member;
@@ -28,6 +28,8 @@ pub(crate) struct MemberView {
     #[schema(example = "editor")]
     role: String,
     joined_at: String,
+    /// Whether the role is what the identity provider says, and follows it with each sign-in.
+    managed: bool,
 }
 
 impl From<&Member> for MemberView {
@@ -37,6 +39,7 @@ impl From<&Member> for MemberView {
             email: member.email.clone(),
             role: member.role.clone(),
             joined_at: member.joined_at.rfc3339(),
+            managed: member.managed,
         }
     }
 }
@@ -136,6 +139,11 @@ pub(super) async fn remove(app: &App, caller: &Caller, id: &UserId) -> ApiResult
     let record = caller.record(Action::MemberRemoved, app.now()).on("member", id);
     let record = record.before(json!({"email": member.email, "role": member.role}));
     refused(app.store.remove_member(org, &member, &record).await?)?;
+    end_sessions_in(app, org, id).await
+}
+
+/// Ends the sessions that somebody has in an organisation.
+pub(super) async fn end_sessions_in(app: &App, org: &OrgKey, id: &UserId) -> ApiResult<()> {
     for session in app.store.sessions(id, app.now()).await? {
         if session.org == *org.org() {
             app.store.end_session(id, &session.id).await?;

@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod events;
 mod expressions;
+mod identity_provider;
 mod invitations;
 mod me;
 mod members;
@@ -44,6 +45,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(auth::change_password))
         .routes(routes!(auth::ask_reset))
         .routes(routes!(auth::confirm_reset))
+        .routes(routes!(auth::oidc_provider))
+        .routes(routes!(auth::oidc_start))
+        .routes(routes!(auth::oidc_callback))
+        .routes(routes!(identity_provider::get, identity_provider::put, identity_provider::delete))
         .routes(routes!(me::me))
         .routes(routes!(roles::roles))
         .routes(routes!(organization::get, organization::change))

@@ -1,6 +1,6 @@
 //! The first owner, made once, by whoever holds the set-up token.
 
-use super::auth::{Tokens, new_password, sign_in};
+use super::auth::{Proof, Tokens, new_password, sign_in};
 use crate::App;
 use crate::body::JsonBody;
 use crate::error::{ApiError, ApiResult, internal};
@@ -68,13 +68,16 @@ pub(crate) async fn setup(
         email: email.as_str().to_owned(),
         password: Some(app.passwords.hash(password).await.map_err(|e| internal(&e))?),
         created_at: now,
+        identity: None,
+        verified: true,
         incomplete: None,
     };
     let key = OrgKey::verified(org.id.clone(), Provenance::SignIn);
     if !app.store.create_first_owner(&org, &owner, &key, &fresh_owner(&owner, &org, &origin)).await? {
         return Err(already());
     }
-    let signed = sign_in(&app, &owner, Some(&org.id), &origin, false).await?;
+    let signed =
+        sign_in(&app, &owner, Some(&org.id), &origin, Proof::Password { known_device: false }).await?;
     let mut headers = signed.headers();
     headers.extend(shown_once());
     let done = SetupDone { user: owner.id.to_string(), tokens: signed.tokens };

@@ -24,6 +24,10 @@ pub struct User {
     pub email: String,
     /// None of one who signs in elsewhere only.
     pub password: Option<String>,
+    /// The identity elsewhere that it is tied to: the hash of issuer and subject.
+    pub identity: Option<String>,
+    /// Whether somebody proved to read the address's mail, or the provider vouches for it.
+    pub verified: bool,
     pub created_at: Millis,
     /// The one organisation and role of an account that was made before there were memberships; see
     /// [`complete_user`](Store::complete_user).
@@ -162,6 +166,8 @@ impl Store {
             id: attr::parsed(&item, "id", UserId::parse)?,
             email: email.to_owned(),
             password: attr::optional_text(&item, "pw").map(str::to_owned),
+            identity: attr::optional_text(&item, "idp").map(str::to_owned),
+            verified: item.contains_key("vf"),
             created_at: Millis(attr::number(&item, "ca")?),
             incomplete,
         }))
@@ -199,15 +205,18 @@ impl Store {
         self.transact("complete_user", writes).await.map(|_| ())
     }
 
-    /// Sets an account's password, unless the account is gone; whether it did.
-    pub async fn set_password(&self, email: &str, password: &str) -> Result<bool, StoreError> {
+    /// Sets an account's password, unless the account is gone; whether it did. `mailed` says that a link was, to its address.
+    pub async fn set_password(&self, email: &str, password: &str, mailed: bool) -> Result<bool, StoreError> {
+        let mut values = Item::from([(":pw".into(), s(password))]);
+        let verified = if mailed { ", vf = :one" } else { "" };
+        values.extend(mailed.then(|| (":one".to_owned(), n(1))));
         let mut writes = Writes::default();
         writes.update(Change {
             table: self.tables.control.clone(),
             key: email_key_item(email),
-            expression: "SET pw = :pw".to_owned(),
+            expression: format!("SET pw = :pw{verified}"),
             condition: Some("attribute_exists(pk)".to_owned()),
-            values: Item::from([(":pw".into(), s(password))]),
+            values,
         })?;
         Ok(self.transact("set_password", writes).await?.held())
     }
@@ -230,6 +239,7 @@ fn put_user(writes: &mut Writes, table: &str, user: &User) -> Result<(), StoreEr
     let mut account = email_key_item(&user.email);
     account.extend([("id".into(), s(user.id.as_str())), ("ca".into(), n(user.created_at.0))]);
     account.extend(user.password.as_ref().map(|password| ("pw".to_owned(), s(password))));
+    account.extend(user.verified.then(|| ("vf".to_owned(), n(1))));
     writes.create(table, account)?;
     writes.create(table, user_item(user))?;
     Ok(())
@@ -244,7 +254,7 @@ pub(super) fn org_key_item(org: &OrgId) -> Item {
     Item::from([("pk".into(), s(org.as_str())), ("sk".into(), s("org"))])
 }
 
-fn email_key_item(email: &str) -> Item {
+pub(super) fn email_key_item(email: &str) -> Item {
     Item::from([("pk".into(), s(email_key(email))), ("sk".into(), s("u"))])
 }
 

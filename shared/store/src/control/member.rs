@@ -16,6 +16,8 @@ pub struct Member {
     pub joined_at: Millis,
     /// Access tokens that were made before this second do not count.
     pub not_before: i64,
+    /// Whether the role is what the identity provider says, and follows it with each sign-in.
+    pub managed: bool,
 }
 
 /// What became of a change of a member.
@@ -38,6 +40,7 @@ impl Member {
             role: role.to_owned(),
             joined_at,
             not_before: 0,
+            managed: false,
         }
     }
 }
@@ -210,6 +213,9 @@ pub(super) fn put_member(
         ("at".into(), n(member.joined_at.0)),
         ("nb".into(), n(member.not_before)),
     ]);
+    if member.managed {
+        item.insert("mg".into(), n(1));
+    }
     writes.create(table, item)?;
     let mut of_user = membership_key(org, &member.user);
     of_user.insert("at".into(), n(member.joined_at.0));
@@ -225,6 +231,7 @@ fn read_member(item: &Item) -> Result<Member, StoreError> {
         role: attr::text(item, "ro")?.to_owned(),
         joined_at: Millis(attr::number(item, "at")?),
         not_before: attr::number(item, "nb")?,
+        managed: item.contains_key("mg"),
     })
 }
 

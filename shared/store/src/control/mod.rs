@@ -2,6 +2,7 @@
 
 mod account;
 mod api_key;
+mod identity;
 mod invitation;
 mod lookup;
 mod member;
@@ -12,6 +13,7 @@ mod workflow;
 
 pub use account::{Organization, User};
 pub use api_key::{ADDRESSES, ApiKey, ServiceAccount, USE_NOTED, UsedKey};
+pub use identity::Linked;
 pub use invitation::Invitation;
 pub use lookup::{EventRule, Hook};
 pub use member::{MAX_MEMBERSHIPS, Member, MemberChange};

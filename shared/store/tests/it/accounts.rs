@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::Action;
 use domain::{InvitationId, OrgKey, UserId};
 use std::time::Duration;
-use store::{Invitation, Organization, User};
+use store::{Invitation, Linked, Organization, User};
 
 pub(crate) fn owner(n: u8) -> (Organization, User) {
     let org = Organization { id: org(n).org().clone(), name: "Acme".into(), created_at: NOW, revision: 1 };
@@ -18,6 +18,8 @@ pub(crate) fn user(n: u8) -> User {
         email: format!("owner{n}@example.com"),
         password: Some("$argon2id$secret".into()),
         created_at: NOW,
+        identity: None,
+        verified: false,
         incomplete: None,
     }
 }
@@ -196,9 +198,9 @@ async fn a_link_to_set_a_password_counts_once_and_for_a_while() {
     t.store.create_reset("two", "a@example.com", until).await.unwrap();
     assert_eq!(t.store.take_reset("two", until).await.unwrap(), None, "it is over");
     let user = user(1);
-    assert!(!t.store.set_password(&user.email, "$new").await.unwrap(), "there is no such account");
+    assert!(!t.store.set_password(&user.email, "$new", false).await.unwrap(), "there is no such account");
     t.store.create_user(&user).await.unwrap();
-    assert!(t.store.set_password(&user.email, "$new").await.unwrap());
+    assert!(t.store.set_password(&user.email, "$new", false).await.unwrap());
     assert_eq!(t.store.user(&user.id).await.unwrap().unwrap().password.as_deref(), Some("$new"));
 }
 
@@ -206,4 +208,29 @@ async fn a_link_to_set_a_password_counts_once_and_for_a_while() {
 async fn a_password_is_not_in_debug_output() {
     let (_, user) = owner(1);
     assert!(!format!("{user:?}").contains("secret"));
+}
+
+#[tokio::test]
+async fn an_identity_leads_to_one_account_and_takes_away_a_password_that_nobody_vouched_for() {
+    let t = Tables::new().await;
+    let (ada, bob) = (user(1), User { verified: true, ..user(2) });
+    for account in [&ada, &bob] {
+        assert!(t.store.create_user(account).await.unwrap());
+    }
+    assert_eq!(t.store.user_by_identity("a.1").await.unwrap(), None);
+    for _ in 0..2 {
+        assert_eq!(t.store.link_identity(&ada, "a.1").await.unwrap(), Linked::Done);
+    }
+    let tied = t.store.user_by_identity("a.1").await.unwrap().unwrap();
+    assert_eq!((&tied.id, tied.password.as_ref(), tied.verified), (&ada.id, None, true));
+    assert_eq!(t.store.link_identity(&bob, "a.2").await.unwrap(), Linked::Done);
+    assert_eq!(t.store.user_by_identity("a.2").await.unwrap().unwrap().password, bob.password);
+
+    // What was read is old: somebody tied it to another meanwhile.
+    assert_eq!(t.store.link_identity(&ada, "a.3").await.unwrap(), Linked::Elsewhere);
+    assert_eq!(t.store.user_by_identity("a.3").await.unwrap(), None);
+    // The identity of another issuer takes the place of the one before.
+    assert_eq!(t.store.link_identity(&tied, "b.1").await.unwrap(), Linked::Done);
+    assert_eq!(t.store.user_by_identity("a.1").await.unwrap(), None);
+    assert_eq!(t.store.user_by_identity("b.1").await.unwrap().unwrap().id, ada.id);
 }

@@ -4,8 +4,11 @@ use e2e::{TestApp, text};
 use reqwest::Method;
 use serde_json::Value;
 
-const PUBLIC: [&str; 11] = [
+const PUBLIC: [&str; 14] = [
     "GET /v1/auth/jwks.json",
+    "GET /v1/auth/oidc",
+    "GET /v1/auth/oidc/callback",
+    "GET /v1/auth/oidc/start",
     "GET /v1/health",
     "GET /v1/openapi.json",
     "GET /v1/schema/workflow.json",

@@ -19,6 +19,8 @@ impl World {
             email: "owner@example.com".into(),
             password: None,
             created_at: START,
+            identity: None,
+            verified: false,
             incomplete: None,
         };
         let made =

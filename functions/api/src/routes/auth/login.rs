@@ -1,6 +1,6 @@
 //! Signing in with e-mail and password.
 
-use super::{SignedIn, attempt, check_password, sign_in};
+use super::{Proof, SignedIn, attempt, check_password, sign_in};
 use crate::App;
 use crate::body::JsonBody;
 use crate::error::{ApiError, ApiResult};
@@ -49,7 +49,8 @@ pub(crate) async fn login(
         return Err(ApiError::new(401, "sign_in_failed", "the e-mail address or the password is not right"));
     };
     let wanted = request.organization.as_deref().map(organization).transpose()?;
-    sign_in(&app, &user, wanted.as_ref(), &origin, attempt.known_device).await
+    sign_in(&app, &user, wanted.as_ref(), &origin, Proof::Password { known_device: attempt.known_device })
+        .await
 }
 
 /// An organisation that somebody asks for.

@@ -4,6 +4,8 @@ mod attempts;
 mod jwks;
 mod login;
 mod logout;
+mod memberships;
+mod oidc;
 mod password;
 mod refresh;
 mod sessions;
@@ -12,12 +14,13 @@ mod tokens;
 pub(crate) use jwks::*;
 pub(crate) use login::*;
 pub(crate) use logout::*;
+pub(crate) use oidc::*;
 pub(crate) use password::*;
 pub(crate) use refresh::*;
 pub(crate) use sessions::*;
 
 pub(super) use attempts::{attempt, check_password};
-pub(super) use tokens::{SignedIn, Tokens, sign_in};
+pub(super) use tokens::{Proof, SignedIn, Tokens, sign_in};
 
 use crate::error::ApiError;
 use auth::Caller;

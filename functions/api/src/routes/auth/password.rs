@@ -64,7 +64,7 @@ pub(crate) async fn change_password(
     app.store
         .record(caller.org_key(), &caller.record(Action::PasswordChanged, app.now()).on("member", id))
         .await?;
-    app.store.set_password(&user.email, &hash).await?;
+    app.store.set_password(&user.email, &hash, false).await?;
     app.store.end_sessions(&user.id, caller.session()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -157,14 +157,14 @@ pub(crate) async fn confirm_reset(
     let user = app.store.user_by_email(&email).await?.ok_or_else(gone)?;
     let hash = app.passwords.hash(new).await.map_err(|e| internal(&e))?;
     record(&app, &user, Action::PasswordChanged, &origin).await?;
-    app.store.set_password(&user.email, &hash).await?;
+    app.store.set_password(&user.email, &hash, true).await?;
     app.store.end_sessions(&user.id, None).await?;
     app.store.refuse_tokens_before(&user.id, now.0.div_euclid(1000) + 1).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// What is about an account goes into the ledgers of all its organisations.
-async fn record(app: &App, user: &User, action: Action, origin: &RequestOrigin) -> ApiResult<()> {
+pub(super) async fn record(app: &App, user: &User, action: Action, origin: &RequestOrigin) -> ApiResult<()> {
     for org in app.store.memberships(&user.id).await? {
         let key = OrgKey::verified(org, Provenance::SignIn);
         let record = record_of(Actor::User(user.id.clone()), &user.email, action, app.now(), origin);

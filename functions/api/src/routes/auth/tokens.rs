@@ -22,6 +22,8 @@ use vault::Keyring;
 
 /// After so long, somebody signs in anew.
 const SESSION_LIFETIME: Duration = Duration::from_hours(30 * 24);
+/// The same after a sign-in by the provider: whoever it locks out is out within the day.
+const PROVIDED_LIFETIME: Duration = Duration::from_hours(12);
 /// So long a browser is known again.
 const DEVICE_KNOWN: Duration = Duration::from_hours(365 * 24);
 
@@ -102,13 +104,23 @@ pub(super) fn refresh_cookie(
     cookies::set(cookies::REFRESH, &value, left, &app.public_url)
 }
 
+/// How a user has proved to be one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Proof {
+    Password {
+        known_device: bool,
+    },
+    /// The OpenID provider vouches for it.
+    Provider,
+}
+
 /// Begins a session of a user who has proved to be one, in the organisation that is asked for, or the one joined first.
 pub(crate) async fn sign_in(
     app: &App,
     user: &User,
     wanted: Option<&OrgId>,
     origin: &RequestOrigin,
-    known_device: bool,
+    proof: Proof,
 ) -> ApiResult<SignedIn> {
     app.store.complete_user(user).await?;
     let orgs = app.store.memberships(&user.id).await?;
@@ -131,20 +143,26 @@ pub(crate) async fn sign_in(
         org: org.clone(),
         created_at: now,
         used_at: now,
-        expires_at: now.plus(SESSION_LIFETIME),
+        expires_at: now.plus(match proof {
+            Proof::Password { .. } => SESSION_LIFETIME,
+            Proof::Provider => PROVIDED_LIFETIME,
+        }),
         ip: origin.ip.clone(),
         agent: origin.agent.clone(),
     };
     let record = record_of(Actor::User(user.id.clone()), &user.email, Action::SignedIn, now, origin)
         .on("session", &session.id)
-        .after(json!({"known_device": known_device}));
+        .after(match proof {
+            Proof::Password { known_device } => json!({"by": "password", "known_device": known_device}),
+            Proof::Provider => json!({"by": "provider"}),
+        });
     app.store.record(&key, &record).await?;
     app.store.create_session(&session, &refresh.hash).await?;
     let tokens = Tokens::issue(app, &member, org, &session.id).await?;
     let keyring = app.keyring().await?;
     let mut set: Vec<HeaderValue> =
         refresh_cookie(app, &keyring, &session, &refresh.token).into_iter().collect();
-    if !known_device {
+    if matches!(proof, Proof::Password { known_device: false }) {
         let nonce = Uuid::new_v4().simple().to_string();
         let mac = keyring.codes().mac("device", &format!("{} {nonce}", user.email));
         set.extend(cookies::set(cookies::DEVICE, &format!("{nonce}.{mac}"), DEVICE_KNOWN, &app.public_url));

@@ -13,6 +13,7 @@ mod gather;
 mod large;
 mod manual;
 mod members;
+mod oidc;
 mod races;
 mod repeats;
 mod respond;
