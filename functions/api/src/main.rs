@@ -8,7 +8,7 @@ use egress::{Egress, EgressConfig};
 use guard::{Guard, GuardConfig};
 use lambda_http::{Error, run};
 use mailer::{Mailer, NoMailer, SesMailer};
-use runtime::{SystemClock, Vars};
+use runtime::{SignedHttp, SystemClock, Vars};
 use std::sync::Arc;
 use store::Store;
 use vault::Keyrings;
@@ -30,20 +30,23 @@ async fn start() -> Result<(), Error> {
     let credentials = runtime::credentials(&vars)?;
     let mailer: Arc<dyn Mailer> = match config.mail_from {
         Some(from) => Arc::new(SesMailer {
-            connector: runtime::object_connector(),
-            credentials: credentials.clone(),
-            region: config.files.region.clone(),
-            endpoint: config.files.endpoint.clone(),
+            http: SignedHttp {
+                connector: runtime::object_connector(),
+                credentials: credentials.clone(),
+                region: config.files.region.clone(),
+                endpoint: config.files.endpoint.clone(),
+                clock: clock.clone(),
+            },
             from,
-            clock: clock.clone(),
         }),
         None => Arc::new(NoMailer),
     };
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
+    let plans = Plans::new(store.clone());
     let app = App {
         runs: store.clone(),
-        starter: Starter::new(store.clone(), store.clone(), queue),
-        plans: Plans::new(store.clone()),
+        starter: Starter::new(store.clone(), store.clone(), queue, plans.clone()),
+        plans,
         store,
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         blobs: Arc::new(blobs),

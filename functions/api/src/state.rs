@@ -6,7 +6,9 @@ use crate::page::Pages;
 use auth::{AuthState, Passwords};
 use blobs::BlobStore;
 use dispatch::{EventBus, Plans, Starter};
+use domain::variables::Variables;
 use domain::{Millis, OrgKey};
+use engine::Plan;
 use guard::Guard;
 use mailer::Mailer;
 use runtime::Clock;
@@ -40,6 +42,14 @@ impl App {
 
     pub(crate) async fn keyring(&self) -> ApiResult<Arc<Keyring>> {
         self.keyrings.get(AuthState::now(self)).await.map_err(|e| unavailable(&e))
+    }
+
+    /// The variables that a run of this plan would read if it were started now.
+    pub(crate) async fn variables_of(&self, org: &OrgKey, plan: &Plan) -> ApiResult<Arc<Variables>> {
+        Ok(match self.plans.variables_of(org, plan).await? {
+            Some(revision) => self.plans.variables(org, &plan.definition().environment, revision).await?,
+            None => Arc::default(),
+        })
     }
 
     /// What makes and reads the cursors of a list of this organisation.

@@ -12,6 +12,8 @@ pub struct Config {
     pub tables: TableNames,
     pub queues: QueueUrls,
     pub bus: String,
+    /// The secret whose keys open secret variables.
+    pub keyring_secret: String,
     pub budget: ChainBudget,
     pub allow_loopback: bool,
     pub public_url: String,
@@ -25,6 +27,7 @@ impl Config {
             tables: TableNames::read(|name| vars.required(name))?,
             queues: QueueUrls::read(|name| vars.required(name))?,
             bus: vars.required("EVENT_BUS")?.to_owned(),
+            keyring_secret: vars.required("KEYRING_SECRET")?.to_owned(),
             budget: ChainBudget {
                 steps: vars.parsed("CHAIN_BUDGET_STEPS", default.steps, "a number of steps")?.max(1),
                 time: Duration::from_millis(vars.parsed(

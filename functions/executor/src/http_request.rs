@@ -1,5 +1,6 @@
 //! The built-in action `http.request`.
 
+use crate::secrets::Secrets;
 use bytes::Bytes;
 use domain::run::StepError;
 use domain::secrecy::{REDACTED, is_secret_header};
@@ -64,6 +65,22 @@ pub(crate) fn prepare(input: &Value, key: &str, timeout: Duration) -> Result<Pre
         request = request.header("idempotency-key", key).map_err(|e| egress_error(&e))?;
     }
     Ok(Prepared { request, any_status: flag(input, "accept_any_status").unwrap_or(false) })
+}
+
+/// Keeps secrets where they are sent to: a header that has one does not follow a redirect to another origin, and where address or body
+/// have one, no redirect is followed.
+pub(crate) fn guard(request: &mut HttpRequest, secrets: &Secrets) {
+    if secrets.is_empty() {
+        return;
+    }
+    for value in request.headers.values_mut() {
+        if secrets.are_in(value.as_bytes()) {
+            value.set_sensitive(true);
+        }
+    }
+    if secrets.are_in(request.url.as_bytes()) || secrets.are_in(&request.body) {
+        request.follow_redirects = false;
+    }
 }
 
 /// Decides about a body that is in a file: what expressions can read is taken into memory, as is the beginning of an error's;

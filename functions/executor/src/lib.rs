@@ -12,6 +12,7 @@ mod memory;
 mod one;
 mod outputs;
 mod place;
+mod secrets;
 mod weight;
 
 pub use batch::batch;
@@ -28,6 +29,7 @@ use guard::Guard;
 use runtime::{Clock, Draw};
 use std::sync::Arc;
 use store::{DueStore, RunStore};
+use vault::Sealers;
 
 /// What the executor works with: ports, so that a simulation can stand in for each.
 #[derive(Clone)]
@@ -39,6 +41,8 @@ pub struct App {
     pub http: Arc<dyn HttpPort>,
     pub sandbox: Arc<dyn Sandbox>,
     pub blobs: Arc<dyn BlobStore>,
+    /// What opens secret variables.
+    pub secrets: Arc<dyn Sealers>,
     pub memory: Memory,
     /// The largest output that the journal itself holds.
     pub inline_bytes: usize,
@@ -54,7 +58,7 @@ pub struct App {
 impl App {
     /// What starts the runs that steps call for.
     pub(crate) fn starter(&self) -> Starter {
-        Starter::new(self.runs.clone(), self.due.clone(), self.queue.clone())
+        Starter::new(self.runs.clone(), self.due.clone(), self.queue.clone(), self.plans.clone())
     }
 }
 

@@ -8,9 +8,10 @@ use egress::{Egress, EgressConfig};
 use executor::{App, Config, Memory, batch};
 use guard::{Guard, GuardConfig};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use runtime::{SystemClock, SystemDraw, Vars};
+use runtime::{SignedHttp, SystemClock, SystemDraw, Vars};
 use std::sync::Arc;
 use store::Store;
+use vault::KeyringReader;
 
 fn main() -> Result<(), Error> {
     guard::child_entry();
@@ -32,6 +33,16 @@ async fn start() -> Result<(), Error> {
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
     let clock = Arc::new(SystemClock);
     let credentials = runtime::credentials(&vars)?;
+    let secrets = KeyringReader::new(
+        SignedHttp {
+            connector: runtime::object_connector(),
+            credentials: credentials.clone(),
+            region: config.files.region.clone(),
+            endpoint: config.files.endpoint.clone(),
+            clock: clock.clone(),
+        },
+        config.keyring_secret,
+    );
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let app = Arc::new(App {
         runs: store.clone(),
@@ -45,6 +56,7 @@ async fn start() -> Result<(), Error> {
         })?),
         sandbox: Arc::new(NoSandbox),
         blobs: Arc::new(blobs),
+        secrets: Arc::new(secrets),
         memory: Memory::default(),
         inline_bytes: domain::limits::MAX_INLINE_BYTES,
         plans: Plans::new(store),

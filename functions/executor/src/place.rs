@@ -1,13 +1,17 @@
 //! Where a strand of a run stands, by what is recorded.
 
 use crate::drive::evaluation_error;
+use crate::secrets::Secrets;
 use crate::{App, ExecutorError};
 use domain::run::{Head, StepError};
+use domain::variables::Variables;
 use domain::{Millis, OrgKey};
 use engine::{Context, NodeIx, NodeKind, Plan, Strand, Then, begin, items, outset, replay, replay_to, seed};
 use expr::Template;
 use serde_json::{Map, Value};
 use std::pin::Pin;
+use std::sync::Arc;
+use tracing::warn;
 
 /// One run, and what it takes to look at it.
 #[derive(Clone, Copy)]
@@ -101,13 +105,36 @@ impl<'a> Place<'a> {
         template: &Template,
         context: &Context,
     ) -> Result<Value, StepError> {
+        let vars = self.vars(template, &Secrets::default()).await?;
+        self.render_with(ix, template, context, vars).await
+    }
+
+    /// The same of an action's input, which may name secrets.
+    pub(crate) async fn render_with_secrets(
+        self,
+        ix: NodeIx,
+        template: &Template,
+        context: &Context,
+    ) -> Result<(Value, Secrets), StepError> {
+        let secrets = self.secrets(template).await?;
+        let vars = self.vars(template, &secrets).await?;
+        Ok((self.render_with(ix, template, context, vars).await?, secrets))
+    }
+
+    async fn render_with(
+        self,
+        ix: NodeIx,
+        template: &Template,
+        context: &Context,
+        vars: Option<Value>,
+    ) -> Result<Value, StepError> {
         let read = template.references();
         if !context.spilled(read).is_empty() {
-            let evaluate = |scope| self.evaluate(ix, template, context, scope);
+            let evaluate = |scope| self.evaluate(ix, template, context, scope, vars);
             return self.with_fetched(context, read, evaluate).await?;
         }
-        if read.callbacks {
-            return self.evaluate(ix, template, context, context.scope().clone()).await;
+        if read.callbacks || vars.is_some() {
+            return self.evaluate(ix, template, context, context.scope().clone(), vars).await;
         }
         let seed = seed(self.head, &self.plan.node(ix).instance(context), context);
         let lane = self.app.guard.lane(self.org.org().as_str());
@@ -121,13 +148,59 @@ impl<'a> Place<'a> {
         template: &Template,
         context: &Context,
         mut scope: Value,
+        vars: Option<Value>,
     ) -> Result<Value, StepError> {
         let seed = seed(self.head, &self.plan.node(ix).instance(context), context);
         if template.references().callbacks {
             scope["callbacks"] = self.callbacks(context);
         }
+        if let Some(vars) = vars {
+            scope["vars"] = vars;
+        }
         let lane = self.app.guard.lane(self.org.org().as_str());
         lane.render(template, &scope, &seed).await.map_err(|e| evaluation_error(&e))
+    }
+
+    /// What `vars` reads: the variables of the run's start, whenever this is computed. `None` where nothing reads them.
+    async fn vars(self, template: &Template, secrets: &Secrets) -> Result<Option<Value>, StepError> {
+        let Some(variables) = self.variables(template).await? else { return Ok(None) };
+        engine::vars(template, &variables, |name| secrets.stand_in(name)).map(Some)
+    }
+
+    async fn variables(self, template: &Template) -> Result<Option<Arc<Variables>>, StepError> {
+        let read = template.references();
+        let Some(revision) = self.head.variables.filter(|_| read.vars || read.everything) else {
+            return Ok(None);
+        };
+        let environment = &self.plan.definition().environment;
+        let read = self.app.plans.variables(self.org, environment, revision).await;
+        read.map(Some).map_err(|error| {
+            warn!(run.id = %self.head.id, %error, "variables could not be read; the step is tried again");
+            StepError::passing("variables_unavailable", "the variables could not be read just now")
+        })
+    }
+
+    /// The secrets that a template names, opened.
+    async fn secrets(self, template: &Template) -> Result<Secrets, StepError> {
+        let mut secrets = Secrets::default();
+        let Some(variables) = self.variables(template).await? else { return Ok(secrets) };
+        let environment = &self.plan.definition().environment;
+        for name in &template.references().variables {
+            let Some(sealed) = variables.secret(name) else { continue };
+            let sealer = self.app.secrets.sealer(self.now().0.div_euclid(1000)).await.map_err(|error| {
+                warn!(run.id = %self.head.id, %error, "secrets could not be opened; the step is tried again");
+                StepError::passing("variables_unavailable", "the variables could not be read just now")
+            })?;
+            let purpose = domain::variables::sealed_for(environment, name);
+            let value = sealer.open(self.org, &purpose, sealed).map_err(|error| {
+                warn!(run.id = %self.head.id, %error, "a secret variable does not open");
+                let message = format!("the secret variable `{name}` does not open any more; set it again");
+                StepError::fatal("secret_broken", message)
+            })?;
+            let drawn = format!("{:016x}{:016x}", self.app.draw.draw(), self.app.draw.draw());
+            secrets.add(name, &drawn, value);
+        }
+        Ok(secrets)
     }
 
     /// The address of each step that waits for a call or a decision, in the iteration where the strand is.

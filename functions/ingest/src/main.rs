@@ -16,9 +16,10 @@ async fn main() -> Result<(), Error> {
     let sdk = runtime::sdk_config(&vars)?;
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues));
+    let plans = Plans::new(store.clone());
     let app = Arc::new(App {
-        starter: Starter::new(store.clone(), store.clone(), queue),
-        plans: Plans::new(store.clone()),
+        starter: Starter::new(store.clone(), store.clone(), queue, plans.clone()),
+        plans,
         store,
         clock: Arc::new(SystemClock),
     });

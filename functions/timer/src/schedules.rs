@@ -59,7 +59,8 @@ pub(crate) async fn fire(
                 reached = at;
                 next = schedule.next_after(ANCHOR, reached);
             }
-            let starter = Starter::new(app.runs.clone(), app.due.clone(), app.queue.clone());
+            let starter =
+                Starter::new(app.runs.clone(), app.due.clone(), app.queue.clone(), app.plans.clone());
             for at in times {
                 let key = format!("at:{}", at.0);
                 // As webhooks and events do: the live version says when, the key which version runs.

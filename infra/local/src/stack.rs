@@ -103,7 +103,7 @@ impl Stack {
         let bus: Arc<dyn EventBus> = Arc::new(EventBridge::new(&sdk, BUS));
         let plans = Plans::new(store.clone());
         let guard = Guard::new(GuardConfig::default());
-        let starter = Starter::new(store.clone(), store.clone(), queue.clone());
+        let starter = Starter::new(store.clone(), store.clone(), queue.clone(), plans.clone());
         let egress = EgressConfig {
             allow_loopback: settings.allow_loopback,
             max_response_bytes: limits::MAX_FILE_BYTES,
@@ -115,6 +115,7 @@ impl Stack {
         let blobs: Arc<dyn BlobStore> =
             Arc::new(S3Blobs::new(cloud.connector(), Cloud::credentials(), bucket, clock.clone()));
 
+        let keyrings = Arc::new(Keyrings::new(secrets, KEYRING));
         let http: Arc<dyn egress::HttpPort> = Arc::new(Egress::new(egress)?);
         let executor = Arc::new(executor::App {
             runs: store.clone(),
@@ -124,6 +125,7 @@ impl Stack {
             http: http.clone(),
             sandbox: Arc::new(NoSandbox),
             blobs: blobs.clone(),
+            secrets: keyrings.clone(),
             memory: executor::Memory::default(),
             inline_bytes: limits::MAX_INLINE_BYTES,
             plans: plans.clone(),
@@ -144,7 +146,7 @@ impl Stack {
             oidc: Arc::new(oidc::Client::new(http)),
             limits: Arc::new(api::Limits::new(settings.rates)),
             guard: guard.clone(),
-            keyrings: Arc::new(Keyrings::new(secrets, KEYRING)),
+            keyrings,
             passwords: auth::Passwords::new(2),
             clock: clock.clone(),
             public_url: format!("http://{addr}").into(),

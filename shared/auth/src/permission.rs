@@ -82,6 +82,10 @@ permissions! {
     ApiKeysManage = "api_keys.manage";
     /// Make, change and delete service accounts, and their API keys.
     ServiceAccountsManage = "service_accounts.manage";
+    /// See variables; the values of secret ones are shown to nobody.
+    VariablesRead = "variables.read";
+    /// Set and delete variables.
+    VariablesWrite = "variables.write";
     /// Read and export the audit ledger.
     AuditRead = "audit.read";
     /// Change the organisation's settings.

@@ -72,6 +72,8 @@ fn granted_to(permission: Permission) -> &'static [Role] {
         Permission::RunsCancel => &[Owner, Admin, Editor, Operator],
         Permission::EventsPut => &[Owner, Admin, Editor, Operator],
         Permission::ExpressionsEvaluate => &[Owner, Admin, Editor],
+        Permission::VariablesRead => &[Owner, Admin, Editor, Operator],
+        Permission::VariablesWrite => &[Owner, Admin, Editor],
         Permission::AccountOwn => &[Owner, Admin, Editor, Operator, Viewer],
         Permission::OrgRead => &[Owner, Admin, Editor, Operator, Viewer],
         Permission::MembersRead => &[Owner, Admin, Editor, Operator, Viewer],

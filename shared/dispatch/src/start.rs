@@ -95,6 +95,7 @@ pub struct Starter {
     pub(crate) runs: Arc<dyn RunStore>,
     due: Arc<dyn DueStore>,
     pub(crate) queue: Arc<dyn StepQueue>,
+    plans: Plans,
 }
 
 impl std::fmt::Debug for Starter {
@@ -104,8 +105,13 @@ impl std::fmt::Debug for Starter {
 }
 
 impl Starter {
-    pub fn new(runs: Arc<dyn RunStore>, due: Arc<dyn DueStore>, queue: Arc<dyn StepQueue>) -> Self {
-        Self { runs, due, queue }
+    pub fn new(
+        runs: Arc<dyn RunStore>,
+        due: Arc<dyn DueStore>,
+        queue: Arc<dyn StepQueue>,
+        plans: Plans,
+    ) -> Self {
+        Self { runs, due, queue, plans }
     }
 
     /// Starts a run, or finds the one that the same key started.
@@ -242,6 +248,7 @@ impl Starter {
             origin: None,
             epoch: 0,
             priority: request.priority_of_run(),
+            variables: self.plans.variables_of(request.org, request.plan).await?,
             gathers_until: None,
             secret: if request.plan.has_callbacks() { Some(secret()?) } else { None },
         };

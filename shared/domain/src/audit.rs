@@ -203,6 +203,10 @@ actions! {
     WorkflowDisabled = "workflow.disabled";
     /// A trigger's runs were shared out among versions.
     WorkflowSplit = "workflow.traffic_changed";
+    /// A variable was set.
+    VariableSet = "variable.set";
+    /// A variable was deleted.
+    VariableDeleted = "variable.deleted";
     /// A run was started by hand.
     RunStarted = "run.started";
     /// A run was cancelled.

@@ -88,6 +88,7 @@ mod tests {
             epoch: 0,
             secret,
             priority: crate::run::Priority::default(),
+            variables: None,
             gathers_until: None,
         };
         Head::begin(&OrgId::from_bytes([1; 16]), &run)

@@ -11,6 +11,7 @@ pub mod run;
 pub mod secrecy;
 pub mod tenant;
 pub mod time;
+pub mod variables;
 pub mod workflow;
 
 pub use audit::Actor;

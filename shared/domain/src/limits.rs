@@ -81,3 +81,16 @@ pub const FIRST_CHECK: Duration = Duration::from_mins(10);
 pub const RESPOND_WITHIN: Duration = Duration::from_secs(25);
 /// The most attempts of a step.
 pub const MAX_ATTEMPTS: u16 = 20;
+
+/// How many variables an environment has.
+pub const MAX_VARIABLES: usize = 200;
+/// How many environments an organisation has.
+pub const MAX_ENVIRONMENTS: usize = 20;
+/// Bytes of one variable's value.
+pub const MAX_VARIABLE_BYTES: usize = 8 * 1024;
+/// Bytes of all variables of an environment together: they are read as one.
+pub const MAX_VARIABLES_BYTES: usize = 128 * 1024;
+pub const MAX_VARIABLE_NAME: usize = 64;
+pub const MAX_ENVIRONMENT_NAME: usize = 40;
+/// A secret shorter than this could not be told from other text in what an app answers.
+pub const MIN_SECRET_BYTES: usize = 8;

@@ -12,6 +12,7 @@ mod retry;
 mod seed;
 mod strand;
 mod truth;
+mod variables;
 mod walk;
 
 pub use context::{Context, Given};
@@ -29,4 +30,5 @@ pub use retry::delay;
 pub use seed::{idempotency_key, seed};
 pub use strand::{Gathered, Strand, digest, items, lanes, outset};
 pub use truth::truthy;
+pub use variables::vars;
 pub use walk::begin;

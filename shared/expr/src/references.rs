@@ -11,6 +11,8 @@ pub struct References {
     pub trigger: bool,
     /// `vars`
     pub vars: bool,
+    /// The names in `vars.<name>`.
+    pub variables: BTreeSet<String>,
     /// `run`
     pub run: bool,
     /// `org`
@@ -34,6 +36,7 @@ impl References {
     pub fn add(&mut self, other: &References) {
         self.trigger |= other.trigger;
         self.vars |= other.vars;
+        self.variables.extend(other.variables.iter().cloned());
         self.run |= other.run;
         self.org |= other.org;
         self.item |= other.item;
@@ -54,7 +57,10 @@ impl References {
         for (name, field) in &need.fields {
             match name.as_str() {
                 "trigger" => references.trigger = true,
-                "vars" => references.vars = true,
+                "vars" => {
+                    references.vars = true;
+                    references.variables.extend(field.fields.iter().map(|(name, _)| name.clone()));
+                }
                 "run" => references.run = true,
                 "org" => references.org = true,
                 "item" | "index" => references.item = true,

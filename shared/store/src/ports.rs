@@ -6,6 +6,7 @@ use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
 use domain::run::{Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Segment, SettledBy, Slot, Slots};
+use domain::variables::Variables;
 use domain::{Millis, OrgKey, RunId, WorkflowId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,6 +148,15 @@ pub trait WorkflowStore: Send + Sync {
     ) -> Result<Option<WorkflowVersion>, StoreError>;
     /// The version that new runs of a workflow take, and whether it is enabled; `None` if there is no such workflow.
     async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError>;
+    /// Which revision an environment's variables have now; 0 before the first.
+    async fn variables_now(&self, org: &OrgKey, environment: &str) -> Result<u32, StoreError>;
+    /// The variables of a revision.
+    async fn variables(
+        &self,
+        org: &OrgKey,
+        environment: &str,
+        revision: u32,
+    ) -> Result<Variables, StoreError>;
 }
 
 /// What must be looked at, and when.

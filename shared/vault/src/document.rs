@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::KeyringError;
+use crate::seal::{SealKey, Sealer};
 use crate::secret::Secret;
 
 const VERSION: u64 = 1;
@@ -71,7 +72,7 @@ impl Document {
     }
 
     pub(crate) fn is_complete(&self) -> bool {
-        ["version", "jwt", "cursor_key"].iter().all(|field| self.fields.contains_key(*field))
+        ["version", "jwt", "cursor_key", "seal"].iter().all(|field| self.fields.contains_key(*field))
     }
 
     /// The same with new keys where they are missing.
@@ -83,7 +84,27 @@ impl Document {
         if !self.fields.contains_key("cursor_key") {
             self.fields.insert("cursor_key".to_owned(), STANDARD.encode(random()?).into());
         }
+        if !self.fields.contains_key("seal") {
+            let id = URL_SAFE_NO_PAD.encode(&random()?[..6]);
+            self.fields.insert("seal".to_owned(), json!([{"id": id, "key": STANDARD.encode(random()?)}]));
+        }
         Ok(self)
+    }
+
+    /// What seals and opens secrets.
+    pub(crate) fn sealer(&self, id: &str) -> Result<Sealer, KeyringError> {
+        let malformed = || KeyringError::Malformed {
+            id: id.to_owned(),
+            reason: "`seal` is not a list of keys with `id` and `key`, base64 of 32 bytes".to_owned(),
+        };
+        let stored = self.fields.get("seal").and_then(Value::as_array).ok_or_else(malformed)?;
+        let read = |key: &Value| {
+            let bytes = STANDARD.decode(key.get("key")?.as_str()?).ok().map(Secret::new)?;
+            let key_id = key.get("id")?.as_str()?.to_owned();
+            Some(SealKey { id: key_id, key: Secret::new(bytes.expose().as_slice().try_into().ok()?) })
+        };
+        let keys: Option<Vec<SealKey>> = stored.iter().map(read).collect();
+        keys.filter(|keys| !keys.is_empty()).map(Sealer::new).ok_or_else(malformed)
     }
 
     /// The next step of the rotation of signing keys, if one is due at `now`: a new key is added when the one that signs is old; it

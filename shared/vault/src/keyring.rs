@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq as _;
 use crate::codes::Codes;
 use crate::document::Document;
 use crate::error::KeyringError;
+use crate::seal::Sealer;
 use crate::secret::Secret;
 use crate::storage::{Storage, Stored, Written};
 
@@ -31,6 +32,7 @@ pub struct Keyring {
     public: Vec<PublicKey>,
     codes: Arc<Codes>,
     identity_provider: Option<Secret<String>>,
+    sealer: Arc<Sealer>,
 }
 
 impl Keyring {
@@ -129,6 +131,11 @@ impl Keyring {
         &self.codes
     }
 
+    /// What seals and opens secrets.
+    pub fn sealer(&self) -> &Arc<Sealer> {
+        &self.sealer
+    }
+
     /// The OpenID provider by which people sign in, as JSON that its reader knows; with its client's secret.
     pub fn identity_provider(&self) -> Option<&Secret<String>> {
         self.identity_provider.as_ref()
@@ -189,6 +196,7 @@ impl Keyring {
             public,
             codes: Arc::new(Codes::new(cursor_key)),
             identity_provider: document.identity_provider(),
+            sealer: Arc::new(document.sealer(id)?),
         })
     }
 }

@@ -5,6 +5,8 @@ mod codes;
 mod document;
 mod error;
 mod keyring;
+mod seal;
+mod sealers;
 mod secret;
 mod storage;
 
@@ -15,4 +17,6 @@ pub use cache::{CACHED_FOR, Keyrings};
 pub use codes::Codes;
 pub use error::KeyringError;
 pub use keyring::Keyring;
+pub use seal::{SealError, Sealer};
+pub use sealers::{KeyringReader, Sealers};
 pub use secret::Secret;

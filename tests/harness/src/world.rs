@@ -4,7 +4,8 @@ mod saved;
 
 use crate::faults::{Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns, FaultySandbox};
 use crate::{
-    FaultyBlobs, ManualClock, Message, ModelQueue, ModelSandbox, RecordingBus, ScriptedHttp, SeededDraw,
+    FaultyBlobs, FixedSealer, ManualClock, Message, ModelQueue, ModelSandbox, RecordingBus, ScriptedHttp,
+    SeededDraw,
 };
 use ::blobs::{BlobStore, Bucket, S3Blobs};
 use dispatch::{Plans, StartError, StartRequest, Started, Starter};
@@ -155,6 +156,7 @@ impl World {
             http: Arc::new(FaultyHttp::new(http.clone(), faults.clone())),
             sandbox: Arc::new(FaultySandbox::new(Arc::new(ModelSandbox), faults.clone())),
             blobs: Arc::new(FaultyBlobs::new(blobs.clone(), faults.clone())),
+            secrets: Arc::new(FixedSealer::default()),
             memory: executor::Memory::default(),
             inline_bytes,
             plans: plans.clone(),
@@ -174,7 +176,7 @@ impl World {
         };
         Self {
             org: OrgKey::verified(OrgId::from_bytes([7; 16]), Provenance::Token),
-            starter: Starter::new(runs, due, step_queue),
+            starter: Starter::new(runs, due, step_queue, plans.clone()),
             keys: AtomicU32::new(0),
             cloud,
             store,

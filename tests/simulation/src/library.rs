@@ -7,12 +7,14 @@ use async_trait::async_trait;
 use dispatch::Plans;
 use domain::id::digest16;
 use domain::run::{Head, Mark};
+use domain::variables::{Held, Variable, Variables};
 use domain::{OrgKey, WorkflowId};
 use guard::{Guard, GuardConfig};
 use harness::START;
 use harness::workflows::{Case, cases, each, get, map, wait, workflow};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use store::{Current, Journal, StoreError, WorkflowStore, WorkflowVersion};
 
@@ -25,6 +27,8 @@ pub struct Library {
     pub(crate) guard: Guard,
     /// What each workflow comes to when nothing goes wrong.
     expected: Mutex<HashMap<usize, Arc<Outcome>>>,
+    /// How often variables were asked for by a start.
+    revisions: AtomicU32,
 }
 
 /// What a run came to.
@@ -57,6 +61,22 @@ impl WorkflowStore for Library {
             enabled: true,
             splits: BTreeMap::new(),
         }))
+    }
+
+    /// They change all the time: a run that read others than those of its start would come to something else.
+    async fn variables_now(&self, _: &OrgKey, _: &str) -> Result<u32, StoreError> {
+        Ok(self.revisions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn variables(&self, _: &OrgKey, _: &str, revision: u32) -> Result<Variables, StoreError> {
+        let variable = |value: Value| Variable {
+            held: Held::Plain(value),
+            changed_at: START,
+            changed_by: "somebody".to_owned(),
+        };
+        let values = [("same", json!("the same")), ("revision", json!(revision))];
+        let values = values.map(|(name, value)| (name.to_owned(), variable(value)));
+        Ok(Variables { values: values.into() })
     }
 }
 
@@ -118,6 +138,22 @@ impl Library {
                 map("after", json!("{{ steps.each }}")),
             ]),
         ));
+        // Their revision is another with each start, and each time that somebody looks: steps must read the one of theirs.
+        let mut reads = case(
+            "variables",
+            json!([
+                map("one", json!({"is": "{{ vars.same }}", "at": "{{ vars.revision }}"})),
+                get("fetch", harness::workflows::GET),
+                wait("pause", "PT20S"),
+                map("another", json!("{{ vars.revision = steps.one.at ? vars.same : 'of another start' }}")),
+                {"id": "cond", "type": "branch", "arms": [{"when": "{{ vars.revision = steps.one.at }}", "steps": [
+                    map("well", json!("{{ vars.same }}"))]}],
+                 "else": [{"id": "torn", "type": "stop", "status": "failed", "message": "variables of two starts"}]},
+                map("forgets", json!(null)),
+            ]),
+        );
+        reads.definition["environment"] = json!("staging");
+        cases.push(reads);
         let mut outlived =
             case("a wait outlives its run", json!([wait("long", "PT6H"), map("after", json!(1))]));
         outlived.definition["timeout"] = json!("PT2H");
@@ -146,7 +182,14 @@ impl Library {
         let ids: Vec<WorkflowId> = cases.iter().map(|case| id(&case.definition)).collect();
         let documents = ids.iter().cloned().zip(cases.iter().map(|c| c.definition.clone())).collect();
         let guard = Guard::new(GuardConfig::default());
-        Arc::new(Self { cases, ids, documents, guard, expected: Mutex::default() })
+        Arc::new(Self {
+            cases,
+            ids,
+            documents,
+            guard,
+            expected: Mutex::default(),
+            revisions: AtomicU32::new(1),
+        })
     }
 
     pub(crate) fn waits_for_others(&self, case: usize) -> bool {

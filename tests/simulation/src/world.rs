@@ -12,7 +12,7 @@ use dispatch::{Answered, Plans, StartRequest, Starter};
 use domain::run::{Head, Mail, MailKind, Priority};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
 use harness::workflows::Case;
-use harness::{START, SeededDraw};
+use harness::{FixedSealer, START, SeededDraw};
 use runtime::sqs::Record;
 use runtime::{Clock, Draw};
 use serde_json::{Value, json};
@@ -182,6 +182,7 @@ impl World {
             bus: bus.clone(),
             http: http.clone(),
             sandbox: Arc::new(SimSandbox { gate: gate.clone() }),
+            secrets: Arc::new(FixedSealer::default()),
             blobs: Arc::new(SimBlobs { gate: gate.clone(), objects: Mutex::default() }),
             memory: executor::Memory::default(),
             // So that a small output is a large one here.
@@ -216,7 +217,7 @@ impl World {
             to_start: (0..wanted.len()).rev().collect(),
             wanted,
             started: BTreeMap::new(),
-            starter: Starter::new(store.clone(), store, queue.clone()),
+            starter: Starter::new(store.clone(), store, queue.clone(), plans.clone()),
             plans: plans.clone(),
             draw: SeededDraw::new(seed),
             tasks: Vec::new(),

@@ -17,6 +17,7 @@ mod runs;
 mod service_accounts;
 mod setup;
 mod transforms;
+mod variables;
 mod workflows;
 
 use crate::App;
@@ -79,6 +80,9 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(workflows::start))
         .routes(routes!(workflows::test))
         .routes(routes!(workflows::try_step))
+        .routes(routes!(variables::environments))
+        .routes(routes!(variables::list))
+        .routes(routes!(variables::get, variables::put, variables::delete))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(runs::file))

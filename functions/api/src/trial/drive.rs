@@ -2,6 +2,7 @@
 
 use super::Pinned;
 use domain::run::{Entry, Head, Mark, RunError, RunStatus, StepError};
+use domain::variables::Variables;
 use domain::workflow::Mock;
 use domain::{Millis, limits};
 use engine::{
@@ -24,6 +25,7 @@ pub(crate) struct Trial<'a> {
     guard: Guard,
     head: Head,
     mocks: &'a BTreeMap<String, Vec<Mock>>,
+    variables: &'a Variables,
     /// The wall's clock, and until when it may go on.
     clock: &'a dyn Clock,
     until: Millis,
@@ -78,12 +80,13 @@ impl<'a> Trial<'a> {
         guard: Guard,
         head: Head,
         mocks: &'a BTreeMap<String, Vec<Mock>>,
+        variables: &'a Variables,
         clock: &'a dyn Clock,
         until: Millis,
     ) -> Self {
         let now = head.started_at;
         let (entries, asked) = (Vec::new(), HashMap::new());
-        Self { plan, guard, head, mocks, clock, until, now, entries, asked, steps: 0 }
+        Self { plan, guard, head, mocks, variables, clock, until, now, entries, asked, steps: 0 }
     }
 
     /// Goes from the trigger to the end; what was recorded until then is there in any case.
@@ -317,7 +320,14 @@ impl<'a> Trial<'a> {
     }
 
     fn pinned<'t>(&'t self, ix: NodeIx, context: &'t Context) -> Pinned<'t> {
-        Pinned { ix, plan: self.plan, head: &self.head, context, guard: &self.guard }
+        Pinned {
+            ix,
+            plan: self.plan,
+            head: &self.head,
+            context,
+            guard: &self.guard,
+            variables: self.variables,
+        }
     }
 
     fn path(&self, ix: NodeIx, context: &Context) -> String {

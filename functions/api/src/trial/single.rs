@@ -1,7 +1,8 @@
 //! One step by itself.
 
 use domain::run::{Head, StepError};
-use engine::{Context, Event, NodeIx, NodeKind, Pausing, Plan, Render, evaluate, seed};
+use domain::variables::Variables;
+use engine::{Context, Event, NodeIx, NodeKind, Pausing, Plan, Render, evaluate, seed, vars};
 use expr::Template;
 use guard::Guard;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ pub(crate) struct Pinned<'a> {
     pub(crate) head: &'a Head,
     pub(crate) context: &'a Context,
     pub(crate) guard: &'a Guard,
+    pub(crate) variables: &'a Variables,
 }
 
 /// What a step with an effect would be called with, or what one without gives.
@@ -48,7 +50,18 @@ impl Render for Pinned<'_> {
     /// A failure that is not the expression's fault may pass.
     async fn render(&self, template: &Template) -> Result<Value, StepError> {
         let seed = seed(self.head, &self.plan.node(self.ix).instance(self.context), self.context);
-        self.guard.render(template, self.context.scope(), &seed).await.map_err(|failure| {
+        let mut scope = None;
+        let read = template.references();
+        if read.vars || read.everything {
+            let of_action = matches!(self.plan.node(self.ix).kind, NodeKind::Action(_));
+            // Nothing is sent: the name stands where the secret would be.
+            let stand_in = |name: &str| of_action.then(|| format!("[secret {name}]"));
+            let mut with_vars = self.context.scope().clone();
+            with_vars["vars"] = vars(template, self.variables, stand_in)?;
+            scope = Some(with_vars);
+        }
+        let scope = scope.as_ref().unwrap_or_else(|| self.context.scope());
+        self.guard.render(template, scope, &seed).await.map_err(|failure| {
             let message = format!("`{}` at `{}`: {}", failure.expression, failure.pointer, failure.message);
             if failure.code == expr::codes::GUARD_UNAVAILABLE {
                 StepError::passing(failure.code, message)

@@ -37,12 +37,15 @@ impl Drive<'_> {
         if self.flush_if_large().await? == Flushed::Overruled {
             return self.yield_until(started_at).await;
         }
-        let rendered = self.render(ix, &action.input).await;
-        let prepared = rendered.and_then(|input| {
+        let rendered = self.place.render_with_secrets(ix, &action.input, &self.context).await;
+        let prepared = rendered.and_then(|(input, secrets)| {
             let key = idempotency_key(self.head, &self.path(ix));
-            Ok((http_request::prepare(&input, &key, action.timeout)?, shown(http_request::redacted(input))))
+            let prepared = http_request::prepare(&secrets.revealed(&input), &key, action.timeout);
+            let mut prepared = prepared.map_err(|error| secrets.hide_error(error))?;
+            http_request::guard(&mut prepared.request, &secrets);
+            Ok((prepared, shown(http_request::redacted(secrets.named(input))), secrets))
         });
-        let (Prepared { mut request, any_status }, input) = match prepared {
+        let (Prepared { mut request, any_status }, input, secrets) = match prepared {
             Ok(prepared) => prepared,
             Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => {
@@ -81,16 +84,18 @@ impl Drive<'_> {
             Ok(response) => http_request::take_file(response, any_status)?,
             Err(_) => None,
         };
-        let output = match http_request::outcome(response, any_status, self.app.clock.now()) {
-            Ok(mut output) => match file {
-                Some((file, media)) => {
-                    output["body"] = self.place.keep_file(&self.path(ix), attempt, &file, &media).await?;
-                    Ok(output)
-                }
-                None => check_size(&output).map(|()| output),
-            },
-            Err(error) => Err(error),
-        };
+        let came = http_request::outcome(response, any_status, self.app.clock.now());
+        let output =
+            match came.map_err(|error| secrets.hide_error(error)).map(|output| secrets.hidden(output)) {
+                Ok(mut output) => match file {
+                    Some((file, media)) => {
+                        output["body"] = self.place.keep_file(&self.path(ix), attempt, &file, &media).await?;
+                        Ok(output)
+                    }
+                    None => check_size(&output).map(|()| output),
+                },
+                Err(error) => Err(error),
+            };
         let event = output.map_or_else(Event::Failed, Event::Effect);
         self.settle(ix, attempt, started_at, Some(input), event, held).await
     }

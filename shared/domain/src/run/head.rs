@@ -27,6 +27,8 @@ pub struct NewRun {
     /// What the addresses that resume this run are signed with; drawn at random. Only for runs that have such addresses.
     pub secret: Option<[u8; 16]>,
     pub priority: Priority,
+    /// Which revision of its environment's variables it reads; `None` of a run that reads none.
+    pub variables: Option<u32>,
     /// Until when it gathers events, if it does; its input comes then.
     pub gathers_until: Option<Millis>,
 }
@@ -92,6 +94,8 @@ pub struct Head {
     pub secret: Option<[u8; 16]>,
     /// Which queue carries it.
     pub priority: Priority,
+    /// Which revision of its environment's variables it reads.
+    pub variables: Option<u32>,
     /// Blocks one of whose strands failed: the others stop when they see it.
     pub aborted: Vec<String>,
     /// Its part in the limit of its workflow's runs, once it has asked for one.
@@ -125,6 +129,7 @@ impl Head {
             origin: run.origin.clone(),
             secret: run.secret,
             priority: run.priority,
+            variables: run.variables,
             aborted: Vec::new(),
             slot: None,
             gathering: run.gathers_until.map(|due| Gathering { due, closed: false, count: 0 }),

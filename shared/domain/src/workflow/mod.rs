@@ -39,6 +39,8 @@ pub struct Definition {
     pub timeout: Duration,
     /// Which queue carries its runs; `None` is interactive, or as the run that calls it.
     pub priority: Option<Priority>,
+    /// Whose variables its expressions read.
+    pub environment: String,
     /// How many of its runs may be under way at the same time.
     pub concurrency: Option<Concurrency>,
     /// The tests that it brings along.

@@ -3,7 +3,7 @@
 use super::read::{Reader, Walk};
 use super::{Definition, SCHEMA, concurrency, step, test, trigger};
 use crate::run::Priority;
-use crate::{Fault, limits};
+use crate::{Fault, limits, variables};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -33,6 +33,12 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
     }
     let timeout = r.duration("timeout", Duration::from_secs(1), limits::MAX_RUN_TIMEOUT);
     let priority = r.choice("priority", &Priority::NAMES).map(|i| Priority::ALL[i]);
+    let environment = r.optional_text("environment", limits::MAX_ENVIRONMENT_NAME);
+    if environment.as_ref().is_some_and(|name| !variables::is_environment(name)) {
+        let message =
+            "`environment` is small letters, digits, `-` and `_`, such as `staging`; it begins with a letter";
+        r.fault_at("environment", "invalid_environment", message);
+    }
     let concurrency = concurrency::read(&mut r);
     let triggers = r.required("triggers").cloned();
     let steps = r.required("steps").cloned();
@@ -55,6 +61,7 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
         on_failure,
         timeout: timeout.unwrap_or(limits::DEFAULT_RUN_TIMEOUT),
         priority,
+        environment: environment.unwrap_or_else(|| variables::DEFAULT_ENVIRONMENT.to_owned()),
         concurrency,
         tests,
         document: document.clone(),

@@ -92,6 +92,12 @@ fn document_fields() -> Vec<Field> {
             json!("bulk"),
         ),
         optional(
+            "environment",
+            json!({"type": "string", "pattern": "^[a-z][a-z0-9_-]*$", "maxLength": limits::MAX_ENVIRONMENT_NAME, "default": crate::variables::DEFAULT_ENVIRONMENT}),
+            "Whose variables its expressions read as `vars`.",
+            json!("staging"),
+        ),
+        optional(
             "concurrency",
             object(&concurrency_fields()),
             "How many of its runs may be under way at the same time.",

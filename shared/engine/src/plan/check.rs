@@ -26,6 +26,11 @@ pub(super) fn before_steps(field: &str, template: &Template, at: &str, faults: &
         let message = format!("`{field}` is evaluated before the first step: it can read `trigger` only");
         faults.push(Fault::new(format!("{at}/{field}"), "reference_not_ready", message));
     }
+    if template.references().vars {
+        let message =
+            format!("`{field}` is evaluated before the run has its variables: it can read `trigger` only");
+        faults.push(Fault::new(format!("{at}/{field}"), "reference_not_ready", message));
+    }
 }
 
 /// A duration that is not an expression must be one already.
@@ -142,7 +147,7 @@ impl<'a> Walk<'a> {
         for (pointer, expression) in template.expressions() {
             for name in &expression.references().unknown {
                 let message = format!(
-                    "nothing here is called `{name}`; expressions read `trigger`, `steps.<id>`, `item`, `index`, `error`, `callbacks`, `run` and `org`"
+                    "nothing here is called `{name}`; expressions read `trigger`, `steps.<id>`, `item`, `index`, `error`, `callbacks`, `vars`, `run` and `org`"
                 );
                 self.faults.push(Fault::new(format!("{at}{pointer}"), "unknown_name", message));
             }

@@ -393,6 +393,12 @@ impl Plan {
         self.nodes.iter().any(|n| n.kind.is_answered_by_address())
     }
 
+    /// Whether some expression may read the organisation's variables.
+    pub fn reads_variables(&self) -> bool {
+        let reads = |template: &&Template| template.references().vars || template.references().everything;
+        self.nodes.iter().any(|n| n.kind.templates().iter().any(reads))
+    }
+
     /// Whether some step waits for the end of a run that it calls.
     pub fn calls_and_waits(&self) -> bool {
         self.nodes.iter().any(|n| matches!(n.kind, NodeKind::Workflow { wait: true, .. }))

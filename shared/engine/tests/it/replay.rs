@@ -132,6 +132,7 @@ fn head() -> Head {
         epoch: 0,
         secret: None,
         priority: domain::run::Priority::default(),
+        variables: None,
         gathers_until: None,
     };
     Head::begin(&OrgId::from_bytes([3; 16]), &run)

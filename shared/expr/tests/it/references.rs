@@ -56,8 +56,15 @@ fn several_steps_and_the_rest_of_the_scope() {
     assert_eq!(of("steps.a & steps.`a-b` & steps.c[0]"), steps(&["a", "a-b", "c"]));
     assert_eq!(of("$filter(steps.a, function($v){ $v.id in steps.b.ids })"), steps(&["a", "b"]));
     let all = of("trigger.body & vars.x & run.id & org.name & item.id & index");
-    let expected =
-        References { trigger: true, vars: true, run: true, org: true, item: true, ..References::default() };
+    let expected = References {
+        trigger: true,
+        vars: true,
+        variables: ["x".to_owned()].into(),
+        run: true,
+        org: true,
+        item: true,
+        ..References::default()
+    };
     assert_eq!(all, expected);
     assert_eq!(of("1 + 2"), References::default());
     assert!(of("trigger.body.items[steps = 3].org").steps.is_empty(), "names of an item are not the scope's");

@@ -8,6 +8,7 @@ mod lookup;
 mod member;
 mod session;
 mod traffic;
+mod variables;
 mod version;
 mod workflow;
 

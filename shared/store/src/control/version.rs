@@ -3,6 +3,7 @@
 use crate::attr::{self, Item, b, n, s};
 use crate::{Current, Store, StoreError, WorkflowStore, codec};
 use async_trait::async_trait;
+use domain::variables::Variables;
 use domain::{HookId, Millis, OrgKey, WorkflowId};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -47,6 +48,19 @@ impl WorkflowStore for Store {
     async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
         let meta = self.workflow(org, workflow).await?;
         Ok(meta.map(|meta| Current { version: meta.live, enabled: meta.enabled, splits: meta.splits }))
+    }
+
+    async fn variables_now(&self, org: &OrgKey, environment: &str) -> Result<u32, StoreError> {
+        self.variables_revision(org, environment).await
+    }
+
+    async fn variables(
+        &self,
+        org: &OrgKey,
+        environment: &str,
+        revision: u32,
+    ) -> Result<Variables, StoreError> {
+        self.read_variables(org, environment, revision).await
     }
 }
 

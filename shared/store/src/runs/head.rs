@@ -58,6 +58,9 @@ impl RunStore for Store {
         if !run.priority.is_usual() {
             item.insert("pr".into(), s(run.priority.as_str()));
         }
+        if let Some(revision) = run.variables {
+            item.insert("vr".into(), n(revision));
+        }
         if let Some(due) = run.gathers_until {
             item.insert("gx".into(), s("open"));
             item.insert("gd".into(), n(due.0));
@@ -433,6 +436,7 @@ pub(super) fn read_head(org: &OrgKey, item: &Item) -> Result<Head, StoreError> {
         parent: attr::optional_bytes(item, "pa").map(codec::unpack).transpose()?,
         origin: attr::optional_bytes(item, "og").map(codec::unpack).transpose()?,
         secret: attr::optional_bytes(item, "se").and_then(|bytes| bytes.try_into().ok()),
+        variables: attr::optional_number(item, "vr"),
         priority: attr::optional_text(item, "pr").and_then(Priority::parse).unwrap_or_default(),
         aborted: attr::texts(item, "ab"),
         slot: attr::optional_text(item, "sl")

@@ -102,6 +102,7 @@ pub(crate) fn new_run(n: u128) -> NewRun {
         epoch: 0,
         secret: None,
         priority: domain::run::Priority::default(),
+        variables: None,
         gathers_until: None,
     }
 }

@@ -43,6 +43,7 @@ async fn things(app: &mut TestApp) -> BTreeMap<&'static str, String> {
     let invited =
         app.post("/v1/invitations", &json!({"email": "x@example.com", "role": "viewer"})).await.expect(201);
     let me = app.get("/v1/me").await.expect(200);
+    app.put("/v1/variables/secret_of_ada", &json!({"value": "secret"})).await.expect(200);
     let of = |value: &Value| text(value).to_owned();
     BTreeMap::from([
         ("/v1/workflows/", workflow.id),
@@ -52,6 +53,7 @@ async fn things(app: &mut TestApp) -> BTreeMap<&'static str, String> {
         ("/v1/invitations/", of(&invited["id"])),
         ("/v1/members/", of(&me["id"])),
         ("/v1/auth/sessions/", of(&me["session"])),
+        ("/v1/variables/", "secret_of_ada".to_owned()),
     ])
 }
 
@@ -66,7 +68,11 @@ impl Operation {
         }
         let id = things.iter().find(|(prefix, _)| self.path.starts_with(**prefix));
         let id = id.unwrap_or_else(|| panic!("the test knows no thing for `{}`", self.path)).1;
-        self.path.replace("{id}", id).replace("{version}", "1").replace("{other}", "1").replace("{name}", "x")
+        self.path
+            .replace("{id}", id)
+            .replace("{version}", "1")
+            .replace("{other}", "1")
+            .replace("{name}", if self.path.starts_with("/v1/variables/") { id } else { "x" })
     }
 
     async fn ask(&self, app: &TestApp, path: &str) -> e2e::Answer {
@@ -110,6 +116,7 @@ async fn every_route_lets_in_the_roles_that_have_its_permission_and_nobody_else(
         ("/v1/invitations/", "inv_00000000000000000000000000".to_owned()),
         ("/v1/members/", "usr_00000000000000000000000000".to_owned()),
         ("/v1/auth/sessions/", "ses_00000000000000000000000000".to_owned()),
+        ("/v1/variables/", "nothing".to_owned()),
     ]);
     let made =
         app.post("/v1/api-keys", &json!({"name": "powerless", "scopes": ["org.own"]})).await.expect(201);
@@ -204,9 +211,14 @@ async fn an_owner_elsewhere_finds_nothing_and_changes_nothing() {
 /// All that could have been changed.
 async fn state(app: &TestApp, things: &BTreeMap<&str, String>) -> Vec<Value> {
     let mut all = Vec::new();
-    for path in
-        ["/v1/members", "/v1/invitations", "/v1/service-accounts", "/v1/organization", "/v1/auth/sessions"]
-    {
+    for path in [
+        "/v1/members",
+        "/v1/invitations",
+        "/v1/service-accounts",
+        "/v1/organization",
+        "/v1/auth/sessions",
+        "/v1/variables",
+    ] {
         all.push(app.get(path).await.expect(200));
     }
     all.push(app.get(&format!("/v1/workflows/{}", things["/v1/workflows/"])).await.expect(200));

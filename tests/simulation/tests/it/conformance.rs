@@ -34,6 +34,7 @@ fn run(n: u64) -> NewRun {
         epoch: 0,
         secret: (n == 1).then_some([7; 16]),
         priority: domain::run::Priority::default(),
+        variables: n.is_multiple_of(3).then_some(n as u32),
         gathers_until: n.is_multiple_of(2).then_some(NOW),
     }
 }

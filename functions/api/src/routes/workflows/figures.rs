@@ -155,6 +155,7 @@ mod tests {
             epoch: 0,
             secret: None,
             priority: domain::run::Priority::default(),
+            variables: None,
             gathers_until: None,
         };
         Head { status, ..Head::begin(&OrgId::from_bytes([1; 16]), &run) }

@@ -89,11 +89,12 @@ pub(crate) async fn test(
     }
     let chosen = |test: &&Test| body.tests.as_ref().is_none_or(|names| names.contains(&test.name));
     let until = app.now().plus(TIME);
+    let variables = app.variables_of(org, &plan).await?;
     let mut tests = Vec::new();
     for test in all.iter().filter(chosen) {
         let head = head(org, &id, version, &plan, app.now());
         let guard = app.guard.lane(org.org().as_str());
-        let trial = Trial::new(&plan, guard, head, &test.mocks, &*app.clock, until);
+        let trial = Trial::new(&plan, guard, head, &test.mocks, &variables, &*app.clock, until);
         let (ended, came) = trial.run(test.trigger.clone()).boxed().await;
         let failures = failures(test, &ended, &came);
         tests.push(TestResult {
@@ -140,6 +141,7 @@ pub(super) fn head(org: &OrgKey, workflow: &WorkflowId, version: u32, plan: &Pla
         epoch: 0,
         secret: None,
         priority: Priority::default(),
+        variables: None,
         gathers_until: None,
     };
     Head::begin(org.org(), &run)

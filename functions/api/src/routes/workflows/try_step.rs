@@ -95,7 +95,9 @@ pub(crate) async fn try_step(
         }
     }
     let guard = app.guard.lane(org.org().as_str());
-    let pinned = Pinned { ix, plan: &plan, head: &head, context: &context, guard: &guard };
+    let variables = app.variables_of(org, &plan).await?;
+    let pinned =
+        Pinned { ix, plan: &plan, head: &head, context: &context, guard: &guard, variables: &variables };
     let tried = match tried(pinned).await {
         Ok((input, output)) => Tried { input, output, error: None },
         Err(error) => Tried { input: None, output: None, error: Some(error) },

@@ -1,0 +1,22 @@
+//! The keys of secret variables, without a keyring around them.
+
+use async_trait::async_trait;
+use std::sync::Arc;
+use vault::{KeyringError, Sealer, Sealers};
+
+/// Seals and opens with one key.
+#[derive(Debug, Clone)]
+pub struct FixedSealer(Arc<Sealer>);
+
+impl Default for FixedSealer {
+    fn default() -> Self {
+        Self(Arc::new(Sealer::with_key([7; 32])))
+    }
+}
+
+#[async_trait]
+impl Sealers for FixedSealer {
+    async fn sealer(&self, _: i64) -> Result<Arc<Sealer>, KeyringError> {
+        Ok(self.0.clone())
+    }
+}
