@@ -29,6 +29,8 @@ pub async fn journey(app: &TestApp, target: &Target) {
     said(
         "an API key of a service account, an invitation that is withdrawn, a repeated request, and the ledger that tells of it",
     );
+    variables_are_read_and_secrets_only_sent(app, target).await;
+    said("variables, and a secret one that is sent and shown nowhere");
     let clock = a_schedule(app).await;
     a_webhook_runs_a_workflow(app, target).await;
     said("webhook → map → branch → http.request, tried again after a 503");
@@ -92,6 +94,17 @@ async fn programs_people_and_the_ledger(app: &TestApp) {
     let told: Vec<_> =
         told["items"].as_array().into_iter().flatten().map(|record| text(&record["action"])).collect();
     assert_eq!(told, ["service_account.deleted", "service_account.changed", "service_account.created"]);
+}
+
+async fn variables_are_read_and_secrets_only_sent(app: &TestApp, target: &Target) {
+    app.put("/v1/variables/smoke_text", &json!({"value": "plain"})).await.expect(200);
+    app.put("/v1/variables/smoke_key", &json!({"value": "a secret of smoke", "secret": true})).await.expect(200);
+    let mut call = http_get("call", &target.url("/secrets"));
+    call["input"]["headers"] = json!({"x-key": "{{ vars.smoke_key }}", "x-text": "{{ vars.smoke_text }}"});
+    let run = app.run_steps(json!([call]), &json!({}), "succeeded").await;
+    let seen = target.seen_at("/secrets").pop().expect("it was called");
+    assert_eq!((seen.header("x-key"), seen.header("x-text")), ("a secret of smoke", "plain"));
+    assert_eq!(step(&run, "call")["input"]["headers"]["x-key"], "[secret smoke_key]", "{run:#}");
 }
 
 async fn strands_and_a_called_workflow(app: &TestApp, target: &Target) {
