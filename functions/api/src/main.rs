@@ -3,7 +3,7 @@
 use api::{App, Config, Limits, router};
 use auth::Passwords;
 use blobs::S3Blobs;
-use dispatch::{EventBridge, Plans, SqsQueue, Starter};
+use dispatch::{EventBridge, Plans, Quotas, SqsQueue, Starter};
 use guard::{Guard, GuardConfig};
 use lambda_http::{Error, run};
 use mailer::{Mailer, NoMailer, SesMailer};
@@ -41,7 +41,7 @@ async fn start() -> Result<(), Error> {
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let app = App {
         runs: store.clone(),
-        starter: Starter::new(store.clone(), store.clone(), queue),
+        starter: Starter::new(store.clone(), store.clone(), queue).within(Some(Quotas::new(store.clone()))),
         plans: Plans::new(store.clone()),
         store,
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),

@@ -1,6 +1,6 @@
 //! The webhook ingress's Lambda function.
 
-use dispatch::{Plans, SqsQueue, Starter};
+use dispatch::{Plans, Quotas, SqsQueue, Starter};
 use guard::{Guard, GuardConfig};
 use hooks::{App, Config, handle};
 use lambda_http::{Error, Request, run, service_fn};
@@ -28,7 +28,7 @@ async fn start() -> Result<(), Error> {
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues));
     let app = Arc::new(App {
         runs: store.clone(),
-        starter: Starter::new(store.clone(), store.clone(), queue),
+        starter: Starter::new(store.clone(), store.clone(), queue).within(Some(Quotas::new(store.clone()))),
         plans: Plans::new(store.clone()),
         store,
         guard: Guard::new(GuardConfig::within(vars.parsed(

@@ -1,7 +1,7 @@
 //! The event ingestion's Lambda function.
 
 use aws_lambda_events::sqs::SqsEvent;
-use dispatch::{Plans, SqsQueue, Starter};
+use dispatch::{Plans, Quotas, SqsQueue, Starter};
 use ingest::{App, Config, batch};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use runtime::{SystemClock, Vars};
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues));
     let app = Arc::new(App {
-        starter: Starter::new(store.clone(), store.clone(), queue),
+        starter: Starter::new(store.clone(), store.clone(), queue).within(Some(Quotas::new(store.clone()))),
         plans: Plans::new(store.clone()),
         store,
         clock: Arc::new(SystemClock),

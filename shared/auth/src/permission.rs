@@ -84,6 +84,8 @@ permissions! {
     ServiceAccountsManage = "service_accounts.manage";
     /// Read and export the audit ledger.
     AuditRead = "audit.read";
+    /// See what the organisation uses, and of which quotas.
+    UsageRead = "usage.read";
     /// Change the organisation's settings.
     OrgManage = "org.manage";
     /// Name and remove owners, delete the organisation.
