@@ -17,14 +17,11 @@ use std::sync::Arc;
 use store::Hook;
 use tracing::{error, info};
 
-/// The refusal of a run that would be more than the organisation may start in a day.
-const QUOTA: &str = "quota_exceeded";
-
 /// Answers one request, whatever it is.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     match accept(app, request).await {
         Ok(response) => response,
-        Err(problem) if problem.code == QUOTA => {
+        Err(problem) if problem.code == "quota_exceeded" => {
             let now = app.clock.now();
             let left = now.until(Day::of(now).plus(1).start());
             answer::retry_after(answer::problem(&problem), left)
@@ -157,7 +154,7 @@ fn no_such_hook() -> Problem {
 /// Nothing was started.
 fn refused(cause: &StartError) -> Problem {
     match cause {
-        StartError::QuotaUsedUp(used_up) => Problem::new(429, QUOTA, used_up.to_string()),
+        StartError::QuotaUsedUp(used_up) => Problem::new(429, "quota_exceeded", used_up.to_string()),
         cause => unavailable(cause),
     }
 }

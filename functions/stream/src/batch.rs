@@ -3,7 +3,6 @@
 use crate::App;
 use crate::event::{Done, StreamEvent};
 use aws_lambda_events::dynamodb::EventRecord;
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Day, Figures, OrgKey};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
@@ -15,7 +14,6 @@ const AT_ONCE: usize = 8;
 /// What a shard is called that nobody named: a stream with one shard, and a mapping without a window.
 const ONLY: &str = "only";
 
-type Item = HashMap<String, AttributeValue>;
 /// What the records of a batch tell of an organisation's day, in their order.
 type Told = HashMap<(OrgKey, Day), Vec<(Sequence, Figures)>>;
 
@@ -58,7 +56,6 @@ fn read(record: EventRecord) -> Result<Option<(Sequence, Counted)>, StoreError> 
     let change = record.change;
     let sequence = change.sequence_number.as_deref().and_then(Sequence::parse);
     let sequence = sequence.ok_or(StoreError::Corrupt("SequenceNumber"))?;
-    let (before, after): (Item, Item) = (change.old_image.into(), change.new_image.into());
-    let image = |item: Item| Some(item).filter(|item| !item.is_empty());
-    Ok(Counted::read(image(before).as_ref(), image(after).as_ref())?.map(|counted| (sequence, counted)))
+    let counted = Counted::read(change.old_image.into(), change.new_image.into())?;
+    Ok(counted.map(|counted| (sequence, counted)))
 }

@@ -15,11 +15,12 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Reads a change: an item before and after it, where there was or is one. `None` where it counts for nothing.
+    /// Reads a change: an item before and after it, empty where there was or is none. `None` where it counts for nothing.
     ///
     /// A change counts by what it brings about, so that an item that is written again unchanged counts for nothing.
-    pub fn read(before: Option<&Item>, after: Option<&Item>) -> Result<Option<Self>, StoreError> {
-        let Some(item) = after else { return Ok(None) };
+    pub fn read(before: Item, after: Item) -> Result<Option<Self>, StoreError> {
+        let before = Some(&before).filter(|item| !item.is_empty());
+        let Some(item) = Some(&after).filter(|item| !item.is_empty()) else { return Ok(None) };
         let bytes = attr::size(item);
         let mut days = match (attr::text(item, "sk")?, before) {
             (HEAD, None) => {

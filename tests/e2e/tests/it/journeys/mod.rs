@@ -22,6 +22,7 @@ mod sessions;
 mod sign_in;
 mod smoke;
 mod tests;
+mod usage;
 mod versions;
 mod waiting;
 mod webhook;
