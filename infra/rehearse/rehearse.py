@@ -365,9 +365,38 @@ def what_time_does(deployment: Deployment):
     say("the runs whose messages were lost, one in either queue, were found and carried on")
 
 
+def what_quotas_do(deployment: Deployment):
+    """What was used is counted, and a quota keeps events and schedules from starting more."""
+    owner, cloud = Owner(deployment), deployment.cloud
+
+    def counted():
+        total = owner.ask("GET", "/v1/usage")["total"]
+        return total if total["runs"]["started"] > 50 and total["connector_calls"] > 5 and total["estimated_dollars"] > 0 else None
+
+    total = until("usage to be counted", counted)
+    say(f"counted out of the stream: {total['runs']['started']} runs, {total['steps']} steps, {total['connector_calls']} calls")
+    org = owner.ask("GET", "/v1/organization")["id"]
+    quotas = {"token": deployment.setup_token, "runs_per_day": 1}
+    assert owner.ask("PUT", f"/v1/organizations/{org}/quotas", quotas)["runs_per_day"] == 1
+
+    def told(function: str) -> bool:
+        # Functions believe for half a minute what they read of a quota.
+        owner.post("/v1/events", {"source": "twice", "detail_type": "Order placed", "detail": {}})
+        role, table = deployment.ids[f"{function}Role"], deployment.ids["LedgerTable"]
+        time.sleep(1)
+        return any(c["role"] == role and c["action"] == "dynamodb:PutItem" and c["resource"].endswith(f"/{table}") for c in cloud.calls())
+
+    for function in ("Ingest", "Timer"):
+        until(f"{function} to be stopped by the quota", lambda: told(function), 200)
+    records = owner.ask("GET", "/v1/audit?action=org.quota_reached")["items"]
+    assert len(records) == 1, records
+    say("an event and a schedule started no more runs than the quota lets, and the ledger tells so once")
+    owner.ask("PUT", f"/v1/organizations/{org}/quotas", {"token": deployment.setup_token})
+
+
 def least_privilege(deployment: Deployment) -> list[str]:
     cloud, ids = deployment.cloud, deployment.ids
-    functions = [name for name in ("Api", "Hooks", "Ingest", "Executor", "Timer", "Deadletter")]
+    functions = [name for name in ("Api", "Hooks", "Ingest", "Executor", "Timer", "Deadletter", "Stream")]
     granted, fed = {}, {}
     account = ids["AlarmTopic"].split(":")[4]
     names = {physical.split(":")[-1].split("/")[-1]: logical for logical, physical in ids.items()}
@@ -459,6 +488,7 @@ def main() -> int:
         say("smoke journey passed, after the last upgrade")
         what_comes_twice(deployment)
         what_time_does(deployment)
+        what_quotas_do(deployment)
         faults = least_privilege(deployment)
         if given.old:
             # An older version's programs may have used what this one's no longer use: only refusals count.

@@ -10,6 +10,10 @@ BY_LAMBDA = {
     "sqs:ReceiveMessage": "Lambda's poller feeds the function in the role's name",
     "sqs:DeleteMessage": "Lambda's poller feeds the function in the role's name",
     "sqs:GetQueueAttributes": "Lambda's poller feeds the function in the role's name",
+    "dynamodb:DescribeStream": "Lambda's poller feeds the function in the role's name",
+    "dynamodb:GetRecords": "Lambda's poller feeds the function in the role's name",
+    "dynamodb:GetShardIterator": "Lambda's poller feeds the function in the role's name",
+    "dynamodb:ListStreams": "Lambda's poller feeds the function in the role's name",
 }
 
 

@@ -29,6 +29,7 @@ EPHEMERAL = {"TokensTable"}
 
 # What each use of a queue, a bus or a secret needs, and nothing else may be granted on it.
 CONSUME = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+CONSUME_STREAM = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"}
 DEAD_RETENTION = 14 * 24 * 3600
 # The longest that an HTTP API waits for a function, in milliseconds.
 HTTP_API_LONGEST = 30_000
@@ -101,6 +102,10 @@ class Template:
     def sources(self, function: dict) -> list[dict]:
         events = function["properties"].get("Events", {}).values()
         return [e["Properties"] for e in events if e["Type"] == "SQS"]
+
+    def streams(self, function: dict) -> list[dict]:
+        events = function["properties"].get("Events", {}).values()
+        return [e["Properties"] for e in events if e["Type"] == "DynamoDB"]
 
     def role(self, function: dict) -> str | None:
         return target(function["properties"].get("Role"))
@@ -200,6 +205,14 @@ class Code:
             name: {"keys": own, "index": index if flag == "true" else None, "ttl": ttl.group(1)}
             for name, flag in re.findall(r"\(&self\.tables\.(\w+), (true|false)\)", text)
         }
+
+    @functools.cached_property
+    def stream(self) -> dict:
+        """What the function stream asks of its stream."""
+        text = self.read("shared/store/src/tables.rs")
+        view = re.search(r"StreamViewType::(\w+)\)", text).group(1)
+        filters = json.loads((self.root / "functions/stream/src/filters.json").read_text())
+        return {"view": re.sub(r"(?<!^)(?=[A-Z])", "_", view).upper(), "filters": filters}
 
     @functools.cached_property
     def routes(self) -> list[tuple[str, str]]:
@@ -345,6 +358,35 @@ def tables(t: Template, code: Code):
             yield f"table {name} must be billed per request"
     for name in declared:
         yield f"{name} is a table that the code does not know"
+
+
+def streams(t: Template, code: Code):
+    """The runs table tells the function stream what it counts, and nobody else; each batch says which shard it is of."""
+    for name, table in t.of_type("AWS::DynamoDB::Table").items():
+        view = table["Properties"].get("StreamSpecification", {}).get("StreamViewType")
+        wanted = code.stream["view"] if name == "RunsTable" else None
+        if view != wanted:
+            yield f"{name}: its stream is {view}, and must be {wanted}"
+    for name, f in t.functions.items():
+        sources, role = t.streams(f), t.role(f)
+        if bool(sources) != (name == "stream"):
+            yield f"{name}: only the function stream is fed by a stream"
+        granted = {a for _, actions, resources in t.grants(role) for a in actions & CONSUME_STREAM
+                   if any(r == {"Fn::GetAtt": ["RunsTable", "StreamArn"]} for r in resources)}
+        if granted != (CONSUME_STREAM if sources else set()):
+            yield f"{name}: may {sorted(granted)} on the stream of RunsTable, and needs {sorted(CONSUME_STREAM if sources else set())}"
+        for source in sources:
+            if source.get("Stream") != {"Fn::GetAtt": ["RunsTable", "StreamArn"]} or source.get("StartingPosition") != "TRIM_HORIZON":
+                yield f"{name}: must be fed by the stream of RunsTable, from its beginning"
+            if not source.get("TumblingWindowInSeconds"):
+                yield f"{name}: without a tumbling window Lambda does not say which shard a batch is of"
+            if source.get("ParallelizationFactor", 1) != 1:
+                yield f"{name}: a shard must be dealt with in order"
+            if {"MaximumRetryAttempts", "MaximumRecordAgeInSeconds"} & source.keys():
+                yield f"{name}: what could not be counted comes again for as long as the stream keeps it"
+            patterns = [json.loads(p["Pattern"]) for p in source.get("FilterCriteria", {}).get("Filters", [])]
+            if patterns != code.stream["filters"]:
+                yield f"{name}: the filter is not that of functions/stream/src/filters.json"
 
 
 def data(t: Template, _: Code):
@@ -653,7 +695,7 @@ def schedule(t: Template, _: Code):
         yield "timer must be started each minute"
 
 
-CHECKS = [references, names, schedule, programs, variables, limits, tables, data, bucket, routes, loops, roles, parameters, watching, ages, documents]
+CHECKS = [references, names, schedule, programs, variables, limits, tables, streams, data, bucket, routes, loops, roles, parameters, watching, ages, documents]
 
 
 def faults(text: str, root: pathlib.Path = ROOT) -> list[str]:

@@ -5,7 +5,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use blobs::BlobError;
-use dispatch::{BusError, PlanError, StartError};
+use dispatch::{BusError, PlanError, StartError, UsedUp};
 use domain::Problem;
 use store::StoreError;
 use tracing::error;
@@ -76,9 +76,16 @@ impl From<StartError> for ApiError {
         match cause {
             StartError::Store(cause) => cause.into(),
             StartError::Plan(cause) => cause.into(),
+            StartError::QuotaUsedUp(used_up) => quota_used_up(used_up),
             StartError::Queue(_) | StartError::Bus(_) | StartError::Randomness => unavailable(&cause),
         }
     }
+}
+
+/// No more runs today.
+fn quota_used_up(used_up: UsedUp) -> ApiError {
+    ApiError::new(429, "quota_exceeded", used_up.to_string())
+        .retry_after(used_up.left.as_secs().max(1).cast_signed())
 }
 
 impl From<PlanError> for ApiError {

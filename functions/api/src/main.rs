@@ -3,7 +3,7 @@
 use api::{App, Config, Limits, router};
 use auth::Passwords;
 use blobs::S3Blobs;
-use dispatch::{EventBridge, Plans, SqsQueue, Starter};
+use dispatch::{EventBridge, Plans, Quotas, SqsQueue, Starter};
 use egress::{Egress, EgressConfig};
 use guard::{Guard, GuardConfig};
 use lambda_http::{Error, run};
@@ -45,7 +45,8 @@ async fn start() -> Result<(), Error> {
     let plans = Plans::new(store.clone());
     let app = App {
         runs: store.clone(),
-        starter: Starter::new(store.clone(), store.clone(), queue, plans.clone()),
+        starter: Starter::new(store.clone(), store.clone(), queue, plans.clone())
+            .within(Some(Quotas::new(store.clone()))),
         plans,
         store,
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),

@@ -40,6 +40,12 @@ pub(crate) fn problem(problem: &Problem) -> Response<Body> {
     json(problem.status, "application/problem+json", &body)
 }
 
+/// Says after how long it may be tried again.
+pub(crate) fn retry_after(mut response: Response<Body>, left: Duration) -> Response<Body> {
+    response.headers_mut().insert("retry-after", left.as_secs().max(1).into());
+    response
+}
+
 /// Waits for the workflow's own answer to a request that came at `arrived`.
 pub(crate) async fn of_workflow(app: &App, org: &OrgKey, run: &RunId, arrived: Millis) -> Response<Body> {
     let mut pause = Duration::from_millis(15);

@@ -7,7 +7,7 @@ use crate::challenge;
 use crate::request::{self, Incoming};
 use dispatch::{StartError, StartRequest, Started};
 use domain::workflow::TriggerKind;
-use domain::{HookId, Problem, RunId, limits};
+use domain::{Day, HookId, Problem, RunId, limits};
 use engine::Plan;
 use expr::Seed;
 use lambda_http::http::Method;
@@ -21,6 +21,11 @@ use tracing::{error, info};
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     match accept(app, request).await {
         Ok(response) => response,
+        Err(problem) if problem.code == "quota_exceeded" => {
+            let now = app.clock.now();
+            let left = now.until(Day::of(now).plus(1).start());
+            answer::retry_after(answer::problem(&problem), left)
+        }
         Err(problem) => answer::problem(&problem),
     }
 }
@@ -84,11 +89,11 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
         now: app.clock.now(),
     };
     if let Some(of) = plan.gather(&hook.trigger) {
-        let gathered = app.starter.gather(request, of, repeatable).await.map_err(|e| unavailable(&e))?;
+        let gathered = app.starter.gather(request, of, repeatable).await.map_err(|e| refused(&e))?;
         info!(run.id = %gathered.run(), workflow.id = %hook.workflow, "a webhook was gathered");
         return Ok(answer::accepted(gathered.run()));
     }
-    let started = app.starter.start(request).await.map_err(|e| unavailable(&e))?;
+    let started = app.starter.start(request).await.map_err(|e| refused(&e))?;
     info!(run.id = %started.run(), workflow.id = %hook.workflow, run.new = matches!(started, Started::New(_)), "a webhook was taken");
     if plan.definition().responds() {
         return Ok(answer::of_workflow(app, &hook.org, started.run(), arrived).await);
@@ -144,6 +149,14 @@ fn no_such_hook() -> Problem {
         "hook_not_found",
         "no webhook has this address; copy it anew from the workflow's `triggers[].url`",
     )
+}
+
+/// Nothing was started.
+fn refused(cause: &StartError) -> Problem {
+    match cause {
+        StartError::QuotaUsedUp(used_up) => Problem::new(429, "quota_exceeded", used_up.to_string()),
+        cause => unavailable(cause),
+    }
 }
 
 /// Nothing was promised: the sender may repeat.

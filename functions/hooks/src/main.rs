@@ -1,6 +1,6 @@
 //! The webhook ingress's Lambda function.
 
-use dispatch::{Plans, SqsQueue, Starter};
+use dispatch::{Plans, Quotas, SqsQueue, Starter};
 use guard::{Guard, GuardConfig};
 use hooks::{App, Config, handle};
 use lambda_http::{Error, Request, run, service_fn};
@@ -29,7 +29,8 @@ async fn start() -> Result<(), Error> {
     let plans = Plans::new(store.clone());
     let app = Arc::new(App {
         runs: store.clone(),
-        starter: Starter::new(store.clone(), store.clone(), queue, plans.clone()),
+        starter: Starter::new(store.clone(), store.clone(), queue, plans.clone())
+            .within(Some(Quotas::new(store.clone()))),
         plans,
         store,
         guard: Guard::new(GuardConfig::within(vars.parsed(

@@ -1,7 +1,7 @@
 //! The event ingestion's Lambda function.
 
 use aws_lambda_events::sqs::SqsEvent;
-use dispatch::{Plans, SqsQueue, Starter};
+use dispatch::{Plans, Quotas, SqsQueue, Starter};
 use ingest::{App, Config, batch};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use runtime::{SystemClock, Vars};
@@ -18,7 +18,8 @@ async fn main() -> Result<(), Error> {
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues));
     let plans = Plans::new(store.clone());
     let app = Arc::new(App {
-        starter: Starter::new(store.clone(), store.clone(), queue, plans.clone()),
+        starter: Starter::new(store.clone(), store.clone(), queue, plans.clone())
+            .within(Some(Quotas::new(store.clone()))),
         plans,
         store,
         clock: Arc::new(SystemClock),

@@ -78,11 +78,19 @@ async fn start(app: &App, org: &OrgKey, rule: &EventRule, record: &BusRecord) ->
         now,
     };
     if record.depth <= limits::MAX_DEPTH {
-        match plan.gather(&rule.trigger) {
-            Some(of) => app.starter.gather(request, of, true).await?,
-            None => app.starter.start(request).await?,
+        let started = match plan.gather(&rule.trigger) {
+            Some(of) => app.starter.gather(request, of, true).await,
+            None => app.starter.start(request).await,
         };
-        return Ok(true);
+        return match started {
+            Ok(_) => Ok(true),
+            // It would be refused again and again, until the next day: the event is taken, and that it started nothing is told.
+            Err(StartError::QuotaUsedUp(used_up)) => {
+                app.starter.passed_over(org, &rule.workflow, &rule.trigger, used_up, now).await?;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        };
     }
     // Visible in the list of runs, and without a failure event of its own: that would be the next hop.
     let message =

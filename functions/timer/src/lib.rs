@@ -10,7 +10,7 @@ pub use config::Config;
 pub use resend::resend_unfinished;
 pub use tick::{TickError, Ticked, tick};
 
-use dispatch::{EventBus, Plans, StepQueue};
+use dispatch::{EventBus, Plans, Quotas, StepQueue};
 use runtime::Clock;
 use std::sync::Arc;
 use store::{DueStore, RunStore};
@@ -24,6 +24,8 @@ pub struct App {
     pub bus: Arc<dyn EventBus>,
     pub clock: Arc<dyn Clock>,
     pub plans: Plans,
+    /// What organisations may start in a day; `None` bounds nothing.
+    pub quotas: Option<Quotas>,
 }
 
 impl std::fmt::Debug for App {

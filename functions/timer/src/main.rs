@@ -1,6 +1,6 @@
 //! The timer's Lambda function.
 
-use dispatch::{EventBridge, Plans, SqsQueue};
+use dispatch::{EventBridge, Plans, Quotas, SqsQueue};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use runtime::{SystemClock, Vars};
 use serde_json::Value;
@@ -18,6 +18,7 @@ async fn main() -> Result<(), Error> {
     let app = Arc::new(App {
         runs: store.clone(),
         plans: Plans::new(store.clone()),
+        quotas: Some(Quotas::new(store.clone())),
         due: store,
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues)),
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),

@@ -1,7 +1,7 @@
 //! Runs that a schedule starts.
 
 use crate::{App, TickError};
-use dispatch::{PlanError, StartRequest, Starter};
+use dispatch::{PlanError, StartError, StartRequest, Starter};
 use domain::Millis;
 use domain::workflow::TriggerKind;
 use schedule::{ANCHOR, Missed, Schedule, Since, TOLERANCE};
@@ -61,6 +61,7 @@ pub(crate) async fn fire(
             }
             let starter =
                 Starter::new(app.runs.clone(), app.due.clone(), app.queue.clone(), app.plans.clone());
+            let starter = starter.within(app.quotas.clone());
             for at in times {
                 let key = format!("at:{}", at.0);
                 // As webhooks and events do: the live version says when, the key which version runs.
@@ -86,7 +87,15 @@ pub(crate) async fn fire(
                     // What was missed begins now.
                     now: at.max(now),
                 };
-                let run = starter.start_in(request, now.until(at)).await?;
+                let run = match starter.start_in(request, now.until(at)).await {
+                    Ok(run) => run,
+                    // The time is passed over, as one that was missed; the schedule goes on.
+                    Err(StartError::QuotaUsedUp(used_up)) => {
+                        starter.passed_over(&entry.org, &workflow, trigger, used_up, now).await?;
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                };
                 info!(run.id = %run.run(), scheduled_at = %at.rfc3339(), "a schedule starts a run");
                 started += 1;
             }

@@ -6,6 +6,7 @@ use crate::meter::Meter;
 use crate::s3::S3;
 use crate::secrets::Secrets;
 use crate::sqs::{self, Queue, QueueSettings};
+use crate::stream::Stream;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
@@ -131,6 +132,11 @@ impl Cloud {
         let mut queues = self.inner.queues.lock().unwrap_or_else(PoisonError::into_inner);
         queues.insert(queue.url().to_owned(), queue.clone());
         Ok(queue)
+    }
+
+    /// Reads the stream of a table, from the oldest record that is kept.
+    pub fn stream(&self, table: &str) -> Result<Stream, CloudError> {
+        self.inner.dynamodb.stream(table)
     }
 
     /// Lets every event of the bus go into `queue`, as the template's rule does.

@@ -2,14 +2,17 @@
 
 use crate::cloud::{Answer, CloudError};
 use crate::meter::Meter;
+use crate::stream::{Stream, Trim};
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) struct DynamoDb {
     database: Database,
+    /// Where it is a file.
+    file: Option<PathBuf>,
 }
 
 impl DynamoDb {
@@ -19,11 +22,18 @@ impl DynamoDb {
         // A commit must survive `kill -9`, for which the write-ahead log is enough; that of a power cut is not asked of a local
         // stack, and would cost a disk flush for each step.
         database.disable_bulk_loading().map_err(|e| CloudError::Tables(e.to_string()))?;
-        Ok(Self { database })
+        Ok(Self { database, file: Some(file.to_owned()) })
     }
 
     pub(crate) fn memory() -> Result<Self, CloudError> {
-        Ok(Self { database: Database::memory().map_err(|e| CloudError::Tables(e.to_string()))? })
+        let database = Database::memory().map_err(|e| CloudError::Tables(e.to_string()))?;
+        Ok(Self { database, file: None })
+    }
+
+    /// Reads the stream of a table, from the oldest record that is kept.
+    pub(crate) fn stream(&self, table: &str) -> Result<Stream, CloudError> {
+        let trim = self.file.as_deref().map(Trim::open).transpose()?;
+        Stream::open(self.database.clone(), table, trim)
     }
 
     pub(crate) fn answer(&self, operation: &str, body: &[u8], meter: &Meter) -> Answer {
@@ -56,6 +66,7 @@ impl DynamoDb {
             "TransactGetItems" => run(body, |r| db.transact_get_items(r)),
             "CreateTable" => run(body, |r| db.create_table(r)),
             "DescribeTable" => run(body, |r| db.describe_table(r)),
+            "UpdateTable" => run(body, |r| db.update_table(r)),
             "UpdateTimeToLive" => run(body, |r| db.update_time_to_live(r)),
             _ => Answer::error(400, "UnknownOperationException", &format!("`{operation}` is not emulated")),
         }
@@ -78,7 +89,7 @@ fn run<Q: DeserializeOwned, R: Serialize>(
 
 /// Asks for the capacity that the call consumes.
 fn with_capacity(operation: &str, body: &[u8]) -> Vec<u8> {
-    let bills = !matches!(operation, "CreateTable" | "DescribeTable" | "UpdateTimeToLive");
+    let bills = !matches!(operation, "CreateTable" | "DescribeTable" | "UpdateTable" | "UpdateTimeToLive");
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Object(mut request)) if bills => {
             request.insert("ReturnConsumedCapacity".to_owned(), "INDEXES".into());

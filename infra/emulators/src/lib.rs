@@ -9,8 +9,10 @@ mod meter;
 mod s3;
 mod secrets;
 mod sqs;
+mod stream;
 
 pub use cloud::{ACCOUNT, Cloud, CloudError, REGION};
 pub use meter::{Meter, Metered};
 pub use s3::BUCKET;
 pub use sqs::{Queue, QueueSettings, Received};
+pub use stream::Stream;

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod args;
+mod filter;
 mod gateway;
 mod mappings;
 mod server;

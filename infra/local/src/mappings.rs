@@ -1,7 +1,8 @@
 //! What starts functions apart from HTTP: event source mappings and the schedule.
 
+use crate::filter;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use emulators::{ACCOUNT, Queue, REGION};
+use emulators::{ACCOUNT, Queue, REGION, Stream};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +12,9 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 const BATCH: usize = 10;
+/// How many records of a stream one invocation gets, and how often the stream is looked at. A deployment gathers them for longer.
+const RECORDS: usize = 1_000;
+const LOOKS: Duration = Duration::from_secs(1);
 
 /// Feeds a queue to a handler, in batches, at most `concurrency` invocations at a time. Records that the handler does not report
 /// as failed are deleted; the others become visible again when their time is over.
@@ -47,6 +51,43 @@ where
             });
         }
     });
+}
+
+/// Feeds a stream to the function that counts, batch by batch, each until it is dealt with: what comes after waits.
+pub(crate) fn stream(mut changes: Stream, app: stream::App) {
+    let patterns = filter::patterns();
+    tokio::spawn(async move {
+        let mut looks = tokio::time::interval(LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            looks.tick().await;
+            while let Some(full) = one_batch(&mut changes, &app, &patterns).await {
+                if !full {
+                    break;
+                }
+            }
+        }
+    });
+}
+
+/// Whether there may be more; `None` if it failed, and is to come again.
+async fn one_batch(changes: &mut Stream, app: &stream::App, patterns: &[Value]) -> Option<bool> {
+    let failed = |error: &dyn std::error::Error| tracing::error!(%error, "the stream could not be dealt with; it comes again");
+    let records = changes.next(RECORDS).map_err(|e| failed(&e)).ok()?;
+    let wanted: Vec<&Value> =
+        records.iter().filter(|record| filter::lets_through(patterns, record)).collect();
+    if !wanted.is_empty() {
+        // Through text, as Lambda hands it over.
+        let event = json!({"Records": wanted, "shardId": changes.shard(), "eventSourceARN": changes.arn()})
+            .to_string();
+        let event = serde_json::from_str(&event).map_err(|e| failed(&e)).ok()?;
+        // In a task of its own: a panic fails this invocation only, as in Lambda.
+        let app = app.clone();
+        let done = tokio::spawn(async move { stream::batch(&app, event).await });
+        done.await.map_err(|e| failed(&e)).ok()?.map_err(|e| failed(&e)).ok()?;
+    }
+    changes.done(&records).map_err(|e| failed(&e)).ok()?;
+    Some(records.len() == RECORDS)
 }
 
 /// Calls the timer at each full minute, as the schedule does; at once for the first time.

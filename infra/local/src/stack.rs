@@ -3,10 +3,10 @@
 use crate::gateway::Gateway;
 use crate::{mappings, server};
 use blobs::{BlobStore, Bucket, S3Blobs};
-use dispatch::{EventBridge, EventBus, NoSandbox, Plans, QueueUrls, SqsQueue, Starter, StepQueue};
+use dispatch::{EventBridge, EventBus, NoSandbox, Plans, QueueUrls, Quotas, SqsQueue, Starter, StepQueue};
 use domain::limits;
 use egress::{Egress, EgressConfig, EgressError};
-use emulators::{BUCKET, Cloud, CloudError, Queue, QueueSettings, REGION};
+use emulators::{BUCKET, Cloud, CloudError, Queue, QueueSettings, REGION, Stream};
 use executor::ChainBudget;
 use guard::{Guard, GuardConfig};
 use mailer::FolderMailer;
@@ -14,6 +14,7 @@ use runtime::{Clock, SystemClock, SystemDraw};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use store::{Store, StoreError, TableNames};
 use tokio::net::TcpListener;
 use vault::{Keyring, KeyringError, Keyrings};
@@ -60,6 +61,8 @@ pub struct Stack {
     ingest: Arc<ingest::App>,
     deadletter: Arc<deadletter::App>,
     timer: timer::App,
+    stream: stream::App,
+    changes: Stream,
     queues: Queues,
 }
 
@@ -89,6 +92,9 @@ impl Stack {
         let store =
             Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), TableNames::with_prefix("patchbay")));
         store.create_tables().await?;
+        // Also of a database that was made before there was a stream.
+        store.stream_runs().await?;
+        let changes = cloud.stream(store.runs_table())?;
         let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
         let now = clock.now().0 / 1000;
         let keyring =
@@ -103,7 +109,10 @@ impl Stack {
         let bus: Arc<dyn EventBus> = Arc::new(EventBridge::new(&sdk, BUS));
         let plans = Plans::new(store.clone());
         let guard = Guard::new(GuardConfig::default());
-        let starter = Starter::new(store.clone(), store.clone(), queue.clone(), plans.clone());
+        // One process that reads its own table: nothing is saved by asking seldom.
+        let quotas = Some(Quotas::kept_for(store.clone(), QUOTAS_KEPT));
+        let starter =
+            Starter::new(store.clone(), store.clone(), queue.clone(), plans.clone()).within(quotas.clone());
         let egress = EgressConfig {
             allow_loopback: settings.allow_loopback,
             max_response_bytes: limits::MAX_FILE_BYTES,
@@ -162,7 +171,8 @@ impl Stack {
         let ingest =
             ingest::App { store: store.clone(), starter, plans: plans.clone(), clock: clock.clone() };
         let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
-        let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock, plans };
+        let stream = stream::App { usage: store.clone() };
+        let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock, plans, quotas };
         let meter = settings.meter;
         Ok(Self {
             addr,
@@ -173,6 +183,8 @@ impl Stack {
             ingest: Arc::new(ingest),
             deadletter: Arc::new(deadletter),
             timer,
+            stream,
+            changes,
             queues,
         })
     }
@@ -205,6 +217,7 @@ impl Stack {
                 async move { deadletter::batch(&app, event).await }
             }
         });
+        mappings::stream(self.changes, self.stream);
         let recovered = timer.clone();
         tokio::spawn(async move {
             match timer::resend_unfinished(&recovered).await {
@@ -220,6 +233,8 @@ impl Stack {
     }
 }
 
+/// How long the local stack believes what it read of a quota.
+const QUOTAS_KEPT: Duration = Duration::from_secs(1);
 /// How many invocations of the executor run at a time: the template's `MaximumConcurrency`.
 const MAPPING_CONCURRENCY: usize = 32;
 /// The same of bulk work: the template's `BulkConcurrency`.

@@ -88,6 +88,8 @@ permissions! {
     VariablesWrite = "variables.write";
     /// Read and export the audit ledger.
     AuditRead = "audit.read";
+    /// See what the organisation uses, and of which quotas.
+    UsageRead = "usage.read";
     /// Change the organisation's settings.
     OrgManage = "org.manage";
     /// Name and remove owners, delete the organisation.

@@ -82,6 +82,7 @@ fn granted_to(permission: Permission) -> &'static [Role] {
         Permission::ApiKeysManage => &[Owner, Admin],
         Permission::ServiceAccountsManage => &[Owner, Admin],
         Permission::AuditRead => &[Owner, Admin],
+        Permission::UsageRead => &[Owner, Admin],
         Permission::OrgManage => &[Owner, Admin],
         Permission::OrgOwn => &[Owner],
     }

@@ -58,10 +58,14 @@ impl Starter {
 
     /// Makes a run that gathers, and gives its time limit; its message comes when it has gathered for long enough.
     async fn open(&self, request: &StartRequest<'_>, of: &GatherNode) -> Result<Millis, StartError> {
+        self.may_start(request).await?;
         let due = of.rule.due(request.now);
         let entered = self.enter(request, of.rule.latest(request.now)).await?;
         let run = NewRun { gathers_until: Some(due), ..entered };
         let created = self.runs.create_run(request.org, &run).await?;
+        if matches!(created, Created::New) {
+            self.count(&run, request.org);
+        }
         // A start that died half way may have made the head and sent nothing.
         if !matches!(&created, Created::Existing(head) if head.status != RunStatus::Queued) {
             let message = StepMessage::again(request.org.org(), &run.id).on(run.priority);

@@ -10,6 +10,7 @@ mod plans;
 #[cfg(planted)]
 mod planted;
 mod queue;
+mod quota;
 mod sandbox;
 mod slots;
 mod start;
@@ -25,6 +26,7 @@ pub use plans::{PlanError, Plans};
 #[cfg(planted)]
 pub use planted::{Bug, is_planted, plant};
 pub use queue::{QueueError, QueueUrls, SqsQueue, StepQueue};
+pub use quota::{KEPT as QUOTAS_KEPT, Quotas, UsedUp};
 pub use sandbox::{CodeError, CodeRequest, NoSandbox, Sandbox};
 pub use slots::leave_slots;
 pub use start::{CALL_TRIGGER, StartError, StartRequest, Started, Starter, called_run};

@@ -148,6 +148,7 @@ mod tests {
             started_at: Millis(0),
             finished_at: Millis(0),
             input: None,
+            called: false,
             mark: Mark::Succeeded("x".repeat(limits::MAX_MESSAGE_BYTES).into()),
         };
         let large = StepMessage { pending: vec![entry], ..message() };

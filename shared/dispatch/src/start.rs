@@ -4,6 +4,7 @@ use crate::answer::{Answered, answer_step};
 use crate::bus::{BusError, EventBus};
 use crate::outbox::settle_outbox;
 use crate::queue::{QueueError, StepQueue};
+use crate::quota::{Quotas, UsedUp};
 use crate::{At, PlanError, Plans, StepMessage};
 use domain::run::{End, Head, Mail, NewRun, Origin, Parent, Priority, RunStatus, Segment};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
@@ -12,6 +13,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Created, DueEntry, DueStore, RunStore, StoreError};
+use tracing::warn;
 
 /// The trigger under which the runs of `workflow` steps are started.
 pub const CALL_TRIGGER: &str = "workflow";
@@ -38,6 +40,9 @@ pub enum StartError {
     Plan(#[from] PlanError),
     #[error("the system gives no random numbers")]
     Randomness,
+    /// It was not started, and will not be before the next day.
+    #[error("{0}")]
+    QuotaUsedUp(UsedUp),
 }
 
 /// What a run is started with.
@@ -96,6 +101,7 @@ pub struct Starter {
     due: Arc<dyn DueStore>,
     pub(crate) queue: Arc<dyn StepQueue>,
     plans: Plans,
+    quotas: Option<Quotas>,
 }
 
 impl std::fmt::Debug for Starter {
@@ -111,7 +117,51 @@ impl Starter {
         queue: Arc<dyn StepQueue>,
         plans: Plans,
     ) -> Self {
-        Self { runs, due, queue, plans }
+        Self { runs, due, queue, plans, quotas: None }
+    }
+
+    /// A starter that keeps to what organisations may start in a day.
+    #[must_use]
+    pub fn within(self, quotas: Option<Quotas>) -> Self {
+        Self { quotas, ..self }
+    }
+
+    /// Whether a run may be started now, as far as quotas go. A repeat of a start that took place always may.
+    pub async fn may_start(&self, request: &StartRequest<'_>) -> Result<(), StartError> {
+        self.may_start_in(request, Duration::ZERO).await
+    }
+
+    async fn may_start_in(&self, request: &StartRequest<'_>, delay: Duration) -> Result<(), StartError> {
+        let Some(quotas) = &self.quotas else { return Ok(()) };
+        let now = Millis(request.now.0 - i64::try_from(delay.as_millis()).unwrap_or(0));
+        let Some(used_up) = quotas.used_up(request.org, request.now, now).await else { return Ok(()) };
+        if self.runs.head(request.org, &request.run_id(), false).await?.is_some() {
+            return Ok(());
+        }
+        Err(StartError::QuotaUsedUp(used_up))
+    }
+
+    /// Notes that something which nobody waits for started no run: in the log, and once a day in the organisation's ledger.
+    pub async fn passed_over(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+        used_up: UsedUp,
+        now: Millis,
+    ) -> Result<(), StartError> {
+        warn!(workflow.id = %workflow, workflow.trigger = trigger, "no run is started: the day's quota is used up");
+        match &self.quotas {
+            Some(quotas) => quotas.tell(org, workflow, trigger, used_up, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Counts a run that was started.
+    pub(crate) fn count(&self, run: &NewRun, org: &OrgKey) {
+        if let Some(quotas) = &self.quotas {
+            quotas.count(org, run.started_at);
+        }
     }
 
     /// Starts a run, or finds the one that the same key started.
@@ -119,10 +169,11 @@ impl Starter {
     /// The due entry comes first, so that no head is ever without something that will find it; then the head, which decides;
     /// then the message. Whoever is told of an error may repeat the whole.
     pub async fn start(&self, request: StartRequest<'_>) -> Result<Started, StartError> {
+        self.may_start(&request).await?;
         self.start_for(request, None).await
     }
 
-    /// Starts a run whose end another run waits for, or finds it.
+    /// Starts a run whose end another run waits for, or finds it: part of a run that is under way, which no quota stops.
     pub async fn start_for(
         &self,
         request: StartRequest<'_>,
@@ -134,6 +185,7 @@ impl Starter {
 
     /// Starts a run that begins at `request.now`, which is this far away; at most what the queue can delay.
     pub async fn start_in(&self, request: StartRequest<'_>, delay: Duration) -> Result<Started, StartError> {
+        self.may_start_in(&request, delay).await?;
         let run = self.enter(&request, request.now).await?;
         self.begin(&request, run, delay).await
     }
@@ -146,6 +198,7 @@ impl Starter {
     ) -> Result<Started, StartError> {
         match self.runs.create_run(request.org, &run).await? {
             Created::New => {
+                self.count(&run, request.org);
                 let message = first_message(request.org, &run, request.plan);
                 self.queue.send(&message, delay).await?;
                 Ok(Started::New(run.id))
@@ -173,6 +226,7 @@ impl Starter {
         epoch: u32,
         mut kept: Kept,
     ) -> Result<Started, StartError> {
+        self.may_start(&request).await?;
         // One strand after the other, so that many entries share an item.
         kept.sort_by(|(one, _), (other, _)| one.cmp(other));
         let run = NewRun { origin: Some(origin), epoch, ..self.enter(&request, request.now).await? };
@@ -196,7 +250,10 @@ impl Starter {
         let again = StepMessage::again(request.org.org(), &run.id).on(run.priority);
         self.queue.send(&again, Duration::ZERO).await?;
         Ok(match created {
-            Created::New => Started::New(run.id),
+            Created::New => {
+                self.count(&run, request.org);
+                Started::New(run.id)
+            }
             Created::Existing(head) => Started::Existing(run.id, head.status_at(request.now)),
         })
     }
@@ -250,7 +307,7 @@ impl Starter {
             priority: request.priority_of_run(),
             variables: self.plans.variables_of(request.org, request.plan).await?,
             gathers_until: None,
-            secret: if request.plan.has_callbacks() { Some(secret()?) } else { None },
+            secret: if request.plan.has_callbacks() { Some(random()?) } else { None },
         };
         #[cfg(planted)]
         if crate::is_planted(crate::Bug::StartsUnwatched) {
@@ -261,7 +318,7 @@ impl Starter {
     }
 }
 
-fn secret() -> Result<[u8; 16], StartError> {
+pub(crate) fn random() -> Result<[u8; 16], StartError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| StartError::Randomness)?;
     Ok(bytes)

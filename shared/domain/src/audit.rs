@@ -16,18 +16,27 @@ pub enum Actor {
     User(UserId),
     /// A program.
     Service(ServiceId),
+    /// Patchbay itself.
+    Platform,
 }
+
+/// What Patchbay itself is called where it acts.
+pub const PLATFORM: &str = "patchbay";
 
 impl Actor {
     pub fn as_str(&self) -> &str {
         match self {
             Self::User(id) => id.as_str(),
             Self::Service(id) => id.as_str(),
+            Self::Platform => PLATFORM,
         }
     }
 
-    /// Reads `usr_…` or `sa_…`.
+    /// Reads `usr_…`, `sa_…` or `patchbay`.
     pub fn parse(text: &str) -> Option<Self> {
+        if text == PLATFORM {
+            return Some(Self::Platform);
+        }
         let user = UserId::parse(text).map(Self::User);
         user.or_else(|_| ServiceId::parse(text).map(Self::Service)).ok()
     }
@@ -35,7 +44,7 @@ impl Actor {
     pub fn user(&self) -> Option<&UserId> {
         match self {
             Self::User(id) => Some(id),
-            Self::Service(_) => None,
+            Self::Service(_) | Self::Platform => None,
         }
     }
 }
@@ -151,6 +160,10 @@ actions! {
     OrgCreated = "org.created";
     /// Its name or settings were changed.
     OrgChanged = "org.changed";
+    /// What it may use was changed, by whoever holds the set-up token.
+    QuotasChanged = "org.quotas_changed";
+    /// A schedule or an event started no run, since the quota of the day was used up. Told once a day.
+    QuotaReached = "org.quota_reached";
     /// Somebody signed in.
     SignedIn = "sign_in.succeeded";
     /// A wrong password was given for a member's account.
@@ -235,9 +248,11 @@ mod tests {
             assert_eq!(serde_json::to_value(action).unwrap(), action.as_str());
             assert_eq!(serde_json::from_value::<Action>(action.as_str().into()).unwrap(), *action);
         }
-        for actor in
-            [Actor::User(UserId::from_bytes([1; 16])), Actor::Service(ServiceId::from_bytes([2; 16]))]
-        {
+        for actor in [
+            Actor::User(UserId::from_bytes([1; 16])),
+            Actor::Service(ServiceId::from_bytes([2; 16])),
+            Actor::Platform,
+        ] {
             assert_eq!(Actor::parse(actor.as_str()), Some(actor.clone()));
             let json = serde_json::to_value(&actor).unwrap();
             assert_eq!(serde_json::from_value::<Actor>(json).unwrap(), actor);

@@ -11,6 +11,7 @@ pub mod run;
 pub mod secrecy;
 pub mod tenant;
 pub mod time;
+pub mod usage;
 pub mod variables;
 pub mod workflow;
 
@@ -22,3 +23,4 @@ pub use id::{
 pub use problem::Problem;
 pub use tenant::{OrgKey, Provenance};
 pub use time::Millis;
+pub use usage::{Day, Figures, Quotas};

@@ -28,10 +28,12 @@ pub enum Provenance {
     Due,
     /// An event of our own bus: its organisation was set by the API, or it is the deployment's first.
     Event,
+    /// A record of our own table's stream, which only the table writes.
+    Stream,
+    /// The set-up token: whoever has it decides what every organisation may use.
+    SetupToken,
     /// The sign-in of a user whose password was verified or whom the provider vouches for, or the first owner's set-up.
     SignIn,
-    /// Named by whoever holds the set-up token of the deployment.
-    Setup,
 }
 
 impl OrgKey {

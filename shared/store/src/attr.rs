@@ -59,6 +59,29 @@ pub(crate) fn numbers<T: std::str::FromStr + Ord>(item: &Item, name: &str) -> st
     numbers.filter_map(|n| n.parse().ok()).collect()
 }
 
+/// About how many bytes of a table an item takes, as DynamoDB counts them.
+pub(crate) fn size(item: &Item) -> u64 {
+    let bytes = item.iter().map(|(name, value)| name.len() + value_size(value)).sum::<usize>();
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+fn value_size(value: &AttributeValue) -> usize {
+    let number = |text: &String| text.len() / 2 + 1;
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(text) => number(text),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
+        AttributeValue::Ns(texts) => texts.iter().map(number).sum(),
+        AttributeValue::Bs(all) => all.iter().map(|bytes| bytes.as_ref().len()).sum(),
+        AttributeValue::L(values) => 3 + values.iter().map(|value| 1 + value_size(value)).sum::<usize>(),
+        AttributeValue::M(map) => {
+            3 + map.iter().map(|(name, value)| 1 + name.len() + value_size(value)).sum::<usize>()
+        }
+        _ => 1,
+    }
+}
+
 /// Reads a value that was parsed when it was written.
 pub(crate) fn parsed<T, E>(
     item: &Item,

@@ -11,6 +11,7 @@ mod runs;
 mod tables;
 mod tokens;
 mod transact;
+mod usage;
 
 pub use control::{
     ADDRESSES, ApiKey, Invitation, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation,
@@ -22,9 +23,10 @@ pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use error::StoreError;
 pub use ledger::LedgerPage;
 pub use ports::{Attempt, Current, DueStore, Gather, RunStore, WorkflowStore};
-pub use runs::{Appended, Claim, ClaimView, Created, Held, Journal, Pulse, RunFilter, RunPage};
+pub use runs::{Appended, Claim, ClaimView, Counted, Created, Held, Journal, Pulse, RunFilter, RunPage};
 pub use tables::TableNames;
 pub use tokens::{ANSWERS_KEPT, KeptAnswer, MAX_KEPT_BYTES, Repeatable, Window};
+pub use usage::{QuotaStore, Sequence, UsageStanding, UsageStore};
 
 use aws_sdk_dynamodb::Client;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use crate::{Store, StoreError};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
 
 /// What the tables of this deployment are called.
@@ -55,6 +55,39 @@ impl Store {
             self.create_table(name, list).await?;
         }
         Ok(())
+    }
+
+    /// Lets the runs table tell what changes in it, as `template.yaml` declares it, unless it does so already: a table of an earlier
+    /// version does not.
+    pub async fn stream_runs(&self) -> Result<(), StoreError> {
+        let name = &self.tables.runs;
+        let described = self.client.describe_table().table_name(name).send().await;
+        let described = described.map_err(|e| StoreError::of("describe_table", &e))?;
+        if described
+            .table
+            .and_then(|table| table.stream_specification)
+            .is_some_and(|stream| stream.stream_enabled)
+        {
+            return Ok(());
+        }
+        let stream = StreamSpecification::builder()
+            .stream_enabled(true)
+            .stream_view_type(StreamViewType::NewAndOldImages)
+            .build()
+            .map_err(|_| StoreError::Corrupt("stream"))?;
+        self.client
+            .update_table()
+            .table_name(name)
+            .stream_specification(stream)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| StoreError::of("update_table", &e))
+    }
+
+    /// What the table of runs is called.
+    pub fn runs_table(&self) -> &str {
+        &self.tables.runs
     }
 
     async fn create_table(&self, name: &str, with_list: bool) -> Result<(), StoreError> {

@@ -98,7 +98,9 @@ async fn programs_people_and_the_ledger(app: &TestApp) {
 
 async fn variables_are_read_and_secrets_only_sent(app: &TestApp, target: &Target) {
     app.put("/v1/variables/smoke_text", &json!({"value": "plain"})).await.expect(200);
-    app.put("/v1/variables/smoke_key", &json!({"value": "a secret of smoke", "secret": true})).await.expect(200);
+    app.put("/v1/variables/smoke_key", &json!({"value": "a secret of smoke", "secret": true}))
+        .await
+        .expect(200);
     let mut call = http_get("call", &target.url("/secrets"));
     call["input"]["headers"] = json!({"x-key": "{{ vars.smoke_key }}", "x-text": "{{ vars.smoke_text }}"});
     let run = app.run_steps(json!([call]), &json!({}), "succeeded").await;

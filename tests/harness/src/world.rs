@@ -173,6 +173,7 @@ impl World {
             bus: event_bus,
             clock: clock.clone(),
             plans: plans.clone(),
+            quotas: None,
         };
         Self {
             org: OrgKey::verified(OrgId::from_bytes([7; 16]), Provenance::Token),

@@ -201,6 +201,7 @@ impl World {
             bus: bus.clone(),
             clock: worker_clock.clone(),
             plans: plans.clone(),
+            quotas: None,
         };
         let deadletter =
             deadletter::App { runs: store.clone(), bus: bus.clone(), clock: worker_clock.clone() };

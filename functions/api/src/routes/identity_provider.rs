@@ -204,7 +204,7 @@ async fn organization_of(app: &App, id: Option<&str>, own: &OrgId) -> ApiResult<
     let Some(id) = id else { return Ok(own.clone()) };
     let refused = |detail: String| ApiError::new(422, "invalid_organization", detail);
     let org = OrgId::parse(id).map_err(|e| refused(e.to_string()))?;
-    let key = OrgKey::verified(org.clone(), Provenance::Setup);
+    let key = OrgKey::verified(org.clone(), Provenance::SetupToken);
     match app.store.organization(&key).await? {
         Some(_) => Ok(org),
         None => Err(refused(format!("there is no organisation `{id}`"))),

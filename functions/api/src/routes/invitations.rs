@@ -3,6 +3,7 @@
 use super::auth::{Proof, SignedIn, attempt, check_password, new_password, sign_in};
 use super::members::{PageQuery, may_grant, role_of};
 use super::setup::{email_of, random};
+use super::usage::within;
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::{ApiError, ApiResult, internal, unavailable};
@@ -16,6 +17,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::audit::Action;
 use domain::{Actor, InvitationId, UserId};
+use futures::future::try_join;
 use mailer::{Mail, MailError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -100,7 +102,7 @@ pub(crate) struct InvitationRequest {
 #[utoipa::path(post, path = "/v1/invitations", tag = "members", request_body = InvitationRequest, security(("token" = [])), responses(
     (status = 201, body = InvitationView),
     (status = 403, description = "`permission_denied`: only owners make owners", body = ProblemView),
-    (status = 409, description = "`already_member`", body = ProblemView),
+    (status = 409, description = "`already_member`, or `quota_exceeded`", body = ProblemView),
     (status = 422, description = "`email_invalid` or `invalid_role`", body = ProblemView)))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -115,6 +117,11 @@ pub(crate) async fn create(
         && app.store.member(org, &user.id).await?.is_some()
     {
         return Err(already_member());
+    }
+    if let Some(quota) = app.store.quotas(org).await?.members {
+        let (members, open) =
+            try_join(app.store.count_members(org), app.store.count_invitations(org, app.now())).await?;
+        within("members and open invitations", Some(quota), members + open)?;
     }
     let drawn = Opaque::draw(OpaqueKind::Invitation).map_err(|e| internal(&e))?;
     let now = app.now();
@@ -187,7 +194,7 @@ pub(crate) struct Acceptance {
     (status = 200, body = super::auth::Tokens),
     (status = 401, description = "`sign_in_failed`: there is an account, and this is not its password", body = ProblemView),
     (status = 404, description = "`invitation_not_found`: used, over, or none", body = ProblemView),
-    (status = 409, description = "`already_member`", body = ProblemView),
+    (status = 409, description = "`already_member`, or `quota_exceeded`", body = ProblemView),
     (status = 422, description = "`password_too_short` or `password_too_long`", body = ProblemView),
     (status = 429, description = "`too_many_attempts`", body = ProblemView)))]
 pub(crate) async fn accept(
@@ -200,6 +207,10 @@ pub(crate) async fn accept(
     let hash = auth::opaque::hash_of(OpaqueKind::Invitation, &request.token).ok_or_else(gone)?;
     let now = app.now();
     let (org, invitation) = app.store.invitation_by_hash(&hash, now).await?.ok_or_else(gone)?;
+    // It may have become smaller since the invitation was sent.
+    if let Some(quota) = app.store.quotas(&org).await?.members {
+        within("members", Some(quota), app.store.count_members(&org).await?)?;
+    }
     let email = Email::parse(&invitation.email).map_err(|e| internal(&e))?;
     let user = if let Some(user) = app.store.user_by_email(email.as_str()).await? {
         let attempt = attempt(&app, Some(&email), &headers, &origin).await?;

@@ -17,6 +17,7 @@ mod runs;
 mod service_accounts;
 mod setup;
 mod transforms;
+mod usage;
 mod variables;
 mod workflows;
 
@@ -54,7 +55,9 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(roles::roles))
         .routes(routes!(organization::get, organization::change))
         .routes(routes!(organization::create))
+        .routes(routes!(organization::set_quotas))
         .routes(routes!(organization::leave))
+        .routes(routes!(usage::usage))
         .routes(routes!(members::list))
         .routes(routes!(members::change, members::delete))
         .routes(routes!(invitations::list, invitations::create))

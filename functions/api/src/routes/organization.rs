@@ -3,7 +3,7 @@
 use super::auth::person;
 use super::setup::{fresh_owner, name_of, random, setup_token_wrong};
 use crate::App;
-use crate::body::JsonBody;
+use crate::body::{IdOf, JsonBody};
 use crate::error::{ApiError, ApiResult};
 use crate::etag::{IfMatch, tagged};
 use crate::view::ProblemView;
@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use domain::audit::Action;
-use domain::{OrgId, OrgKey, Provenance};
+use domain::{OrgId, OrgKey, Provenance, Quotas};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{MAX_MEMBERSHIPS, MemberChange, Organization};
@@ -126,6 +126,62 @@ pub(crate) async fn create(
     let record = fresh_owner(&account, &org, caller.origin());
     app.store.create_organization(&org, &account, &key, &record).await?;
     Ok((StatusCode::CREATED, Json((&org).into())))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuotasRequest {
+    /// The set-up token of this deployment: whoever deployed it decides what each organisation may use.
+    token: String,
+    /// Runs that are started in a day (UTC). `null`, or left out, is without bound.
+    #[schema(example = 10_000)]
+    runs_per_day: Option<u32>,
+    #[schema(example = 50)]
+    workflows: Option<u32>,
+    #[schema(example = 20)]
+    members: Option<u32>,
+}
+
+/// What an organisation may use; `null` is without bound.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Quotas)]
+pub(crate) struct QuotasView {
+    #[schema(example = 10_000)]
+    runs_per_day: Option<u32>,
+    #[schema(example = 50)]
+    workflows: Option<u32>,
+    #[schema(example = 20)]
+    members: Option<u32>,
+}
+
+/// Says what an organisation may use, all of it at once. What is there already stays, and runs that were started go on.
+#[utoipa::path(put, path = "/v1/organizations/{id}/quotas", tag = "organization", request_body = QuotasRequest,
+    params(("id" = String, Path)), security(("token" = [])), responses(
+    (status = 200, body = QuotasView),
+    (status = 403, description = "`setup_token_wrong`, or `person_needed`", body = ProblemView),
+    (status = 404, description = "`organization_not_found`", body = ProblemView)))]
+pub(crate) async fn set_quotas(
+    State(app): State<App>,
+    caller: Can<permit::AccountOwn>,
+    IdOf(id): IdOf<OrgId>,
+    JsonBody(request): JsonBody<QuotasRequest>,
+) -> ApiResult<Json<QuotasView>> {
+    person(&caller)?;
+    if !app.keyring().await?.opens_setup(&request.token) {
+        return Err(setup_token_wrong());
+    }
+    // Whoever has the token decides this for every organisation.
+    let key = OrgKey::verified(id, Provenance::SetupToken);
+    if app.store.organization(&key).await?.is_none() {
+        return Err(IdOf::<OrgId>::not_found());
+    }
+    let QuotasRequest { runs_per_day, workflows, members, .. } = request;
+    let quotas = Quotas { runs_per_day, workflows, members };
+    let before = app.store.quotas(&key).await?;
+    let record = caller.record(Action::QuotasChanged, app.now()).on("organization", key.org());
+    let record = record.before(json!(before)).after(json!(quotas));
+    app.store.set_quotas(&key, &quotas, &record).await?;
+    Ok(Json(QuotasView { runs_per_day, workflows, members }))
 }
 
 /// Leaves the organisation. An organisation keeps an owner: the last one names another first.

@@ -309,7 +309,8 @@ impl<'a> Trial<'a> {
         let path = self.path(ix, context);
         let mark: Mark = decide(&self.plan.node(ix).kind, attempt, event, self.now, 0)
             .map_err(|_| Stopped::Illegal(path.clone()))?;
-        let entry = Entry { path, attempt, started_at: self.now, finished_at: self.now, input, mark };
+        let entry =
+            Entry { path, attempt, started_at: self.now, finished_at: self.now, input, called: false, mark };
         let then = follow(self.plan, ix, &entry, context);
         self.entries.push((strand.to_owned(), entry));
         Ok(then)

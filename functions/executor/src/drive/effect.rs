@@ -6,7 +6,7 @@ use crate::ExecutorError;
 use crate::http_request::{self, Prepared};
 use crate::weight::weight;
 use dispatch::nests_too_deep;
-use domain::run::{Answer, RunStatus, StepError};
+use domain::run::{Answer, Entry, RunStatus, StepError};
 use domain::{Millis, limits};
 use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
 use expr::Template;
@@ -97,7 +97,8 @@ impl Drive<'_> {
                 Err(error) => Err(error),
             };
         let event = output.map_or_else(Event::Failed, Event::Effect);
-        self.settle(ix, attempt, started_at, Some(input), event, held).await
+        let entry = self.outcome(ix, attempt, started_at, Some(input), event).await?;
+        self.record(ix, Entry { called: true, ..entry }, held).await
     }
 
     pub(super) async fn respond(
@@ -151,10 +152,22 @@ impl Drive<'_> {
         event: Event,
         held: Option<Held>,
     ) -> Result<Flow, ExecutorError> {
+        let entry = self.outcome(ix, attempt, started_at, input, event).await?;
+        self.record(ix, entry, held).await
+    }
+
+    /// The entry that tells what an attempt came to.
+    async fn outcome(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        started_at: Millis,
+        input: Option<Value>,
+        event: Event,
+    ) -> Result<Entry, ExecutorError> {
         let mark = self.decide(ix, attempt, event)?;
         let mark = self.place.keep(&self.path(ix), attempt, mark).await?;
-        let entry = self.entry(ix, attempt, started_at, input, mark);
-        self.record(ix, entry, held).await
+        Ok(self.entry(ix, attempt, started_at, input, mark))
     }
 
     async fn wake_time(&self, ix: NodeIx, pause: &Pausing, now: Millis) -> Result<Millis, StepError> {

@@ -213,7 +213,7 @@ impl<'a> Drive<'a> {
 
     fn entry(&self, ix: NodeIx, attempt: u16, started_at: Millis, input: Option<Value>, mark: Mark) -> Entry {
         let finished_at = self.app.clock.now().max(started_at);
-        Entry { path: self.path(ix), attempt, started_at, finished_at, input, mark }
+        Entry { path: self.path(ix), attempt, started_at, finished_at, input, called: false, mark }
     }
 
     fn decide(&self, ix: NodeIx, attempt: u16, event: Event) -> Result<Mark, ExecutorError> {

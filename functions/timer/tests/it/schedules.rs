@@ -1,5 +1,7 @@
 //! Runs that a schedule starts: each time once, to the second, whatever the timer missed.
 
+use dispatch::Quotas;
+use domain::audit::{Action, Record};
 use domain::{Millis, WorkflowId};
 use harness::{Delivery, START, World};
 use serde_json::{Value, json};
@@ -157,4 +159,47 @@ async fn a_schedule_follows_the_split_of_its_trigger() {
     let page = world.store.list_runs(&world.org, &filter, None, 200, now).await.unwrap().unwrap();
     let second = page.heads.iter().filter(|head| head.version == 2).count();
     assert!((5..25).contains(&second), "{second} of {}", page.heads.len());
+}
+
+#[tokio::test]
+async fn a_schedule_whose_quota_is_used_up_starts_nothing_and_goes_on_the_next_day() {
+    let mut world = World::new().await;
+    world.timer.quotas = Some(Quotas::kept_for(world.store.clone(), Duration::ZERO));
+    let now = world.executor.clock.now();
+    let first = Millis(START.0.div_euclid(MINUTE) * MINUTE + 2 * MINUTE);
+    let workflow = enabled(&world, &every("* * * * *", json!({})), first).await;
+    pass(&world, 4).await;
+    let before = runs(&world, &workflow).await.len();
+    assert!(before > 0);
+    let quotas = domain::Quotas { runs_per_day: Some(0), ..domain::Quotas::default() };
+    world.store.set_quotas(&world.org, &quotas, &changed(now)).await.unwrap();
+    // Those that were started ahead still begin.
+    pass(&world, 3).await;
+    let ahead = runs(&world, &workflow).await.len();
+    pass(&world, 10).await;
+    assert_eq!(runs(&world, &workflow).await.len(), ahead);
+    let told =
+        |records: Vec<Record>| records.into_iter().filter(|r| r.action == Action::QuotaReached).count();
+    let until = world.executor.clock.now().plus(Duration::from_hours(1));
+    let ledger = world.store.ledger(&world.org, Millis(0), until, None, 100).await.unwrap().unwrap();
+    assert_eq!(told(ledger.records), 1, "once a day");
+    // The schedule itself goes on.
+    world.store.set_quotas(&world.org, &domain::Quotas::default(), &changed(until)).await.unwrap();
+    pass(&world, 5).await;
+    assert!(runs(&world, &workflow).await.len() > ahead);
+}
+
+fn changed(at: Millis) -> Record {
+    Record {
+        id: domain::RecordId::from_bytes([u8::try_from(at.0 % 251).unwrap(); 16]),
+        at,
+        action: Action::QuotasChanged,
+        actor: domain::Actor::Platform,
+        actor_name: "test".into(),
+        key: None,
+        target: None,
+        before: Value::Null,
+        after: Value::Null,
+        origin: domain::audit::RequestOrigin::default(),
+    }
 }

@@ -22,6 +22,9 @@ pub struct Entry {
     pub finished_at: Millis,
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
+    /// Whether a request was sent to another system.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub called: bool,
     #[serde(rename = "m", flatten)]
     pub mark: Mark,
 }
@@ -142,6 +145,7 @@ mod tests {
             started_at: Millis(1),
             finished_at: Millis(2),
             input: None,
+            called: false,
             mark: Mark::Succeeded(json!({"a": 1})),
         };
         let text = serde_json::to_string(&entry).unwrap();
@@ -159,7 +163,7 @@ mod tests {
             Mark::Filtered(false),
             Mark::Retrying { error: StepError::passing("c", "m"), next_at: Millis(5) },
         ] {
-            let entry = Entry { mark, attempt: 2, ..entry.clone() };
+            let entry = Entry { mark, attempt: 2, called: true, ..entry.clone() };
             let text = serde_json::to_string(&entry).unwrap();
             assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry, "{text}");
         }

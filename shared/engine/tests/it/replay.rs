@@ -174,7 +174,7 @@ fn straight(plan: &Plan, prune: bool) -> Straight {
         let event = happen(plan, node, attempt, &context, &head, now);
         let mark = decide(&plan.node(node).kind, attempt, event, now, 0).unwrap();
         let path = plan.node(node).instance(&context);
-        let entry = Entry { path, attempt, started_at, finished_at: now, input: None, mark };
+        let entry = Entry { path, attempt, started_at, finished_at: now, input: None, called: false, mark };
         then = follow(plan, node, &entry, &mut context);
         out.entries.push(entry);
         out.stands.push((then.clone(), context.clone(), now));

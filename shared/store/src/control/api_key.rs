@@ -67,6 +67,8 @@ impl Store {
         let holder = match &key.holder {
             Actor::User(user) => super::member::member_key(org, user),
             Actor::Service(id) => service_key(org, id),
+            // Patchbay itself needs none.
+            Actor::Platform => return Ok(false),
         };
         let mut writes = Writes::default();
         writes.require(table, holder)?;

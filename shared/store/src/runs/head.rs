@@ -79,6 +79,7 @@ impl RunStore for Store {
                 ("pk".into(), s(&pk)),
                 ("sk".into(), s(INPUT)),
                 ("in".into(), b(packed)),
+                ("ts".into(), n(run.started_at.0)),
                 ("ttl".into(), ttl),
             ]);
             let existing = self

@@ -88,6 +88,19 @@ fn unsort(sk: &str) -> Option<(&str, &str, u16)> {
     Some((strand, path, attempt.parse().ok()?))
 }
 
+/// Whether a sort key is of an item of a journal.
+pub(super) fn is_entry(sk: &str) -> bool {
+    sk.starts_with(MAIN) || sk.starts_with(OTHER)
+}
+
+/// When a run that repeats another took a segment over from it.
+pub(super) const TAKEN_OVER: &str = "to";
+
+/// Whether all of a segment is older than the run whose journal it is written into.
+fn is_taken_over(head: &Head, segment: &Segment) -> bool {
+    head.origin.is_some() && segment.entries.iter().all(|entry| entry.finished_at < head.started_at)
+}
+
 /// The sort keys between which all of a journal is.
 pub(super) fn bounds() -> (&'static str, String) {
     (MAIN, format!("{OTHER}~"))
@@ -115,6 +128,9 @@ impl Store {
             ("ttl".into(), n(head::ttl(head.deadline))),
         ]);
         pulse::write(&mut item, &segment.entries);
+        if is_taken_over(head, segment) {
+            item.insert(TAKEN_OVER.into(), n(head.started_at.0));
+        }
         let request = self
             .client
             .put_item()

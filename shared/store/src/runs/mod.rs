@@ -1,5 +1,6 @@
 //! Runs: heads, journals, claims, and the list of them.
 
+mod change;
 mod gather;
 mod head;
 mod journal;
@@ -8,6 +9,7 @@ mod mail;
 mod pulse;
 mod slots;
 
+pub use change::Counted;
 pub use journal::{Appended, Claim, ClaimView, Held, Journal};
 pub use list::{RunFilter, RunPage};
 pub use pulse::Pulse;

@@ -15,5 +15,6 @@ mod sessions;
 mod tables;
 mod tenants;
 mod tokens;
+mod usage;
 mod versions;
 mod workflows;

@@ -114,6 +114,7 @@ pub(crate) fn entry(path: &str, attempt: u16, output: Value) -> Entry {
         started_at: NOW,
         finished_at: Millis(NOW.0 + 5),
         input: None,
+        called: false,
         mark: Mark::Succeeded(output),
     }
 }

@@ -34,6 +34,9 @@ pub(crate) struct World {
     cloud: Cloud,
 }
 
+/// Whose run the stream tells of.
+const ORGANIZATION: &str = "org_00000000000000000000000000";
+
 impl World {
     pub(crate) async fn start(programs: &Path, address: &str) -> Self {
         let cloud = Cloud::memory().expect("emulators start");
@@ -120,6 +123,15 @@ impl World {
                 self.run(&hook).await;
                 self.taken(1).await
             }
+            "stream" => {
+                let keys = json!({"pk": {"S": format!("{ORGANIZATION}#run_00000000000000000000000000")}, "sk": {"S": "h"}});
+                let mut image = keys.clone();
+                image["ts"] = json!({"N": crate::stack::now_ms().to_string()});
+                let change =
+                    json!({"Keys": keys, "NewImage": image, "SequenceNumber": "100", "SizeBytes": 100});
+                json!({"shardId": "shardId-1", "Records": [
+                    {"eventID": "1", "eventName": "INSERT", "awsRegion": "us-east-1", "dynamodb": change}]})
+            }
             _ => json!({}),
         }
     }
@@ -188,7 +200,7 @@ pub(crate) fn check(function: &str, answer: &Value) {
     let expected = match function {
         "hooks" => answer["statusCode"] == 202,
         "api" => answer["statusCode"] == 200,
-        "executor" | "ingest" | "deadletter" => answer["batchItemFailures"] == json!([]),
+        "executor" | "ingest" | "deadletter" | "stream" => answer["batchItemFailures"] == json!([]),
         _ => answer.is_null(),
     };
     assert!(expected, "{function} answered {answer}");

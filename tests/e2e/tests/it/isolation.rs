@@ -54,6 +54,7 @@ async fn things(app: &mut TestApp) -> BTreeMap<&'static str, String> {
         ("/v1/members/", of(&me["id"])),
         ("/v1/auth/sessions/", of(&me["session"])),
         ("/v1/variables/", "secret_of_ada".to_owned()),
+        ("/v1/organizations/", of(&app.get("/v1/organization").await.expect(200)["id"])),
     ])
 }
 
@@ -117,6 +118,7 @@ async fn every_route_lets_in_the_roles_that_have_its_permission_and_nobody_else(
         ("/v1/members/", "usr_00000000000000000000000000".to_owned()),
         ("/v1/auth/sessions/", "ses_00000000000000000000000000".to_owned()),
         ("/v1/variables/", "nothing".to_owned()),
+        ("/v1/organizations/", "org_00000000000000000000000000".to_owned()),
     ]);
     let made =
         app.post("/v1/api-keys", &json!({"name": "powerless", "scopes": ["org.own"]})).await.expect(201);

@@ -258,6 +258,7 @@ fn segment(of: &Attempt<'_>, n: u64, at: Millis) -> Segment {
         started_at: at,
         finished_at: at,
         input: None,
+        called: false,
         mark,
     };
     Segment { entries: vec![entry] }

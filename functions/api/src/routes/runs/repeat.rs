@@ -39,6 +39,7 @@ pub(crate) struct Repeated {
     (status = 202, body = Repeated),
     (status = 404, description = "`run_not_found`", body = ProblemView),
     (status = 409, description = "`run_not_failed`: it goes on, or has succeeded", body = ProblemView),
+    (status = 429, description = "`quota_exceeded`: the day's runs are used up", body = ProblemView),
 ))]
 pub(crate) async fn redrive(
     State(app): State<App>,
@@ -85,6 +86,7 @@ pub(crate) struct ReplayBody {
     (status = 202, body = Repeated),
     (status = 404, description = "`run_not_found`", body = ProblemView),
     (status = 422, description = "`cannot_replay`: the step was not reached, or is inside a block", body = ProblemView),
+    (status = 429, description = "`quota_exceeded`: the day's runs are used up", body = ProblemView),
 ))]
 pub(crate) async fn replay(
     State(app): State<App>,
@@ -142,6 +144,7 @@ pub(crate) struct BulkRepeated {
 #[utoipa::path(post, path = "/v1/runs/redrive", tag = "runs", request_body = RedriveBody, security(("token" = [])), responses(
     (status = 202, body = BulkRepeated),
     (status = 422, description = "`invalid_query`", body = ProblemView),
+    (status = 429, description = "`quota_exceeded`: the day's runs are used up; some may have been started", body = ProblemView),
 ))]
 pub(crate) async fn redrive_many(
     State(app): State<App>,
@@ -212,6 +215,7 @@ async fn repeat(
         priority: Some(priority),
         now: app.now(),
     };
+    app.starter.may_start(&request).await?;
     let (run, limit) = (request.run_id(), plan.definition().timeout);
     for (_, entry) in &mut kept {
         // What the new run takes over is kept for as long as the new run.

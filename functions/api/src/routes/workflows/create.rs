@@ -4,6 +4,7 @@ use super::{Tagged, change, compile, shown, tagged};
 use crate::App;
 use crate::body::JsonBody;
 use crate::error::ApiResult;
+use crate::routes::usage::within;
 use crate::view::{ProblemView, WorkflowView};
 use auth::{Can, permit};
 use axum::extract::State;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 /// Makes a workflow of a definition. It is disabled until it is enabled.
 #[utoipa::path(post, path = "/v1/workflows", tag = "workflows", request_body = Object, security(("token" = [])), responses(
     (status = 201, body = WorkflowView),
+    (status = 409, description = "`quota_exceeded`: the organisation has as many workflows as it may", body = ProblemView),
     (status = 422, description = "`invalid_definition`, with every fault", body = ProblemView),
 ))]
 pub(crate) async fn create(
@@ -26,6 +28,10 @@ pub(crate) async fn create(
     JsonBody(document): JsonBody<Value>,
 ) -> ApiResult<(StatusCode, Tagged)> {
     let plan = compile(&document)?;
+    let org = caller.org_key();
+    if let Some(quota) = app.store.quotas(org).await?.workflows {
+        within("workflows", Some(quota), app.store.count_workflows(org).await?)?;
+    }
     let now = app.now();
     let meta = WorkflowMeta {
         id: WorkflowId::from_bytes(*Uuid::now_v7().as_bytes()),

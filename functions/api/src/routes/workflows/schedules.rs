@@ -2,7 +2,7 @@
 
 use crate::App;
 use crate::error::ApiResult;
-use dispatch::StartRequest;
+use dispatch::{StartError, StartRequest};
 use domain::workflow::TriggerKind;
 use domain::{Fault, OrgKey, WorkflowId};
 use engine::Plan;
@@ -73,7 +73,13 @@ pub(super) async fn start_soon(app: &App, org: &OrgKey, meta: &WorkflowMeta, liv
                 priority: None,
                 now: at,
             };
-            app.starter.start_in(request, now.until(at)).await?;
+            match app.starter.start_in(request, now.until(at)).await {
+                // The workflow is on all the same.
+                Err(StartError::QuotaUsedUp(used_up)) => {
+                    app.starter.passed_over(org, &meta.id, &trigger.id, used_up, now).await?;
+                }
+                started => drop(started?),
+            }
             next = schedule.next_after(ANCHOR, at);
         }
     }

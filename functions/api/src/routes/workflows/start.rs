@@ -44,6 +44,7 @@ pub(crate) struct RunStarted {
     (status = 202, body = RunStarted),
     (status = 404, description = "`workflow_not_found` or `version_not_found`", body = ProblemView),
     (status = 409, description = "`workflow_disabled` or `no_manual_trigger`", body = ProblemView),
+    (status = 429, description = "`quota_exceeded`: the day's runs are used up", body = ProblemView),
 ))]
 pub(crate) async fn start(
     State(app): State<App>,
@@ -105,6 +106,7 @@ pub(crate) async fn start(
         priority,
         now: app.now(),
     };
+    app.starter.may_start(&request).await?;
     let record = caller.record(Action::RunStarted, app.now()).on("run", request.run_id());
     app.store.record(org, &record.after(json!({"workflow": id, "version": version}))).await?;
     let started = app.starter.start(request).await?;

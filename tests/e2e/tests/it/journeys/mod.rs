@@ -23,6 +23,7 @@ mod sessions;
 mod sign_in;
 mod smoke;
 mod tests;
+mod usage;
 mod variables;
 mod versions;
 mod waiting;

@@ -1,0 +1,15 @@
+//! What the function is configured with.
+
+use runtime::{MissingVariable, Vars};
+use store::TableNames;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub tables: TableNames,
+}
+
+impl Config {
+    pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
+        Ok(Self { tables: TableNames::read(|name| vars.required(name))? })
+    }
+}
