@@ -82,6 +82,8 @@ fn granted_to(permission: Permission) -> &'static [Role] {
         Permission::AuditRead => &[Owner, Admin],
         Permission::OrgManage => &[Owner, Admin],
         Permission::OrgOwn => &[Owner],
+        Permission::OrgExport => &[Owner],
+        Permission::OrgErase => &[Owner],
     }
 }
 

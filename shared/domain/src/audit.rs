@@ -151,6 +151,10 @@ actions! {
     OrgCreated = "org.created";
     /// Its name or settings were changed.
     OrgChanged = "org.changed";
+    /// Everything that it has was exported.
+    OrgExported = "org.exported";
+    /// Its erasure began.
+    OrgErased = "org.erased";
     /// Somebody signed in.
     SignedIn = "sign_in.succeeded";
     /// A wrong password was given for a member's account.

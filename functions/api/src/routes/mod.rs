@@ -3,7 +3,9 @@
 mod api_keys;
 mod audit;
 mod auth;
+mod erase;
 mod events;
+mod export;
 mod expressions;
 mod invitations;
 mod me;
@@ -46,7 +48,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(auth::confirm_reset))
         .routes(routes!(me::me))
         .routes(routes!(roles::roles))
-        .routes(routes!(organization::get, organization::change))
+        .routes(routes!(organization::get, organization::change, erase::erase))
+        .routes(routes!(export::export))
         .routes(routes!(organization::create))
         .routes(routes!(organization::leave))
         .routes(routes!(members::list))

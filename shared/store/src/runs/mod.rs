@@ -8,7 +8,9 @@ mod mail;
 mod pulse;
 mod slots;
 
+pub(crate) use gather::groups_partition;
 pub use journal::{Appended, Claim, ClaimView, Held, Journal};
+pub(crate) use list::{Listed, SHARDS as LIST_SHARDS, key as heads_partition};
 pub use list::{RunFilter, RunPage};
 pub use pulse::Pulse;
 
@@ -27,6 +29,6 @@ const HEAD: &str = "h";
 const INPUT: &str = "i";
 const ANSWER: &str = "a";
 
-fn partition(org: &OrgKey, run: &RunId) -> String {
+pub(crate) fn partition(org: &OrgKey, run: &RunId) -> String {
     format!("{}#{run}", org.org())
 }
