@@ -19,7 +19,7 @@ use world::World;
 const STARTS: usize = 25;
 const MEMORY_BATCHES: usize = 30;
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
-const FUNCTIONS: [&str; 6] = ["hooks", "executor", "api", "ingest", "timer", "deadletter"];
+const FUNCTIONS: [&str; 7] = ["hooks", "executor", "api", "ingest", "timer", "deadletter", "eraser"];
 
 pub(crate) async fn measure(programs: &Path, report: &mut Report) {
     for function in FUNCTIONS {

@@ -120,6 +120,8 @@ impl World {
                 self.run(&hook).await;
                 self.taken(1).await
             }
+            // One that is not to be erased.
+            "eraser" => json!({"detail": {"organization": "org_00000000000000000000000000"}}),
             _ => json!({}),
         }
     }

@@ -57,14 +57,14 @@ async fn an_export_has_everything_and_no_secrets() {
     let many = json!([{"id": "each", "type": "for_each", "items": "{{ [1..60] }}", "steps": [
         {"id": "big", "type": "map", "output": "z".repeat(30_000)}]}]);
     let many = app.publish(&manual("many", many)).await;
-    for _ in 0..30 {
+    for _ in 0..2 {
         runs.push(app.start_run(&many.id, &json!({"a": 1})).await);
     }
     for run in &runs {
         app.wait_until(run, "succeeded").await;
     }
     let (lines, pages) = export(&app).await;
-    assert!(pages > 30, "{pages}");
+    assert!((5..12).contains(&pages), "{pages}");
     let counts = lines.iter().fold(BTreeMap::<&str, usize>::new(), |mut counts, line| {
         *counts.entry(text(&line["kind"])).or_default() += 1;
         counts
@@ -72,7 +72,8 @@ async fn an_export_has_everything_and_no_secrets() {
     assert_eq!(of_kind(&lines, "organization")[0]["name"], "Analytical Engines");
     assert_eq!((counts["member"], counts["invitation"], counts["service_account"]), (2, 1, 1), "{counts:?}");
     assert_eq!((counts["api_key"], counts["workflow"], counts["workflow_version"]), (1, 3, 10), "{counts:?}");
-    assert_eq!((counts["run"], counts["file"]), (31, 1), "{counts:?}");
+    // What the loops gave is large, too.
+    assert_eq!((counts["run"], counts["file"]), (3, 3), "{counts:?}");
     assert_eq!(of_kind(&lines, "service_account")[0]["id"], account["id"]);
     // Each version, run and step once, as they are shown elsewhere.
     let mut versions: Vec<u64> = of_kind(&lines, "workflow_version")
