@@ -173,9 +173,11 @@ class Deployment:
 class Owner:
     """Somebody who is signed in, with the standard library only."""
 
-    def __init__(self, deployment: Deployment):
+    PASSWORD = "correct horse battery staple"
+
+    def __init__(self, deployment: Deployment, **organization):
         self.deployment, self.token = deployment, None
-        self.token = self.post("/v1/auth/login", {"email": "ada@example.com", "password": "correct horse battery staple"})["access_token"]
+        self.token = self.post("/v1/auth/login", {"email": "ada@example.com", "password": self.PASSWORD, **organization})["access_token"]
 
     def ask(self, method: str, path: str, body=None):
         import urllib.request
@@ -184,7 +186,9 @@ class Owner:
         request = urllib.request.Request(self.deployment.url + path, method=method, headers=headers,
                                          data=None if body is None else json.dumps(body).encode())
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
-            return json.load(answer)
+            text = answer.read().decode()
+            # An export is lines, each for itself.
+            return [json.loads(line) for line in text.splitlines()] if "ndjson" in answer.headers["content-type"] else json.loads(text)
 
     def post(self, path: str, body):
         return self.ask("POST", path, body)
@@ -394,9 +398,56 @@ def what_quotas_do(deployment: Deployment):
     owner.ask("PUT", f"/v1/organizations/{org}/quotas", {"token": deployment.setup_token})
 
 
+def what_an_erasure_leaves(deployment: Deployment):
+    """A further organisation is made, worked in, exported and erased: by the owner's request, the bus, and the schedule."""
+    db, ids, name = deployment.cloud.dynamodb, deployment.ids, "To be erased"
+    org = Owner(deployment).post("/v1/organizations", {"token": deployment.setup_token, "name": name})["id"]
+    owner = Owner(deployment, organization=org)
+    owner.post("/v1/invitations", {"email": "nobody@example.com", "role": "viewer"})
+    owner.post("/v1/api-keys", {"name": "k", "scopes": ["org.read"]})
+    hour = [{"id": "w", "type": "wait", "for": "PT1H"}]
+    waits = owner.start("waits", hour, concurrency={"limit": 1})
+    gathers = owner.publish("gathers", [{"id": "bus", "type": "event", "pattern": {"source": ["erased"]}, "batch": {"for": "PT1S"}}], hour)
+    owner.post("/v1/events", {"source": "erased", "detail_type": "x", "detail": {}})
+    large = [{"id": "large", "type": "map", "output": {str(n): "x" * 8000 for n in range(25)}},
+             {"id": "larger", "type": "map", "output": ["{{ steps.large }}", "{{ steps.large }}"]}]
+    owner.ends(owner.start("large", large), "succeeded")
+    owner.ends(waits, "waiting")
+    owner.runs_of(gathers, 1)
+    kinds = {line["kind"] for line in owner.ask("GET", "/v1/organization/export")}
+    assert {"organization", "member", "invitation", "api_key", "workflow_version", "run", "step", "file", "audit_record"} <= kinds, kinds
+    owner.ask("DELETE", "/v1/organization", {"name": name, "password": owner.PASSWORD})
+    key = {"pk": {"S": org}, "sk": {"S": "org"}}
+
+    def gone():
+        item = db.get_item(TableName=ids["ControlTable"], Key=key, ConsistentRead=True).get("Item")
+        if item and b"until" in item["es"]["B"]:
+            # Nobody wants to wait for the three minutes after which whatever had begun has ended.
+            packed = MOMENT.sub(lambda moment: str(int(moment[0]) - 600_000), item["es"]["B"].decode()).encode()
+            change = {"UpdateExpression": "SET es = :es", "ConditionExpression": "attribute_exists(er) AND es = :was",
+                      "ExpressionAttributeValues": {":es": {"B": packed}, ":was": item["es"]}}
+            try:
+                db.update_item(TableName=ids["ControlTable"], Key=key, **change)
+            except db.exceptions.ConditionalCheckFailedException:
+                pass
+        return not item
+
+    until("the organisation to be erased, a part each minute", gone, 10 * 60)
+    told = db.get_item(TableName=ids["ControlTable"], Key={"pk": {"S": "system"}, "sk": {"S": f"erased#{org}"}})
+    assert "Item" in told, "nothing tells when it was erased"
+    for table in ("ControlTable", "RunsTable", "LedgerTable", "TokensTable"):
+        pages = db.get_paginator("scan").paginate(TableName=ids[table], ConsistentRead=True)
+        left = [item for page in pages for item in page["Items"] if org in repr(item) and item["pk"]["S"] != "system"]
+        assert not left, f"{table}: {left}"
+    objects = deployment.cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=ids["FilesBucket"])
+    left = [found["Key"] for page in objects for found in page.get("Contents", []) if org in found["Key"]]
+    assert not left, f"objects are left: {left}"
+    say("an organisation was exported and erased: nothing of it is in the tables and the bucket")
+
+
 def least_privilege(deployment: Deployment) -> list[str]:
     cloud, ids = deployment.cloud, deployment.ids
-    functions = [name for name in ("Api", "Hooks", "Ingest", "Executor", "Timer", "Deadletter", "Stream")]
+    functions = [name for name in ("Api", "Hooks", "Ingest", "Executor", "Timer", "Deadletter", "Stream", "Eraser")]
     granted, fed = {}, {}
     account = ids["AlarmTopic"].split(":")[4]
     names = {physical.split(":")[-1].split("/")[-1]: logical for logical, physical in ids.items()}
@@ -489,6 +540,7 @@ def main() -> int:
         what_comes_twice(deployment)
         what_time_does(deployment)
         what_quotas_do(deployment)
+        what_an_erasure_leaves(deployment)
         faults = least_privilege(deployment)
         if given.old:
             # An older version's programs may have used what this one's no longer use: only refusals count.

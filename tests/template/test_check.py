@@ -46,7 +46,7 @@ BROKEN = [
      "FilesBucket: what begins with dN/ must expire after N days"),
     ("files for everybody", "        BlockPublicPolicy: true\n", "        BlockPublicPolicy: false\n", "FilesBucket: all public access must be blocked"),
     ("more than needed in the bucket", "Action: [s3:GetObject, s3:PutObject]", "Action: [s3:GetObject, s3:PutObject, s3:DeleteObject]",
-     "may ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'] in FilesBucket"),
+     "may ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject'] in FilesBucket"),
     ("API routes", "RouteKey: ANY /v1/{proxy+}", "RouteKey: GET /v1/{proxy+}", "POST /v1/setup does not reach the function api"),
     ("one route only", "RouteKey: ANY /v1/{proxy+}", "RouteKey: ANY /v1/{id}", "GET /v1/workflows/{id} does not reach the function api"),
     ("webhooks' other methods", "RouteKey: ANY /hooks/{proxy+}", "RouteKey: PUT /hooks/{proxy+}", "GET /hooks/hk_1 does not reach the function hooks"),

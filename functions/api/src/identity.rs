@@ -21,7 +21,7 @@ impl AuthState for App {
         Ok(member.and_then(|member| {
             // A role that is no longer there gives nothing.
             let role = Role::parse(&member.role)?;
-            Some(Standing { role, email: member.email, not_before: member.not_before })
+            Some(Standing { role, email: member.email, not_before: member.not_before, erased: member.erased })
         }))
     }
 
@@ -35,7 +35,7 @@ impl AuthState for App {
         };
         let Some(role) = Role::parse(&used.role) else { return Ok(None) };
         let now = self.now();
-        if used.key.expires_at.is_none_or(|at| at > now) {
+        if !used.erased && used.key.expires_at.is_none_or(|at| at > now) {
             note_use(self, &used, origin).await.map_err(|e| unavailable(&e))?;
         }
         let key = used.key;
@@ -47,6 +47,7 @@ impl AuthState for App {
             role,
             scopes: key.scopes.iter().filter_map(|scope| Permission::parse(scope)).collect(),
             expires_at: key.expires_at,
+            erased: used.erased,
         }))
     }
 

@@ -1,7 +1,7 @@
 //! One minute's look.
 
 use crate::{App, check, schedules};
-use dispatch::{StartError, StepMessage};
+use dispatch::{BusEvent, StartError, StepMessage};
 use domain::Millis;
 use futures::stream::{self, StreamExt};
 use std::time::Duration;
@@ -150,6 +150,17 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
             }
         }
         DueKind::Check => Ok(Ticked::default()),
+        // Announced each minute until nothing is left, whatever became of the last announcement and of who heard it.
+        DueKind::Erasure if minute_is_over => {
+            if app.due.is_being_erased(&entry.org).await? {
+                app.bus.put(&[BusEvent::erasing(entry.org.org())]).await.map_err(StartError::from)?;
+                let at = app.clock.now().plus(DueEntry::SOONEST);
+                app.due.put_due(&DueEntry { at, ..entry.clone() }).await?;
+            }
+            app.due.delete_due(entry).await?;
+            Ok(Ticked::default())
+        }
+        DueKind::Erasure => Ok(Ticked::default()),
         DueKind::Schedule => {
             let horizon = Millis((now.plus(AHEAD).0.div_euclid(MINUTE) + 1) * MINUTE);
             match schedules::fire(app, entry, now, horizon).await {

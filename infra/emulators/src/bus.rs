@@ -1,4 +1,4 @@
-//! A bus with one rule: every event goes into a queue, as it would be delivered by EventBridge.
+//! A bus: every event goes into a queue, and those of rules to their functions, as they would be delivered by EventBridge.
 
 use crate::cloud::{ACCOUNT, Answer, REGION};
 use crate::meter::Meter;
@@ -6,11 +6,20 @@ use crate::sqs::Queue;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 #[derive(Default)]
 pub(crate) struct Bus {
     target: Mutex<Option<Arc<Queue>>>,
+    rules: Mutex<Vec<Rule>>,
+}
+
+/// Events of one source and kind go to a function, which EventBridge calls and does not wait for.
+struct Rule {
+    source: String,
+    detail_type: String,
+    target: UnboundedSender<Value>,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +41,11 @@ struct Entry {
 impl Bus {
     pub(crate) fn deliver_to(&self, queue: Arc<Queue>) {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(queue);
+    }
+
+    pub(crate) fn call(&self, source: &str, detail_type: &str, target: UnboundedSender<Value>) {
+        let rule = Rule { source: source.to_owned(), detail_type: detail_type.to_owned(), target };
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
     }
 
     pub(crate) fn answer(&self, operation: &str, body: &[u8], meter: &Meter) -> Answer {
@@ -77,6 +91,12 @@ impl Bus {
             && let Err(error) = queue.send(event.to_string(), None, std::time::Duration::ZERO)
         {
             return refuse("InternalFailure", &format!("the event was not kept: {error}"));
+        }
+        for rule in self.rules.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if event["source"] == rule.source && event["detail-type"] == rule.detail_type {
+                // Where nobody listens any more, the stack is being stopped.
+                let _stopping = rule.target.send(event.clone());
+            }
         }
         json!({"EventId": id})
     }

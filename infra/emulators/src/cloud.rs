@@ -28,10 +28,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// The account that emulated resources belong to.
 pub const ACCOUNT: &str = "000000000000";
@@ -142,6 +144,13 @@ impl Cloud {
     /// Lets every event of the bus go into `queue`, as the template's rule does.
     pub fn deliver_events_to(&self, queue: &Arc<Queue>) {
         self.inner.bus.deliver_to(queue.clone());
+    }
+
+    /// Gives the events of one source and kind that come from now on, as a rule does whose target is a function.
+    pub fn events_of(&self, source: &str, detail_type: &str) -> UnboundedReceiver<Value> {
+        let (target, events) = unbounded_channel();
+        self.inner.bus.call(source, detail_type, target);
+        events
     }
 
     /// Answers a request to S3, such as one to a signed address.

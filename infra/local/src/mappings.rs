@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
@@ -49,6 +50,19 @@ where
                 }
                 drop(turn);
             });
+        }
+    });
+}
+
+/// Calls a handler with each event of a rule, and does not wait for it, as EventBridge does with a function.
+pub(crate) fn events<H, T>(mut events: UnboundedReceiver<Value>, handler: H)
+where
+    H: Fn(Value) -> T + Send + Sync + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            tokio::spawn(handler(event));
         }
     });
 }

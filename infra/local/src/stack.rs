@@ -3,7 +3,9 @@
 use crate::gateway::Gateway;
 use crate::{mappings, server};
 use blobs::{BlobStore, Bucket, S3Blobs};
-use dispatch::{EventBridge, EventBus, NoSandbox, Plans, QueueUrls, Quotas, SqsQueue, Starter, StepQueue};
+use dispatch::{
+    ERASING, EventBridge, EventBus, NoSandbox, Plans, QueueUrls, Quotas, SOURCE, SqsQueue, Starter, StepQueue,
+};
 use domain::limits;
 use egress::{Egress, EgressConfig, EgressError};
 use emulators::{BUCKET, Cloud, CloudError, Queue, QueueSettings, REGION, Stream};
@@ -11,12 +13,14 @@ use executor::ChainBudget;
 use guard::{Guard, GuardConfig};
 use mailer::FolderMailer;
 use runtime::{Clock, SystemClock, SystemDraw};
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Store, StoreError, TableNames};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
 use vault::{Keyring, KeyringError, Keyrings};
 
 const KEYRING: &str = "patchbay/keyring";
@@ -60,6 +64,8 @@ pub struct Stack {
     executor: Arc<executor::App>,
     ingest: Arc<ingest::App>,
     deadletter: Arc<deadletter::App>,
+    eraser: Arc<eraser::App>,
+    erasing: UnboundedReceiver<Value>,
     timer: timer::App,
     stream: stream::App,
     changes: Stream,
@@ -144,6 +150,8 @@ impl Stack {
             budget: settings.budget,
             public_url: format!("http://{addr}").into(),
         });
+        let eraser = eraser::App { store: store.clone(), blobs: blobs.clone(), clock: clock.clone() };
+        let erasing = cloud.events_of(SOURCE, ERASING);
         let api = api::router(api::App {
             store: store.clone(),
             runs: store.clone(),
@@ -182,6 +190,8 @@ impl Stack {
             executor,
             ingest: Arc::new(ingest),
             deadletter: Arc::new(deadletter),
+            eraser: Arc::new(eraser),
+            erasing,
             timer,
             stream,
             changes,
@@ -218,6 +228,18 @@ impl Stack {
             }
         });
         mappings::stream(self.changes, self.stream);
+        mappings::events(self.erasing, {
+            let app = self.eraser;
+            move |event| {
+                let app = app.clone();
+                async move {
+                    let until = app.clock.now().plus(eraser::ENOUGH);
+                    if let Err(error) = eraser::erase(&app, &event, until).await {
+                        tracing::error!(%error, "an erasure could not go on; the timer tells of it again");
+                    }
+                }
+            }
+        });
         let recovered = timer.clone();
         tokio::spawn(async move {
             match timer::resend_unfinished(&recovered).await {

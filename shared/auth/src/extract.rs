@@ -57,6 +57,8 @@ pub struct Standing {
     pub email: String,
     /// Tokens that were made before this second do not count.
     pub not_before: i64,
+    /// The organisation is being erased.
+    pub erased: bool,
 }
 
 /// Whose an API key is, and what it may.
@@ -69,6 +71,8 @@ pub struct KeyHolder {
     pub role: Role,
     pub scopes: Vec<Permission>,
     pub expires_at: Option<Millis>,
+    /// The organisation is being erased.
+    pub erased: bool,
 }
 
 /// Who asks could not be found out; the request may be sent again.
@@ -176,6 +180,9 @@ pub async fn authenticate<S: AuthState>(parts: &Parts, state: &S) -> Result<Call
     let Some(standing) = standing else {
         return Err(AuthRejection::InvalidToken { reason: "its user does not belong to its organisation" });
     };
+    if standing.erased {
+        return Err(AuthRejection::Erased);
+    }
     if iat < standing.not_before {
         return Err(AuthRejection::InvalidToken { reason: "it is from before its user signed out" });
     }
@@ -198,6 +205,9 @@ async fn by_key<S: AuthState>(
 ) -> Result<Caller, AuthRejection> {
     let hash = hash_of(OpaqueKind::ApiKey, token).ok_or(AuthRejection::InvalidKey)?;
     let held = state.api_key(&hash, &origin).await?.ok_or(AuthRejection::InvalidKey)?;
+    if held.erased {
+        return Err(AuthRejection::Erased);
+    }
     if held.expires_at.is_some_and(|at| at.0.div_euclid(1000) <= state.now()) {
         return Err(AuthRejection::ExpiredKey);
     }

@@ -92,8 +92,12 @@ permissions! {
     UsageRead = "usage.read";
     /// Change the organisation's settings.
     OrgManage = "org.manage";
-    /// Name and remove owners, delete the organisation.
+    /// Name and remove owners.
     OrgOwn = "org.own";
+    /// Export everything that the organisation has.
+    OrgExport = "org.export";
+    /// Erase the organisation with everything that it has.
+    OrgErase = "org.erase";
 }
 
 impl std::fmt::Display for Permission {

@@ -85,6 +85,8 @@ fn granted_to(permission: Permission) -> &'static [Role] {
         Permission::UsageRead => &[Owner, Admin],
         Permission::OrgManage => &[Owner, Admin],
         Permission::OrgOwn => &[Owner],
+        Permission::OrgExport => &[Owner],
+        Permission::OrgErase => &[Owner],
     }
 }
 

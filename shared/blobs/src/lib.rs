@@ -8,5 +8,5 @@ mod sign;
 
 pub use content::Content;
 pub use error::BlobError;
-pub use port::BlobStore;
+pub use port::{BlobStore, Listed};
 pub use s3::{Bucket, S3Blobs};

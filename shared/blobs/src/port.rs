@@ -5,6 +5,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
+/// An object as a list tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub bytes: u64,
+}
+
 /// Objects by their keys.
 #[async_trait]
 pub trait BlobStore: Send + Sync {
@@ -14,6 +21,11 @@ pub trait BlobStore: Send + Sync {
     async fn get(&self, key: &str, most: u64) -> Result<Bytes, BlobError>;
     /// Keeps an object under another key, too. Its age counts anew there.
     async fn copy(&self, from: &str, to: &str) -> Result<(), BlobError>;
+    /// The objects whose keys begin with `prefix`, in their order, behind the key `after`; at most `most` (a thousand), and fewer only
+    /// at the end.
+    async fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<Listed>, BlobError>;
+    /// Deletes an object; one that is not there is deleted.
+    async fn delete(&self, key: &str) -> Result<(), BlobError>;
     /// The address by which whoever has it may fetch an object for so long. Whether there is such an object is not looked at.
     fn address(&self, key: &str, valid: Duration) -> Result<String, BlobError>;
 }

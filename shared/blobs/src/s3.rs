@@ -1,7 +1,7 @@
 //! Objects in a bucket of S3.
 
 use crate::sign::Signer;
-use crate::{BlobError, BlobStore, Content};
+use crate::{BlobError, BlobStore, Content, Listed};
 use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
@@ -18,6 +18,8 @@ use tracing::debug;
 const ATTEMPTS: u32 = 3;
 /// How much of an error's answer is told.
 const EXCERPT: usize = 300;
+/// An answer that lists a thousand objects.
+const LARGEST_LIST: u64 = 2 * 1024 * 1024;
 /// The SHA-256 of nothing.
 const NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -108,7 +110,10 @@ impl S3Blobs {
     async fn once(&self, call: &Call<'_>, most: u64) -> Result<Bytes, BlobError> {
         let unavailable = |reason: String| BlobError::Unavailable { operation: call.operation, reason };
         let refused = |reason: String| BlobError::Refused { operation: call.operation, reason };
-        let uri = self.uri(call.key);
+        let mut uri = self.uri(call.key);
+        if !call.query.is_empty() {
+            uri = uri + "?" + &call.query;
+        }
         let host = uri.split('/').nth(2).unwrap_or_default().to_owned();
         let mut headers = vec![("host", host.as_str())];
         headers.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
@@ -152,10 +157,21 @@ impl S3Blobs {
 struct Call<'a> {
     operation: &'static str,
     method: &'static str,
+    /// Empty for what is about the bucket.
     key: &'a str,
+    /// Already escaped.
+    query: String,
     headers: Vec<(&'static str, String)>,
     digest: &'a str,
     content: Option<Content>,
+}
+
+impl<'a> Call<'a> {
+    /// A request without a body.
+    fn of(operation: &'static str, method: &'static str, key: &'a str) -> Self {
+        let query = String::new();
+        Self { operation, method, key, query, headers: Vec::new(), digest: NOTHING, content: None }
+    }
 }
 
 async fn read(response: HttpResponse, most: u64, operation: &'static str) -> Result<Bytes, BlobError> {
@@ -177,38 +193,42 @@ impl BlobStore for S3Blobs {
     async fn put(&self, key: &str, content: Content, media: &str) -> Result<(), BlobError> {
         let digest = content.digest()?;
         let call = Call {
-            operation: "put",
-            method: "PUT",
-            key,
             headers: vec![("content-type", media.to_owned())],
             digest: &digest,
             content: Some(content),
+            ..Call::of("put", "PUT", key)
         };
         self.call(&call, 64 * 1024).await.map(|_| ())
     }
 
     async fn get(&self, key: &str, most: u64) -> Result<Bytes, BlobError> {
-        let call = Call {
-            operation: "get",
-            method: "GET",
-            key,
-            headers: Vec::new(),
-            digest: NOTHING,
-            content: None,
-        };
-        self.call(&call, most).await
+        self.call(&Call::of("get", "GET", key), most).await
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<(), BlobError> {
-        let call = Call {
-            operation: "copy",
-            method: "PUT",
-            key: to,
-            headers: vec![("x-amz-copy-source", format!("/{}/{from}", self.bucket.name))],
-            digest: NOTHING,
-            content: None,
-        };
+        let headers = vec![("x-amz-copy-source", format!("/{}/{from}", self.bucket.name))];
+        let call = Call { headers, ..Call::of("copy", "PUT", to) };
         self.call(&call, 64 * 1024).await.map(|_| ())
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<Listed>, BlobError> {
+        // In the order in which a signature wants them.
+        let mut query = format!("list-type=2&max-keys={most}&prefix={}", escaped(prefix));
+        if let Some(after) = after {
+            query = query + "&start-after=" + &escaped(after);
+        }
+        let call = Call { query, ..Call::of("list", "GET", "") };
+        let answer = self.call(&call, LARGEST_LIST).await?;
+        let mut found = listed(&String::from_utf8_lossy(&answer));
+        found.truncate(most);
+        Ok(found)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), BlobError> {
+        match self.call(&Call::of("delete", "DELETE", key), 64 * 1024).await {
+            Ok(_) | Err(BlobError::Gone) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn address(&self, key: &str, valid: Duration) -> Result<String, BlobError> {
@@ -220,10 +240,29 @@ impl BlobStore for S3Blobs {
             query.push(if query.is_empty() { '?' } else { '&' });
             query.push_str(&name);
             query.push('=');
-            query.extend(value.bytes().map(encoded));
+            query += &escaped(&value);
         }
         Ok(uri + &query)
     }
+}
+
+/// The objects that an answer to `ListObjectsV2` tells of. Our keys have no character that XML would write otherwise.
+fn listed(answer: &str) -> Vec<Listed> {
+    let within = |text: &str, tag: &str| {
+        let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+        rest.split_once(&format!("</{tag}>")).map(|(value, _)| value.to_owned())
+    };
+    let objects = answer.split("<Contents>").skip(1);
+    objects
+        .filter_map(|object| {
+            let bytes = within(object, "Size")?.trim().parse().ok()?;
+            Some(Listed { key: within(object, "Key")?, bytes })
+        })
+        .collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(encoded).collect()
 }
 
 /// A byte of a query's value, as RFC 3986 wants it.

@@ -6,7 +6,7 @@ use aws_sdk_eventbridge::error::DisplayErrorContext;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_types::SdkConfig;
 use domain::OrgId;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 
 /// The `source` of events that Patchbay itself puts on the bus.
@@ -17,6 +17,9 @@ pub const ORG_RESOURCE: &str = "patchbay:org/";
 pub const KEY_RESOURCE: &str = "patchbay:key/";
 /// And how many runs led to it, by this one.
 pub const DEPTH_RESOURCE: &str = "patchbay:depth/";
+/// The `detail-type` of the event that says that an organisation is being erased. It is told to `eraser`, which believes the
+/// organisation's item only.
+pub const ERASING: &str = "Organization erasing";
 /// `PutEvents` takes this many at once.
 const BATCH: usize = 10;
 
@@ -39,6 +42,17 @@ pub struct Chain {
 }
 
 impl BusEvent {
+    /// Tells that an organisation is being erased.
+    pub fn erasing(org: &OrgId) -> Self {
+        Self {
+            org: org.clone(),
+            source: SOURCE.to_owned(),
+            detail_type: ERASING.to_owned(),
+            detail: json!({"organization": org.as_str()}),
+            chain: None,
+        }
+    }
+
     /// The event's resources: whose it is, and what it follows from.
     pub fn resources(&self) -> Vec<String> {
         let mut resources = vec![format!("{ORG_RESOURCE}{}", self.org)];

@@ -17,7 +17,8 @@ mod start;
 
 pub use answer::{Answered, answer_step};
 pub use bus::{
-    BusError, BusEvent, Chain, DEPTH_RESOURCE, EventBridge, EventBus, KEY_RESOURCE, ORG_RESOURCE, SOURCE,
+    BusError, BusEvent, Chain, DEPTH_RESOURCE, ERASING, EventBridge, EventBus, KEY_RESOURCE, ORG_RESOURCE,
+    SOURCE,
 };
 pub use message::{At, InvalidMessage, StepMessage};
 pub use nesting::nests_too_deep;

@@ -164,6 +164,10 @@ actions! {
     QuotasChanged = "org.quotas_changed";
     /// A schedule or an event started no run, since the quota of the day was used up. Told once a day.
     QuotaReached = "org.quota_reached";
+    /// Everything that it has was exported.
+    OrgExported = "org.exported";
+    /// Its erasure began.
+    OrgErased = "org.erased";
     /// Somebody signed in.
     SignedIn = "sign_in.succeeded";
     /// A wrong password was given for a member's account.

@@ -24,6 +24,8 @@ pub enum DueKind {
     Wake,
     /// A schedule's time has come.
     Schedule,
+    /// Is an organisation still being erased?
+    Erasure,
 }
 
 /// One thing to look at.
@@ -77,6 +79,7 @@ impl DueKind {
             Self::Check => "check",
             Self::Wake => "wake",
             Self::Schedule => "schedule",
+            Self::Erasure => "erasure",
         }
     }
 }
@@ -173,6 +176,10 @@ impl DueStore for Store {
         Ok(entries)
     }
 
+    async fn is_being_erased(&self, org: &OrgKey) -> Result<bool, StoreError> {
+        Ok(self.erasure(org).await?.is_some())
+    }
+
     async fn low_water(&self) -> Result<LowWater, StoreError> {
         let got = self
             .client
@@ -249,6 +256,20 @@ impl DueEntry {
         (self.kind == DueKind::Schedule).then_some((WorkflowId::parse(workflow).ok()?, trigger))
     }
 
+    /// A look at an organisation that is being erased.
+    pub fn erasure(org: &OrgKey, at: Millis) -> Self {
+        Self {
+            org: org.clone(),
+            // No run has this id: a run's trigger has no slash.
+            run: RunId::derive(org.org(), "erasure/", ""),
+            strand: String::new(),
+            kind: DueKind::Erasure,
+            at,
+            of: None,
+            priority: Priority::default(),
+        }
+    }
+
     /// The check that a run gets when it starts.
     pub fn first_check(org: &OrgKey, run: &RunId, started_at: Millis, deadline: Millis) -> Self {
         let priority = Priority::default();
@@ -285,6 +306,7 @@ fn read(item: &Item) -> Result<DueEntry, StoreError> {
         Some("check") => DueKind::Check,
         Some("wake") => DueKind::Wake,
         Some("schedule") => DueKind::Schedule,
+        Some("erasure") => DueKind::Erasure,
         _ => return Err(corrupt()),
     };
     let strand = parts.next().unwrap_or_default().to_owned();

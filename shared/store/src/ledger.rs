@@ -120,13 +120,24 @@ fn sort_before(at: Millis) -> String {
     format!("{:013}", at.0.clamp(0, MAX_MILLIS))
 }
 
-fn partition(org: &OrgKey, month: &str) -> String {
+pub(crate) fn partition(org: &OrgKey, month: &str) -> String {
     format!("{}#{month}", org.org())
 }
 
 /// `2026-11`.
 fn month_of(at: Millis) -> String {
     Millis(at.0.clamp(0, MAX_MILLIS)).rfc3339().chars().take(7).collect()
+}
+
+/// The months between two times, both included.
+pub(crate) fn months(from: Millis, to: Millis) -> Vec<String> {
+    let (first, mut month) = (month_of(from), month_of(to));
+    let mut months = Vec::new();
+    while month >= first {
+        let before = month_before(&month);
+        months.push(std::mem::replace(&mut month, before));
+    }
+    months
 }
 
 fn is_month(text: &str) -> bool {
@@ -154,6 +165,10 @@ mod tests {
         assert_eq!(month_before("2026-03"), "2026-02");
         assert_eq!(month_before("2026-01"), "2025-12");
         assert_eq!(month_before("0000-01"), "0000-12");
+        assert_eq!(months(Millis(1_772_366_430_123), Millis(1_772_366_430_123)), ["2026-03"]);
+        let year = 365 * 86_400_000;
+        let months = months(Millis(1_772_366_430_123 - year), Millis(1_772_366_430_123));
+        assert_eq!((months.len(), months[0].as_str(), months[12].as_str()), (13, "2026-03", "2025-03"));
         assert!(is_month("2026-03") && !is_month("2026/03") && !is_month("202603x"));
     }
 }

@@ -4,6 +4,7 @@ mod attr;
 mod codec;
 mod control;
 mod due;
+mod erase;
 mod error;
 mod ledger;
 mod ports;
@@ -20,12 +21,13 @@ pub use control::{
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
 pub use control::{WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowVersion};
 pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
+pub use erase::{EraseStage, Erased, Erasure};
 pub use error::StoreError;
 pub use ledger::LedgerPage;
 pub use ports::{Attempt, Current, DueStore, Gather, RunStore, WorkflowStore};
 pub use runs::{Appended, Claim, ClaimView, Counted, Created, Held, Journal, Pulse, RunFilter, RunPage};
 pub use tables::TableNames;
-pub use tokens::{ANSWERS_KEPT, KeptAnswer, MAX_KEPT_BYTES, Repeatable, Window};
+pub use tokens::{ANSWERS_KEPT, KeptAnswer, MAX_KEPT_BYTES, Repeatable, Window, rate_name};
 pub use usage::{QuotaStore, Sequence, UsageStanding, UsageStore};
 
 use aws_sdk_dynamodb::Client;

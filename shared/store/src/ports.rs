@@ -168,6 +168,8 @@ pub trait DueStore: Send + Sync {
     async fn due_in(&self, minute: i64, shard: u8, reading: Reading) -> Result<Vec<DueEntry>, StoreError>;
     /// Every entry there is, for a start after a crash of the local stack.
     async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError>;
+    /// Whether an organisation is still being erased: then it is looked at again.
+    async fn is_being_erased(&self, org: &OrgKey) -> Result<bool, StoreError>;
     async fn low_water(&self) -> Result<LowWater, StoreError>;
     async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError>;
 }

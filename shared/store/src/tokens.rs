@@ -4,7 +4,7 @@ use crate::attr::{self, Item, b, n, s};
 use crate::{Store, StoreError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use domain::{Millis, OrgKey};
+use domain::{Millis, OrgId, OrgKey};
 use std::time::Duration;
 
 /// A fixed window of time in which something is counted.
@@ -164,10 +164,27 @@ impl Store {
     }
 }
 
+/// What the requests of an organisation, or of one caller in it, are counted under.
+pub fn rate_name(org: &OrgId, caller: Option<&str>) -> String {
+    match caller {
+        Some(caller) => format!("rate#{org}#{caller}"),
+        None => format!("rate#{org}"),
+    }
+}
+
+pub(crate) fn counts_partition(name: &str) -> String {
+    format!("count#{name}")
+}
+
+/// Where the answers to a caller's requests are kept.
+pub(crate) fn answers_partition(org: &OrgKey, caller: &str) -> String {
+    format!("{}#idem#{caller}", org.org())
+}
+
 fn counter_key(name: &str, window: Window) -> Item {
-    Item::from([("pk".into(), s(format!("count#{name}"))), ("sk".into(), s(window.start.to_string()))])
+    Item::from([("pk".into(), s(counts_partition(name))), ("sk".into(), s(window.start.to_string()))])
 }
 
 fn repeatable_key(org: &OrgKey, scope: &str, key: &str) -> Item {
-    Item::from([("pk".into(), s(format!("{}#idem#{scope}", org.org()))), ("sk".into(), s(key))])
+    Item::from([("pk".into(), s(answers_partition(org, scope))), ("sk".into(), s(key))])
 }

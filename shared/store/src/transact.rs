@@ -101,10 +101,10 @@ impl Writes {
         Ok(self)
     }
 
-    /// Writes nothing itself: the others take place only if an item with this key is there.
-    pub(crate) fn require(&mut self, table: &str, key: Item) -> Result<&mut Self, StoreError> {
+    /// Writes nothing itself: the others take place only if this holds of the item with this key, or of its absence.
+    pub(crate) fn check(&mut self, table: &str, key: Item, condition: &str) -> Result<&mut Self, StoreError> {
         let check = ConditionCheck::builder().table_name(table).set_key(Some(key));
-        let check = check.condition_expression("attribute_exists(pk)").build().map_err(|_| UNBUILT)?;
+        let check = check.condition_expression(condition).build().map_err(|_| UNBUILT)?;
         self.items.push(TransactWriteItem::builder().condition_check(check).build());
         Ok(self)
     }

@@ -132,7 +132,7 @@ impl QuotaStore for Store {
 
     async fn tell_once(&self, org: &OrgKey, day: Day, record: &Record) -> Result<bool, StoreError> {
         let told = Item::from([
-            ("pk".into(), s(format!("{}#told", org.org()))),
+            ("pk".into(), s(told_partition(org))),
             ("sk".into(), s(day.to_string())),
             ("ttl".into(), n(day.start().plus(TOLD).seconds_up())),
         ]);
@@ -265,8 +265,13 @@ fn read_quotas(item: &Item) -> Quotas {
     }
 }
 
-fn partition(org: &OrgKey) -> String {
+pub(crate) fn partition(org: &OrgKey) -> String {
     format!("{}#usage", org.org())
+}
+
+/// Of the days on which an organisation was told of its quota.
+pub(crate) fn told_partition(org: &OrgKey) -> String {
+    format!("{}#told", org.org())
 }
 
 fn key(org: &OrgKey, sort: &str) -> Item {

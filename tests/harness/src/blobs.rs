@@ -1,7 +1,7 @@
 //! Faults at the calls of the object store.
 
 use crate::faults::Faults;
-use ::blobs::{BlobError, BlobStore, Content};
+use ::blobs::{BlobError, BlobStore, Content, Listed};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -40,6 +40,14 @@ impl BlobStore for FaultyBlobs {
 
     async fn copy(&self, from: &str, to: &str) -> Result<(), BlobError> {
         self.faults.around("copy_blob", self.inner.copy(from, to), unreachable).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<Listed>, BlobError> {
+        self.faults.around("list_blobs", self.inner.list(prefix, after, most), unreachable).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), BlobError> {
+        self.faults.around("delete_blob", self.inner.delete(key), unreachable).await
     }
 
     fn address(&self, key: &str, valid: Duration) -> Result<String, BlobError> {

@@ -326,6 +326,10 @@ impl DueStore for FaultyDue {
     async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError> {
         self.inner.all_due().await
     }
+    async fn is_being_erased(&self, org: &OrgKey) -> Result<bool, StoreError> {
+        self.faults.around("is_being_erased", self.inner.is_being_erased(org), unreachable).await
+    }
+
     async fn low_water(&self) -> Result<LowWater, StoreError> {
         self.faults.around("low_water", self.inner.low_water(), unreachable).await
     }

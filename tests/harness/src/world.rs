@@ -204,6 +204,12 @@ impl World {
         }
     }
 
+    /// An eraser over this world.
+    pub fn eraser(&self) -> eraser::App {
+        let blobs = Arc::new(FaultyBlobs::new(self.blobs.clone(), self.faults.clone()));
+        eraser::App { store: self.store.clone(), blobs, clock: self.clock.clone() }
+    }
+
     /// A dead-letter function over this world.
     pub fn deadletter(&self) -> deadletter::App {
         deadletter::App {

@@ -2,7 +2,7 @@
 
 use crate::gate::Gate;
 use crate::ports::lock;
-use ::blobs::{BlobError, BlobStore, Content};
+use ::blobs::{BlobError, BlobStore, Content, Listed};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -54,6 +54,28 @@ impl BlobStore for SimBlobs {
         self.call("copy_blob", |objects| {
             let found = objects.get(from).cloned().ok_or(BlobError::Gone)?;
             objects.insert(to.to_owned(), found);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<Listed>, BlobError> {
+        self.call("list_blobs", |objects| {
+            let found = objects
+                .iter()
+                .filter(|(key, _)| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
+            let mut found: Vec<_> =
+                found.map(|(key, bytes)| Listed { key: key.clone(), bytes: bytes.len() as u64 }).collect();
+            found.sort_by(|a, b| a.key.cmp(&b.key));
+            found.truncate(most);
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), BlobError> {
+        self.call("delete_blob", |objects| {
+            objects.remove(key);
             Ok(())
         })
         .await

@@ -230,6 +230,11 @@ impl DueStore for SimStore {
     async fn all_due(&self) -> Result<Vec<DueEntry>, StoreError> {
         self.call("all_due", |m| Ok(m.all_due())).await
     }
+    async fn is_being_erased(&self, _: &OrgKey) -> Result<bool, StoreError> {
+        // Nobody asks for it here: an erased organisation's runs are ended like cancelled ones.
+        self.call("is_being_erased", |_| Ok(false)).await
+    }
+
     async fn low_water(&self) -> Result<LowWater, StoreError> {
         self.call("low_water", |m| Ok(m.low_water())).await
     }

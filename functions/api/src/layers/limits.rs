@@ -15,7 +15,7 @@ use runtime::{MissingVariable, Vars};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use store::{StoreError, Window};
+use store::{StoreError, Window, rate_name};
 
 const WINDOW: Duration = Duration::from_mins(1);
 /// What is remembered of so many names; then those whose window is over are forgotten.
@@ -118,11 +118,11 @@ impl Limits {
 /// Refuses what is too much, and tells every caller how it stands.
 pub(super) async fn limited(State(app): State<App>, request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>() else { return next.run(request).await };
-    let org = caller.org().as_str();
+    let org = caller.org();
     let who = caller.key().map_or_else(|| caller.actor().as_str().to_owned(), |key| key.as_str().to_owned());
     let Limits { rates, .. } = &*app.limits;
-    let of_caller = app.limits.take(&app, &format!("rate#{org}#{who}"), rates.caller).await;
-    let of_org = app.limits.take(&app, &format!("rate#{org}"), rates.organization).await;
+    let of_caller = app.limits.take(&app, &rate_name(org, Some(&who)), rates.caller).await;
+    let of_org = app.limits.take(&app, &rate_name(org, None), rates.organization).await;
     let (of_caller, of_org) = match (of_caller, of_org) {
         (Ok(of_caller), Ok(of_org)) => (of_caller, of_org),
         // Who cannot be counted is let through: the limits are there so that the API stays up.

@@ -179,8 +179,14 @@ pub(crate) async fn create(
     if !app.store.create_key(org, &key, role.as_str(), &record).await? {
         return Err(store::StoreError::Conflict { operation: "create_key" }.into());
     }
-    let used =
-        UsedKey { key, org: org.clone(), role: role.to_string(), used_at: None, addresses: Vec::new() };
+    let used = UsedKey {
+        key,
+        org: org.clone(),
+        role: role.to_string(),
+        used_at: None,
+        addresses: Vec::new(),
+        erased: false,
+    };
     Ok((StatusCode::CREATED, shown_once(), Json(ApiKeyMade { of: (&used).into(), key: drawn.token })))
 }
 

@@ -3,7 +3,9 @@
 mod api_keys;
 mod audit;
 mod auth;
+mod erase;
 mod events;
+mod export;
 mod expressions;
 mod identity_provider;
 mod invitations;
@@ -53,7 +55,8 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(identity_provider::get, identity_provider::put, identity_provider::delete))
         .routes(routes!(me::me))
         .routes(routes!(roles::roles))
-        .routes(routes!(organization::get, organization::change))
+        .routes(routes!(organization::get, organization::change, erase::erase))
+        .routes(routes!(export::export))
         .routes(routes!(organization::create))
         .routes(routes!(organization::set_quotas))
         .routes(routes!(organization::leave))

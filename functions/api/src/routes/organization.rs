@@ -37,7 +37,7 @@ impl From<&Organization> for OrganizationView {
 
 type Tagged<T> = ([(HeaderName, HeaderValue); 1], Json<T>);
 
-async fn find(app: &App, org: &OrgKey) -> ApiResult<Organization> {
+pub(super) async fn find(app: &App, org: &OrgKey) -> ApiResult<Organization> {
     let gone = || ApiError::new(404, "organization_not_found", "this organisation is no longer there");
     app.store.organization(org).await?.ok_or_else(gone)
 }

@@ -81,6 +81,12 @@ pub(crate) struct UsageDay {
     figures: FiguresView,
 }
 
+impl UsageDay {
+    pub(super) fn of(day: Day, figures: &Figures) -> Self {
+        Self { date: day.to_string(), figures: figures.into() }
+    }
+}
+
 /// A quota, and how much of it is used.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct QuotaView {
@@ -143,10 +149,7 @@ pub(crate) async fn usage(
     Ok(Json(Usage {
         from: from.to_string(),
         to: to.to_string(),
-        days: days
-            .iter()
-            .map(|(day, figures)| UsageDay { date: day.to_string(), figures: figures.into() })
-            .collect(),
+        days: days.iter().map(|(day, figures)| UsageDay::of(*day, figures)).collect(),
         total: (&total).into(),
         quotas: of_quotas(&app, org, &quotas, started).await?,
     }))

@@ -36,17 +36,19 @@ pub(crate) struct VariableView {
     changed_by: String,
 }
 
-fn view(name: &str, variable: &Variable) -> VariableView {
-    let (value, secret) = match &variable.held {
-        Held::Plain(value) => (Some(value.clone()), false),
-        Held::Secret(_) => (None, true),
-    };
-    VariableView {
-        name: name.to_owned(),
-        value,
-        secret,
-        changed_at: variable.changed_at.rfc3339(),
-        changed_by: variable.changed_by.clone(),
+impl VariableView {
+    pub(super) fn of(name: &str, variable: &Variable) -> Self {
+        let (value, secret) = match &variable.held {
+            Held::Plain(value) => (Some(value.clone()), false),
+            Held::Secret(_) => (None, true),
+        };
+        Self {
+            name: name.to_owned(),
+            value,
+            secret,
+            changed_at: variable.changed_at.rfc3339(),
+            changed_by: variable.changed_by.clone(),
+        }
     }
 }
 
@@ -115,7 +117,7 @@ pub(crate) async fn list(
 ) -> ApiResult<Tagged<VariableList>> {
     let environment = query.name()?;
     let (revision, variables) = now(&app, caller.org_key(), &environment).await?;
-    let items = variables.values.iter().map(|(name, variable)| view(name, variable)).collect();
+    let items = variables.values.iter().map(|(name, variable)| VariableView::of(name, variable)).collect();
     Ok((tagged(revision), Json(VariableList { environment, items })))
 }
 
@@ -133,7 +135,7 @@ pub(crate) async fn get(
 ) -> ApiResult<Tagged<VariableView>> {
     let (revision, variables) = now(&app, caller.org_key(), &query.name()?).await?;
     let variable = variables.values.get(&name).ok_or_else(not_found)?;
-    Ok((tagged(revision), Json(view(&name, variable))))
+    Ok((tagged(revision), Json(VariableView::of(&name, variable))))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -186,7 +188,7 @@ pub(crate) async fn put(
         Held::Plain(request.value)
     };
     let variable = Variable { held, changed_at: app.now(), changed_by: caller.name().to_owned() };
-    let shown = view(&name, &variable);
+    let shown = VariableView::of(&name, &variable);
     let before = variables.values.insert(name.clone(), variable);
     if variables.values.len() > limits::MAX_VARIABLES {
         let detail = format!("an environment has at most {} variables", limits::MAX_VARIABLES);

@@ -30,6 +30,8 @@ pub enum AuthRejection {
     InvalidKey,
     #[error("the API key has expired; make another")]
     ExpiredKey,
+    #[error("this organisation is being erased; nothing in it can be done any more")]
+    Erased,
     #[error("who asks cannot be found out at the moment; try again")]
     Unavailable(#[from] AuthUnavailable),
 }
@@ -44,6 +46,7 @@ impl AuthRejection {
             Self::Forbidden { .. } | Self::OutOfScope { .. } => "permission_denied",
             Self::InvalidKey => "api_key_invalid",
             Self::ExpiredKey => "api_key_expired",
+            Self::Erased => "organization_erased",
             Self::Unavailable(_) => "auth_unavailable",
         }
     }
@@ -55,7 +58,7 @@ impl AuthRejection {
             | Self::ExpiredToken
             | Self::InvalidKey
             | Self::ExpiredKey => StatusCode::UNAUTHORIZED,
-            Self::Forbidden { .. } | Self::OutOfScope { .. } => StatusCode::FORBIDDEN,
+            Self::Forbidden { .. } | Self::OutOfScope { .. } | Self::Erased => StatusCode::FORBIDDEN,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -75,7 +78,7 @@ impl AuthRejection {
             Self::Forbidden { permission, .. } | Self::OutOfScope { permission } => {
                 Some(format!("{realm}, error=\"insufficient_scope\", scope=\"{permission}\""))
             }
-            Self::Unavailable(_) => None,
+            Self::Erased | Self::Unavailable(_) => None,
         }
     }
 }

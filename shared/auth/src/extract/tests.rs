@@ -46,7 +46,7 @@ impl AuthState for App {
 }
 
 fn standing(role: Role) -> Standing {
-    Standing { role, email: "ada@example.com".into(), not_before: 0 }
+    Standing { role, email: "ada@example.com".into(), not_before: 0, erased: false }
 }
 
 struct Answer {
@@ -188,6 +188,8 @@ async fn who_was_removed_or_signed_out_everywhere_is_not_let_in() {
         |not_before| App { standing: Some(Standing { not_before, ..standing(Role::Owner) }), ..app.clone() };
     assert_eq!(out(NOW + 1).refused(&[&token]).await, (401, "token_invalid".into()));
     assert_eq!(out(NOW).call(&[&token]).await.status, 200, "a token of the same second is a new one's");
+    let erased = App { standing: Some(Standing { erased: true, ..standing(Role::Owner) }), ..app.clone() };
+    assert_eq!(erased.refused(&[&token]).await, (403, "organization_erased".into()));
 }
 
 #[tokio::test]
@@ -202,6 +204,7 @@ async fn an_api_key_has_no_more_than_its_scopes_and_its_holders_role() {
         role,
         scopes: scopes.to_vec(),
         expires_at,
+        erased: false,
     };
     let app = |holder| App { key: Some((drawn.hash.clone(), holder)), ..App::new() };
     let write = [Permission::WorkflowsWrite];
@@ -212,6 +215,8 @@ async fn an_api_key_has_no_more_than_its_scopes_and_its_holders_role() {
         let app = app(holder(role, scopes, None));
         assert_eq!(app.refused(&[&bearer]).await, (403, "permission_denied".into()), "{role} {scopes:?}");
     }
+    let erased = KeyHolder { erased: true, ..holder(Role::Owner, &write, None) };
+    assert_eq!(app(erased).refused(&[&bearer]).await, (403, "organization_erased".into()));
     let ends = |at: i64| app(holder(Role::Owner, &write, Some(Millis(at * 1000))));
     assert_eq!(ends(NOW + 1).call(&[&bearer]).await.status, 200);
     assert_eq!(ends(NOW).refused(&[&bearer]).await, (401, "api_key_expired".into()));

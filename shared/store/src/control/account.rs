@@ -82,6 +82,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut writes = Writes::default();
         self.put_organization(&mut writes, org, owner, key, record)?;
+        member::require_account(&mut writes, &self.tables.control, &owner.id)?;
         if self.transact("create_organization", writes).await?.held() {
             return Ok(());
         }
@@ -250,11 +251,11 @@ fn user_item(user: &User) -> Item {
     Item::from([("pk".into(), s(user_key(&user.id))), ("sk".into(), s("u")), ("em".into(), s(&user.email))])
 }
 
-pub(super) fn org_key_item(org: &OrgId) -> Item {
+pub(crate) fn org_key_item(org: &OrgId) -> Item {
     Item::from([("pk".into(), s(org.as_str())), ("sk".into(), s("org"))])
 }
 
-pub(super) fn email_key_item(email: &str) -> Item {
+pub(crate) fn email_key_item(email: &str) -> Item {
     Item::from([("pk".into(), s(email_key(email))), ("sk".into(), s("u"))])
 }
 
@@ -262,6 +263,6 @@ fn email_key(email: &str) -> String {
     format!("email#{email}")
 }
 
-pub(super) fn user_key(id: &UserId) -> String {
+pub(crate) fn user_key(id: &UserId) -> String {
     format!("user#{id}")
 }

@@ -2,7 +2,7 @@
 
 use crate::attr::{self, Item, b, n, s};
 use crate::transact::{Change, Writes};
-use crate::{Store, StoreError, codec};
+use crate::{Store, StoreError, codec, erase};
 use domain::audit::Record;
 use domain::{Actor, ApiKeyId, Millis, OrgId, OrgKey, Provenance, ServiceId};
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub struct UsedKey {
     pub used_at: Option<Millis>,
     /// The last of [`ADDRESSES`] addresses that it was used from.
     pub addresses: Vec<String>,
+    /// The organisation is being erased.
+    pub erased: bool,
 }
 
 /// How exactly it is known when a key was last used: noting each use would cost a write each.
@@ -71,13 +73,14 @@ impl Store {
             Actor::Platform => return Ok(false),
         };
         let mut writes = Writes::default();
-        writes.require(table, holder)?;
+        writes.check(table, holder, "attribute_exists(pk) AND attribute_not_exists(er)")?;
         let used = UsedKey {
             key: key.clone(),
             org: org.clone(),
             role: role.to_owned(),
             used_at: None,
             addresses: Vec::new(),
+            erased: false,
         };
         writes.create(table, by_hash_item(&used)?)?;
         writes.create(table, of_org_item(&used)?)?;
@@ -290,6 +293,7 @@ fn read_key(item: &Item) -> Result<UsedKey, StoreError> {
         role: attr::text(item, "ro")?.to_owned(),
         used_at: attr::optional_number(item, "lu").map(Millis),
         addresses: addresses.unwrap_or_default(),
+        erased: erase::is_marked(item),
     })
 }
 

@@ -52,7 +52,7 @@ impl Store {
     }
 }
 
-fn identity_item(hash: &str) -> Item {
+pub(crate) fn identity_item(hash: &str) -> Item {
     Item::from([("pk".into(), s(identity_key(hash))), ("sk".into(), s("i"))])
 }
 

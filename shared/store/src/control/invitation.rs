@@ -1,5 +1,6 @@
 //! What is mailed to people: invitations, and links to set a password. Both are known by the hash of their token.
 
+use super::account::{User, user_key};
 use crate::attr::{self, Item, n, s};
 use crate::transact::Writes;
 use crate::{Store, StoreError};
@@ -107,17 +108,25 @@ impl Store {
         Ok(self.transact("delete_invitation", writes).await?.held())
     }
 
-    /// Keeps the hash of a token that lets whoever has it set the password of an account, until then.
-    pub async fn create_reset(&self, hash: &str, email: &str, expires_at: Millis) -> Result<(), StoreError> {
-        let item = Item::from([
+    /// Keeps the hash of a token that lets whoever has it set the password of an account, until then. The user's own partition
+    /// tells of it, so that it can be erased with the account.
+    pub async fn create_reset(&self, hash: &str, user: &User, expires_at: Millis) -> Result<(), StoreError> {
+        let ttl = n(expires_at.seconds_up());
+        let by_hash = Item::from([
             ("pk".into(), s(format!("reset#{hash}"))),
             ("sk".into(), s("r")),
-            ("em".into(), s(email)),
+            ("em".into(), s(&user.email)),
             ("ex".into(), n(expires_at.0)),
-            ("ttl".into(), n(expires_at.seconds_up())),
+            ("ttl".into(), ttl.clone()),
         ]);
-        let put = self.client.put_item().table_name(&self.tables.control).set_item(Some(item));
-        put.send().await.map(|_| ()).map_err(|e| StoreError::of("create_reset", &e))
+        let of_user = Item::from([
+            ("pk".into(), s(user_key(&user.id))),
+            ("sk".into(), s(format!("r#{hash}"))),
+            ("ttl".into(), ttl),
+        ]);
+        let mut writes = Writes::default();
+        writes.put(&self.tables.control, by_hash)?.put(&self.tables.control, of_user)?;
+        self.transact("create_reset", writes).await.map(|_| ())
     }
 
     /// Takes such a token: it counts once. Gives the account's address.

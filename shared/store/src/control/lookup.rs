@@ -114,7 +114,7 @@ pub(super) fn rule_key_item(org: &OrgKey, workflow: &WorkflowId, trigger: &str) 
     Item::from([("pk".into(), s(rules_key(org))), ("sk".into(), s(format!("{workflow}#{trigger}")))])
 }
 
-pub(super) fn hook_key_item(id: &HookId) -> Item {
+pub(crate) fn hook_key_item(id: &HookId) -> Item {
     Item::from([("pk".into(), s(hook_key(id))), ("sk".into(), s("h"))])
 }
 

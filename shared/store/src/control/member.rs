@@ -3,7 +3,7 @@
 use super::account::{self, User};
 use crate::attr::{self, Item, n, s};
 use crate::transact::{Change, Outcome, Writes};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, erase};
 use domain::audit::Record;
 use domain::{Millis, OrgId, OrgKey, UserId};
 
@@ -18,6 +18,8 @@ pub struct Member {
     pub not_before: i64,
     /// Whether the role is what the identity provider says, and follows it with each sign-in.
     pub managed: bool,
+    /// The organisation is being erased.
+    pub erased: bool,
 }
 
 /// What became of a change of a member.
@@ -41,6 +43,7 @@ impl Member {
             joined_at,
             not_before: 0,
             managed: false,
+            erased: false,
         }
     }
 }
@@ -90,8 +93,11 @@ impl Store {
         let table = &self.tables.control;
         let mut writes = Writes::default();
         put_member(&mut writes, table, org, member)?;
+        require_account(&mut writes, table, &member.user)?;
         if member.role == OWNER {
             writes.update(owners(table, org, 1))?;
+        } else {
+            writes.check(table, account::org_key_item(org.org()), "attribute_not_exists(er)")?;
         }
         if let Some(invitation) = invitation {
             // Used by another at the same moment, it is no longer there.
@@ -190,7 +196,7 @@ fn of_outcome(outcome: &Outcome) -> MemberChange {
 /// One owner more, or one less unless it is the last. An organisation that was made before owners were counted has one.
 fn owners(table: &str, org: &OrgKey, by: i32) -> Change {
     let values = [(":by".to_owned(), n(by)), (":one".to_owned(), n(1))];
-    let condition = if by < 0 { "ow > :one" } else { "attribute_exists(pk)" };
+    let condition = if by < 0 { "ow > :one" } else { "attribute_exists(pk) AND attribute_not_exists(er)" };
     Change {
         table: table.to_owned(),
         key: account::org_key_item(org.org()),
@@ -198,6 +204,13 @@ fn owners(table: &str, org: &OrgKey, by: i32) -> Change {
         condition: Some(condition.to_owned()),
         values: Item::from_iter(values),
     }
+}
+
+/// The rest takes place only with an account that is there, and not about to be erased with the last organisation that it belonged to.
+pub(super) fn require_account(writes: &mut Writes, table: &str, user: &UserId) -> Result<(), StoreError> {
+    let key = Item::from([("pk".into(), s(account::user_key(user))), ("sk".into(), s("u"))]);
+    writes.check(table, key, "attribute_exists(pk) AND attribute_not_exists(cl)")?;
+    Ok(())
 }
 
 pub(super) fn put_member(
@@ -232,6 +245,7 @@ fn read_member(item: &Item) -> Result<Member, StoreError> {
         joined_at: Millis(attr::number(item, "at")?),
         not_before: attr::number(item, "nb")?,
         managed: item.contains_key("mg"),
+        erased: erase::is_marked(item),
     })
 }
 
@@ -244,6 +258,6 @@ fn member_sort(user: &UserId) -> String {
 }
 
 /// The same from the user's side.
-fn membership_key(org: &OrgKey, user: &UserId) -> Item {
+pub(crate) fn membership_key(org: &OrgKey, user: &UserId) -> Item {
     Item::from([("pk".into(), s(account::user_key(user))), ("sk".into(), s(format!("o#{}", org.org())))])
 }

@@ -23,6 +23,13 @@ pub use traffic::{InvalidSplit, Share, Split};
 pub use version::{VersionEntry, WorkflowVersion};
 pub use workflow::{WorkflowChange, WorkflowFilter, WorkflowMeta};
 
+pub(crate) use account::{email_key_item, org_key_item, user_key};
+pub(crate) use identity::identity_item;
+pub(crate) use lookup::hook_key_item;
+pub(crate) use member::membership_key;
+pub(crate) use variables::partition as variables_partition;
+pub(crate) use version::version_key as version_partition;
+
 use crate::attr::{Item, s};
 use crate::{Store, StoreError};
 

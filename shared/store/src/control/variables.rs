@@ -83,7 +83,7 @@ impl Store {
     }
 }
 
-fn partition(org: &OrgKey) -> String {
+pub(crate) fn partition(org: &OrgKey) -> String {
     format!("{}#vars", org.org())
 }
 

@@ -120,7 +120,7 @@ pub(super) fn version_item(
     Ok(item)
 }
 
-fn version_key(org: &OrgKey, id: &WorkflowId) -> String {
+pub(crate) fn version_key(org: &OrgKey, id: &WorkflowId) -> String {
     format!("{}#{id}", org.org())
 }
 

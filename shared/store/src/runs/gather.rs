@@ -1,5 +1,6 @@
 //! What runs gather before they begin.
 
+use super::list::SHARDS;
 use super::{HEAD, INPUT, head, partition};
 use crate::attr::{self, Item, b, n, s};
 use crate::{Gather, Store, StoreError, codec};
@@ -18,6 +19,15 @@ const WINDOW: &str = "window";
 const NEWEST: &str = "ev#";
 /// The number of events of a run that stays open for as many as come.
 const NO_LIMIT: u32 = u32::MAX;
+
+/// Where the index tells of the groups of a shard: by their windows, since a group outlives its runs' heads.
+pub(crate) fn groups_partition(org: &OrgKey, shard: u8) -> String {
+    format!("{}#gathers#{shard}", org.org())
+}
+
+fn shard_of(group: &str) -> u8 {
+    (group.bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b))) % u32::from(SHARDS)) as u8
+}
 
 fn group_partition(org: &OrgKey, group: &str) -> String {
     format!("{}#gather_{group}", org.org())
@@ -50,9 +60,13 @@ impl Store {
             .table_name(&self.tables.runs)
             .key("pk", s(group_partition(org, group)))
             .key("sk", s(WINDOW))
-            .update_expression("SET n = :window, #ttl = :ttl")
+            // It is in the index as long as what the group remembers of its events: the same place for every window, so that it is
+            // written there once.
+            .update_expression("SET n = :window, #ttl = :ttl, lp = :lp, ls = :ls")
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":ttl", n(head::ttl(until)))
+            .expression_attribute_values(":ttl", n(head::ttl(until.plus(limits::MAX_RUN_TIMEOUT))))
+            .expression_attribute_values(":lp", s(groups_partition(org, shard_of(group))))
+            .expression_attribute_values(":ls", s(group))
             .condition_expression("attribute_not_exists(pk) OR n < :window")
             .expression_attribute_values(":window", n(window))
             .send()
@@ -72,8 +86,9 @@ impl Store {
         let pk = partition(org, run);
         let packed = codec::pack(&event.input)?;
         let bytes = event.input.to_string().len();
-        // Both are kept as long as a run that began now at the latest.
-        let ttl = n(head::ttl(event.at.plus(limits::MAX_RUN_TIMEOUT)));
+        // The group remembers the event as long as a run that began now at the latest; the run itself needs it until it begins.
+        let remembered = n(head::ttl(event.at.plus(limits::MAX_RUN_TIMEOUT)));
+        let ttl = n(head::ttl(event.at));
         let (sk, size, room) = match rule {
             GatherRule::Batch { size, .. } => {
                 let room = limits::MAX_GATHERED_BYTES.saturating_sub(bytes);
@@ -88,7 +103,7 @@ impl Store {
             .item("id", s(&event.id))
             .item("at", n(event.at.0))
             .item("in", b(packed))
-            .item("ttl", ttl.clone());
+            .item("ttl", ttl);
         if matches!(rule, GatherRule::Batch { .. }) {
             put = put.condition_expression("attribute_not_exists(pk)");
         }
@@ -123,7 +138,7 @@ impl Store {
                 .item("pk", s(group_partition(org, group)))
                 .item("sk", s(format!("ev#{}", event.id)))
                 .item("run", s(run.as_str()))
-                .item("ttl", ttl)
+                .item("ttl", remembered)
                 .condition_expression("attribute_not_exists(pk)")
                 .return_values_on_condition_check_failure(OnFailure::AllOld);
             writes.push(TransactWriteItem::builder().put(marker.build().map_err(invalid)?).build());
@@ -143,7 +158,6 @@ impl Store {
     }
 
     pub(super) async fn close(&self, org: &OrgKey, run: &RunId) -> Result<(Vec<Gathered>, u32), StoreError> {
-        let pk = partition(org, run);
         let update = self
             .update_head(org, run)
             .update_expression("SET gx = :closed")
@@ -155,12 +169,17 @@ impl Store {
         head::unless_condition_failed("close_gathering", update)?;
         let head = self.get_run_item(org, run, HEAD).await?;
         let count = head.and_then(|head| attr::optional_number(&head, "gc")).unwrap_or(0);
+        Ok((self.gathered(org, run).await?, count))
+    }
+
+    /// What a run has gathered, in no order.
+    pub async fn gathered(&self, org: &OrgKey, run: &RunId) -> Result<Vec<Gathered>, StoreError> {
         let mut pages = self
             .client
             .query()
             .table_name(&self.tables.runs)
             .key_condition_expression("pk = :pk AND begins_with(sk, :event)")
-            .expression_attribute_values(":pk", s(&pk))
+            .expression_attribute_values(":pk", s(partition(org, run)))
             .expression_attribute_values(":event", s("ev#"))
             .consistent_read(true)
             .into_paginator()
@@ -175,7 +194,7 @@ impl Store {
                 input: codec::unpack(attr::bytes(&item, "in")?)?,
             });
         }
-        Ok((events, count))
+        Ok(events)
     }
 
     /// The input comes before the head says that it is there.

@@ -11,9 +11,10 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use domain::run::{Head, RunStatus};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
 use futures::future::try_join_all;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-const SHARDS: u8 = 8;
+pub(crate) const SHARDS: u8 = 8;
 const WEEK: i64 = 7 * 86_400_000;
 /// The list ends where this many weeks hold no run: the usual time limit and the retention together are 60 days.
 const GAP_WEEKS: i64 = 9;
@@ -37,6 +38,26 @@ pub struct RunPage {
     pub next: Option<String>,
 }
 
+/// A place in the list: a week, a shard of it, and the run that was looked at last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    pub(crate) week: i64,
+    pub(crate) shard: u8,
+    pub(crate) after: Option<String>,
+}
+
+impl Listed {
+    /// Where to go on: in the same shard after `after`, or with the next one; nowhere past the week `last`.
+    pub(crate) fn next(&self, after: Option<String>, last: i64) -> Option<Self> {
+        let Self { week, shard, .. } = *self;
+        if after.is_some() {
+            return Some(Self { week, shard, after });
+        }
+        let (week, shard) = if shard + 1 < SHARDS { (week, shard + 1) } else { (week + 1, 0) };
+        (week <= last).then_some(Self { week, shard, after: None })
+    }
+}
+
 pub(super) fn partition(org: &OrgKey, run: &RunId, started_at: Millis) -> String {
     let shard = run.as_str().bytes().fold(0u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)))
         % u32::from(SHARDS);
@@ -47,8 +68,15 @@ pub(super) fn sort(run: &RunId, started_at: Millis) -> String {
     format!("{:013}#{run}", started_at.0)
 }
 
-fn key(org: &OrgKey, week: i64, shard: u8) -> String {
+pub(crate) fn key(org: &OrgKey, week: i64, shard: u8) -> String {
     format!("{}#{week}#{shard}", org.org())
+}
+
+impl RunPage {
+    /// Where a list goes on behind this run.
+    pub fn behind(head: &Head) -> String {
+        sort(&head.id, head.started_at)
+    }
 }
 
 impl Store {

@@ -10,7 +10,9 @@ mod pulse;
 mod slots;
 
 pub use change::Counted;
+pub(crate) use gather::groups_partition;
 pub use journal::{Appended, Claim, ClaimView, Held, Journal};
+pub(crate) use list::{Listed, SHARDS as LIST_SHARDS, key as heads_partition};
 pub use list::{RunFilter, RunPage};
 pub use pulse::Pulse;
 
@@ -29,6 +31,6 @@ const HEAD: &str = "h";
 const INPUT: &str = "i";
 const ANSWER: &str = "a";
 
-fn partition(org: &OrgKey, run: &RunId) -> String {
+pub(crate) fn partition(org: &OrgKey, run: &RunId) -> String {
     format!("{}#{run}", org.org())
 }

@@ -40,7 +40,7 @@ pub(crate) fn invitation(n: u8) -> Invitation {
 pub(crate) async fn one_of_everything(t: &Tables, user: &User) {
     let store = &t.store;
     store.create_invitation(&t.org, &invitation(9), &record(Action::InvitationCreated)).await.unwrap();
-    store.create_reset("hash", &user.email, NOW).await.unwrap();
+    store.create_reset("hash", user, NOW).await.unwrap();
     store.create_session(&crate::sessions::session(1), "first").await.unwrap();
     let account = crate::keys::service(1);
     assert!(store.save_service_account(&t.org, &account, &record(Action::ServiceCreated)).await.unwrap());
@@ -192,10 +192,10 @@ async fn an_invitation_makes_one_member_and_is_used_up() {
 async fn a_link_to_set_a_password_counts_once_and_for_a_while() {
     let t = Tables::new().await;
     let until = NOW.plus(Duration::from_hours(1));
-    t.store.create_reset("one", "a@example.com", until).await.unwrap();
-    assert_eq!(t.store.take_reset("one", NOW).await.unwrap().as_deref(), Some("a@example.com"));
+    t.store.create_reset("one", &user(2), until).await.unwrap();
+    assert_eq!(t.store.take_reset("one", NOW).await.unwrap().as_deref(), Some("owner2@example.com"));
     assert_eq!(t.store.take_reset("one", NOW).await.unwrap(), None);
-    t.store.create_reset("two", "a@example.com", until).await.unwrap();
+    t.store.create_reset("two", &user(2), until).await.unwrap();
     assert_eq!(t.store.take_reset("two", until).await.unwrap(), None, "it is over");
     let user = user(1);
     assert!(!t.store.set_password(&user.email, "$new", false).await.unwrap(), "there is no such account");

@@ -19,7 +19,8 @@ use world::World;
 const STARTS: usize = 25;
 const MEMORY_BATCHES: usize = 30;
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
-const FUNCTIONS: [&str; 7] = ["hooks", "executor", "api", "ingest", "timer", "deadletter", "stream"];
+const FUNCTIONS: [&str; 8] =
+    ["hooks", "executor", "api", "ingest", "timer", "deadletter", "stream", "eraser"];
 
 pub(crate) async fn measure(programs: &Path, report: &mut Report) {
     for function in FUNCTIONS {

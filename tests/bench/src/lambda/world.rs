@@ -132,6 +132,8 @@ impl World {
                 json!({"shardId": "shardId-1", "Records": [
                     {"eventID": "1", "eventName": "INSERT", "awsRegion": "us-east-1", "dynamodb": change}]})
             }
+            // One that is not to be erased.
+            "eraser" => json!({"detail": {"organization": "org_00000000000000000000000000"}}),
             _ => json!({}),
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct LoginRequest {
 #[utoipa::path(post, path = "/v1/auth/login", tag = "sign-in", request_body = LoginRequest, responses(
     (status = 200, body = Tokens),
     (status = 401, description = "`sign_in_failed`: no such account, or not its password", body = ProblemView),
-    (status = 403, description = "`not_a_member`", body = ProblemView),
+    (status = 403, description = "`not_a_member`, or `organization_erased`", body = ProblemView),
     (status = 429, description = "`too_many_attempts`", body = ProblemView),
 ))]
 pub(crate) async fn login(

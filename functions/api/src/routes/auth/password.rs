@@ -112,7 +112,7 @@ async fn mail_reset(app: &App, email: &Email, origin: &RequestOrigin) -> ApiResu
     };
     let drawn = Opaque::draw(OpaqueKind::PasswordReset).map_err(|e| internal(&e))?;
     record(app, &user, Action::PasswordResetAsked, origin).await?;
-    app.store.create_reset(&drawn.hash, &user.email, app.now().plus(LINK_COUNTS)).await?;
+    app.store.create_reset(&drawn.hash, &user, app.now().plus(LINK_COUNTS)).await?;
     let url = &app.public_url;
     let mail = Mail {
         to: user.email.clone(),

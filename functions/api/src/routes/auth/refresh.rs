@@ -1,7 +1,7 @@
 //! Staying signed in.
 
 use super::login::organization;
-use super::tokens::{Tokens, refresh_cookie};
+use super::tokens::{Tokens, organization_erased, refresh_cookie};
 use crate::App;
 use crate::body::JsonBody;
 use crate::cookies;
@@ -47,7 +47,7 @@ pub(super) fn presented(headers: &HeaderMap, keyring: &Keyring) -> Option<(UserI
 #[utoipa::path(post, path = "/v1/auth/refresh", tag = "sign-in", request_body = RefreshRequest, responses(
     (status = 200, body = Tokens),
     (status = 401, description = "`session_ended`: sign in again", body = ProblemView),
-    (status = 403, description = "`not_a_member`", body = ProblemView),
+    (status = 403, description = "`not_a_member`, or `organization_erased`", body = ProblemView),
 ))]
 pub(crate) async fn refresh(
     State(app): State<App>,
@@ -61,9 +61,13 @@ pub(crate) async fn refresh(
     if let Some(org) = &wanted {
         // Looked at first: a refresh token is not used up by what is refused.
         let key = OrgKey::verified(org.clone(), Provenance::SignIn);
-        if app.store.member(&key, &user).await?.is_none() {
-            let detail = "this account does not belong to that organisation";
-            return Err(ApiError::new(403, "not_a_member", detail));
+        match app.store.member(&key, &user).await? {
+            Some(member) if member.erased => return Err(organization_erased()),
+            Some(_) => {}
+            None => {
+                let detail = "this account does not belong to that organisation";
+                return Err(ApiError::new(403, "not_a_member", detail));
+            }
         }
     }
     let next = Opaque::draw(OpaqueKind::Refresh).map_err(|e| internal(&e))?;
@@ -74,8 +78,13 @@ pub(crate) async fn refresh(
         Rotation::Rotated(session) => {
             let key = OrgKey::verified(session.org.clone(), Provenance::SignIn);
             let Some(member) = app.store.member(&key, &user).await? else { return Ok(ended(&app)) };
-            let tokens = Tokens::issue(&app, &member, &session.org, &session.id).await?;
-            let mut response = (shown_once(), Json(tokens)).into_response();
+            let mut response = if member.erased {
+                // The session goes on: with this cookie one can go over to another organisation.
+                organization_erased().into_response()
+            } else {
+                let tokens = Tokens::issue(&app, &member, &session.org, &session.id).await?;
+                (shown_once(), Json(tokens)).into_response()
+            };
             if let Some(cookie) = refresh_cookie(&app, &keyring, &session, &next.token) {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }

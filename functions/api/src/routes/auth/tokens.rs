@@ -114,6 +114,40 @@ pub(crate) enum Proof {
     Provider,
 }
 
+/// What a user is in the organisation that is asked for, or in the one joined first; one that is being erased is none to sign in to.
+async fn membership(
+    app: &App,
+    user: &User,
+    orgs: Vec<OrgId>,
+    wanted: Option<&OrgId>,
+) -> ApiResult<(OrgKey, Member)> {
+    let mut refused = ApiError::new(
+        403,
+        "not_a_member",
+        match wanted {
+            Some(_) => "this account does not belong to that organisation",
+            None => "this account belongs to no organisation any more; ask for an invitation",
+        },
+    );
+    for org in orgs.into_iter().filter(|org| wanted.is_none_or(|wanted| wanted == org)) {
+        let key = OrgKey::verified(org, Provenance::SignIn);
+        match app.store.member(&key, &user.id).await? {
+            Some(member) if !member.erased => return Ok((key, member)),
+            Some(_) => refused = organization_erased(),
+            None => {
+                let detail = "this account belongs to that organisation no longer";
+                refused = ApiError::new(403, "not_a_member", detail);
+            }
+        }
+    }
+    Err(refused)
+}
+
+pub(super) fn organization_erased() -> ApiError {
+    let detail = "this organisation is being erased; nothing in it can be done any more";
+    ApiError::new(403, "organization_erased", detail)
+}
+
 /// Begins a session of a user who has proved to be one, in the organisation that is asked for, or the one joined first.
 pub(crate) async fn sign_in(
     app: &App,
@@ -124,17 +158,8 @@ pub(crate) async fn sign_in(
 ) -> ApiResult<SignedIn> {
     app.store.complete_user(user).await?;
     let orgs = app.store.memberships(&user.id).await?;
-    let Some(org) = orgs.iter().find(|org| wanted.is_none_or(|wanted| wanted == *org)) else {
-        let detail = match wanted {
-            Some(_) => "this account does not belong to that organisation",
-            None => "this account belongs to no organisation any more; ask for an invitation",
-        };
-        return Err(ApiError::new(403, "not_a_member", detail));
-    };
-    let key = OrgKey::verified(org.clone(), Provenance::SignIn);
-    let member = app.store.member(&key, &user.id).await?.ok_or_else(|| {
-        ApiError::new(403, "not_a_member", "this account belongs to that organisation no longer")
-    })?;
+    let (key, member) = membership(app, user, orgs, wanted).await?;
+    let org = key.org();
     let now = app.now();
     let refresh = Opaque::draw(OpaqueKind::Refresh).map_err(|e| internal(&e))?;
     let session = Session {

@@ -8,6 +8,7 @@ mod challenges;
 mod concurrency;
 mod conventions;
 mod cycles;
+mod erasure;
 mod failures;
 mod gather;
 mod large;
