@@ -84,7 +84,7 @@ pub(crate) async fn fill(world: &mut World, n: u8) -> Filled {
         only.id.to_string(),
         format!("owner{n}@example.com"),
         format!("invited{n}@example.com"),
-        UserId::from_bytes([n; 16]).to_string(),
+        UserId::from_bytes([60 + n; 16]).to_string(),
         format!("secret of {n}"),
         format!("reset{n}"),
     ];
@@ -94,7 +94,7 @@ pub(crate) async fn fill(world: &mut World, n: u8) -> Filled {
 async fn people(world: &World, org: &OrgKey, n: u8, name: &str) -> User {
     let store = &world.store;
     let made = Organization { id: org.org().clone(), name: name.into(), created_at: START, revision: 1 };
-    let owner = user(&format!("owner{n}@example.com"), n);
+    let owner = user(&format!("owner{n}@example.com"), 60 + n);
     if store.first_org().await.unwrap().is_none() {
         assert!(store.create_first_owner(&made, &owner, org, &record(Action::OrgCreated)).await.unwrap());
     } else {
@@ -195,7 +195,7 @@ async fn runs(world: &World, org: &OrgKey, n: u8) -> (Vec<RunId>, Vec<HookId>) {
     let parallel =
         json!([{"id": "both", "type": "for_each", "items": [1, 2, 3], "concurrency": 3, "steps": [wait]}]);
     runs.push(world.start_run(&by_hand(parallel, json!({})), json!({"about": secret})).await);
-    let approval = json!([{"id": "ok", "type": "approval", "to": ["boss@example.com"]}]);
+    let approval = json!([{"id": "ok", "type": "approval", "to": ["boss@example.com"], "title": "May I?", "timeout": "P1D"}]);
     runs.push(world.start_run(&by_hand(approval, json!({})), json!({"about": secret})).await);
     // One has the slot, one stands in line.
     let limited = by_hand(

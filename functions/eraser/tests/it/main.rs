@@ -1,5 +1,6 @@
 //! Erasing an organisation over a whole deployment: whatever dies on the way, nothing is left of it, and nothing of another is touched.
 
+mod dying;
 mod filled;
 mod scan;
 
@@ -36,6 +37,16 @@ async fn begin(world: &World, of: &Filled) {
 async fn step(world: &World, of: &Filled, patience: Duration) -> Option<Outcome> {
     let (app, event, until) = (world.eraser(), event(&of.org), world.clock.now());
     tokio::time::timeout(patience, erase(&app, &event, until)).await.ok().and_then(Result::ok)
+}
+
+/// The same by a worker that dies at its `at`-th call of the tables.
+async fn dies_at(world: &World, of: &Filled, at: usize, takes_place: bool) -> Option<Outcome> {
+    let app = eraser::App { store: dying::store(world, at, takes_place), ..world.eraser() };
+    let (event, until) = (event(&of.org), world.clock.now());
+    tokio::time::timeout(Duration::from_millis(20), erase(&app, &event, until))
+        .await
+        .ok()
+        .and_then(Result::ok)
 }
 
 /// Erases to the end.
@@ -126,16 +137,16 @@ async fn dying_anywhere_and_doing_it_twice_at_the_same_time_leaves_nothing_eithe
     let (world, first, second) = two().await;
     let before = everything(&world).await;
     begin(&world, &second).await;
-    let mut cut_off = 0;
-    for n in 0..20_000u64 {
-        // Cut off at some call, the later the more often it was tried; and now and then objects cannot be reached.
-        let patience = Duration::from_micros(300 + (n % 40) * 250);
+    let mut died = 0;
+    for n in 0..2_000 {
+        // Further on the later it is, so that each call of a step is one at which somebody dies, and each step is done in the end.
+        let one = dies_at(&world, &second, n % (3 + n / 8), n % 2 == 0);
+        let another = dies_at(&world, &second, (n * 7) % (5 + n / 8), n % 3 == 0);
         if n % 11 == 0 {
-            world.faults.plan_next(usize::try_from(n % 3).unwrap(), Fault::After);
+            world.faults.plan_next(n % 3, Fault::After);
         }
-        let (one, another) =
-            tokio::join!(step(&world, &second, patience), step(&world, &second, patience * 2));
-        cut_off += usize::from(one.is_none()) + usize::from(another.is_none());
+        let (one, another) = tokio::join!(one, another);
+        died += usize::from(one.is_none()) + usize::from(another.is_none());
         if one == Some(Outcome::Done) || another == Some(Outcome::Done) {
             break;
         }
@@ -145,7 +156,7 @@ async fn dying_anywhere_and_doing_it_twice_at_the_same_time_leaves_nothing_eithe
     }
     world.faults.stop();
     finish(&world, &second).await;
-    assert!(cut_off > 20, "{cut_off}");
+    assert!(died > 100, "{died}");
     nothing_is_left(&world, &second, &first, &before).await;
     assert_eq!(world.store.first_org().await.unwrap().as_ref(), Some(first.org.org()));
 }
@@ -180,10 +191,7 @@ async fn while_it_is_erased_nobody_comes_in_and_nothing_happens() {
     assert!(!store.add_member(&first.org, &owner, None, &record(Action::MemberAdded)).await.unwrap());
     // An event, a tick of the timer hours later, and every message that is still on its way: nothing is sent, nothing begins.
     filled::comes(&world, &first.org, "late-event").await;
-    for _ in 0..3 {
-        step(&world, &first, Duration::from_secs(9)).await;
-    }
-    for _ in 0..15 {
+    for _ in 0..60 {
         step(&world, &first, Duration::from_secs(9)).await;
     }
     for run in &first.runs {

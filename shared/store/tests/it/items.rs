@@ -91,6 +91,9 @@ async fn no_item_of_a_run_is_forgotten_before_its_limit_and_the_retention_are_ov
     let least = (run.deadline.plus(RETENTION).0 + 999) / 1000;
     for item in items {
         let ttl: i64 = item["ttl"].as_n().unwrap().parse().unwrap();
+        // What a run gathers is in its input once it has begun: a day after the event at the latest.
+        let gathered = item["sk"].as_s().unwrap().starts_with("ev#") && !item.contains_key("run");
+        let least = if gathered { NOW.plus(RETENTION).0 / 1000 } else { least };
         assert!(ttl >= least, "{:?}: {ttl} < {least}", item["sk"]);
     }
     for item in t.scan(&t.names.due).await.iter().filter(|i| i["pk"].as_s().unwrap() != "low") {
@@ -120,5 +123,5 @@ async fn every_key_begins_with_an_organisation_or_a_system_prefix() {
             items += 1;
         }
     }
-    assert_eq!(items, 12 + 3 + 17 + 5);
+    assert_eq!(items, 12 + 3 + 18 + 5);
 }
