@@ -2,6 +2,8 @@
 
 use domain::audit::{Action, Record, RequestOrigin};
 use domain::id::digest16;
+use domain::usage::{Day, Figures};
+use domain::variables::{Held, Variable, Variables};
 use domain::{
     Actor, ApiKeyId, HookId, InvitationId, OrgId, OrgKey, Provenance, RecordId, RunId, ServiceId, SessionId,
     UserId,
@@ -13,7 +15,8 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{
-    ApiKey, Invitation, KeptAnswer, Member, Organization, ServiceAccount, Session, User, Window, rate_name,
+    ApiKey, Invitation, KeptAnswer, Member, Organization, QuotaStore, Sequence, ServiceAccount, Session,
+    UsageStore, User, Window, rate_name,
 };
 
 /// What a test knows of it.
@@ -53,6 +56,8 @@ pub(crate) fn user(email: &str, n: u8) -> User {
         id: UserId::from_bytes([n; 16]),
         email: email.into(),
         password: Some("$argon2id$hash".into()),
+        identity: None,
+        verified: true,
         created_at: START,
         incomplete: None,
     }
@@ -75,6 +80,7 @@ pub(crate) async fn fill(world: &mut World, n: u8) -> Filled {
     world.org = org.clone();
     let name = format!("Organisation number {n}");
     let only = people(world, &org, n, &name).await;
+    what_runs_read_and_use(world, &org, n).await;
     let (key_hash, invitation_hash) = programs(world, &org, n, &only).await;
     let (runs, hooks) = runs(world, &org, n).await;
     let traces = vec![
@@ -87,8 +93,29 @@ pub(crate) async fn fill(world: &mut World, n: u8) -> Filled {
         UserId::from_bytes([60 + n; 16]).to_string(),
         format!("secret of {n}"),
         format!("reset{n}"),
+        format!("identity{n}"),
     ];
     Filled { org, name, only: only.email, hooks, runs, key_hash, invitation_hash, traces }
+}
+
+/// Variables that were changed, what was used, and that somebody was told of a quota.
+async fn what_runs_read_and_use(world: &World, org: &OrgKey, n: u8) {
+    let store = &world.store;
+    let mut variables = Variables::default();
+    for revision in 0..2 {
+        let held =
+            [Held::Plain(json!(format!("secret of {n}"))), Held::Secret(format!("secret of {n}, sealed"))];
+        for (name, held) in ["plain", "secret"].into_iter().zip(held) {
+            let changed_by = format!("owner{n}@example.com");
+            variables.values.insert(name.to_owned(), Variable { held, changed_at: START, changed_by });
+        }
+        let record = record(Action::VariableSet);
+        assert!(store.change_variables(org, "staging", revision, &variables, START, &record).await.unwrap());
+    }
+    let day = Day::of(START);
+    let used = [(Sequence::parse("100").unwrap(), Figures::start())];
+    assert_eq!(store.add_usage(org, day, "shard-1", &used).await.unwrap(), 1);
+    assert!(store.tell_once(org, day, &record(Action::QuotaReached)).await.unwrap());
 }
 
 async fn people(world: &World, org: &OrgKey, n: u8, name: &str) -> User {
@@ -103,6 +130,7 @@ async fn people(world: &World, org: &OrgKey, n: u8, name: &str) -> User {
     }
     let only = user(&format!("only{n}@example.com"), 10 + n);
     assert!(store.create_user(&only).await.unwrap());
+    store.link_identity(&only, &format!("issuer.identity{n}")).await.unwrap();
     store.create_user(&both()).await.unwrap();
     for (i, member) in [&only, &both()].into_iter().enumerate() {
         let added = Member::new(member, "editor", START);
