@@ -15,7 +15,7 @@ help:
 	@echo "make test    every check and test"
 	@echo "make bench   the figures, as a table and as bench.json in the target folder"
 	@echo "make rehearse  build and deploy onto a local AWS, with upgrades, a rollback and removal; FROM=REF upgrades from there"
-	@echo "make soak    simulate a million runs in storms; SEED=n begins elsewhere"
+	@echo "make soak    simulate a million runs in storms (SEED=n begins elsewhere), and let a million waits wait"
 	@echo "make build   build the local binary; its path is the last line"
 	@echo "make clean   remove the local data (not the build cache)"
 
@@ -44,6 +44,7 @@ rehearse:
 soak:
 	@infra/tools/claim
 	@PATCHBAY_SOAK_RUNS=1000000 PATCHBAY_SEED=$(or $(SEED),1) cargo test --locked --release --workspace --test it -- a_hundred_thousand
+	@PATCHBAY_PENDING_WAITS=1000000 cargo test --locked --release --workspace --test it -- pending_waits --nocapture | grep -E 'pending waits|test result: .* [1-9][0-9]* passed'
 
 clean:
 	rm -rf $(DATA)

@@ -5,7 +5,7 @@ use crate::App;
 use crate::body::JsonBody;
 use crate::error::{ApiError, ApiResult};
 use crate::view::ProblemView;
-use auth::{Can, Email, permit};
+use auth::{Caller, Can, Email, permit};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -21,15 +21,18 @@ use utoipa::ToSchema;
 /// What is shut before the answer; in a very large organisation, the rest of it a moment later.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
+/// A sign-in by the provider proves for so long who asks.
+const LATELY: Duration = Duration::from_mins(10);
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ErasureRequest {
     /// What the organisation is called, to the letter.
     #[schema(example = "Difference Engines")]
     name: String,
-    /// One's own password.
+    /// One's own password. Who has none has signed in by the provider within the last ten minutes.
     #[schema(example = "another horse battery staple")]
-    password: String,
+    password: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,9 +66,17 @@ pub(crate) async fn erase(
     }
     let user = app.store.user(id).await?;
     let email = user.as_ref().and_then(|user| Email::parse(&user.email).ok());
-    let attempt = attempt(&app, email.as_ref(), &headers, caller.origin()).await?;
-    if !check_password(&app, &attempt, user.as_ref(), request.password, caller.origin()).await? {
-        return Err(ApiError::new(403, "password_wrong", "`password` is not this account's password"));
+    let proved = if user.as_ref().is_some_and(|user| user.password.is_none()) {
+        signed_in_lately(&app, &caller).await?
+    } else {
+        let attempt = attempt(&app, email.as_ref(), &headers, caller.origin()).await?;
+        let password = request.password.unwrap_or_default();
+        check_password(&app, &attempt, user.as_ref(), password, caller.origin()).await?
+    };
+    if !proved {
+        let detail =
+            "`password` is not this account's password; who has none signs in by the provider again first";
+        return Err(ApiError::new(403, "password_wrong", detail));
     }
     let at = app.now();
     // Before the mark: whatever happens next, the timer finds what is marked.
@@ -82,6 +93,14 @@ pub(crate) async fn erase(
     tracing::info!(organization.id = %org.org(), "an organisation is being erased");
     let begun = ErasureBegun { organization: org.org().to_string(), since: at.rfc3339() };
     Ok((StatusCode::ACCEPTED, Json(begun)))
+}
+
+/// Whether the caller's session began a moment ago: what stands for a password where there is none.
+async fn signed_in_lately(app: &App, caller: &Caller) -> ApiResult<bool> {
+    let (Some(id), Some(session)) = (caller.person(), caller.session()) else { return Ok(false) };
+    let sessions = app.store.sessions(id, app.now()).await?;
+    let own = sessions.iter().find(|found| found.id == *session);
+    Ok(own.is_some_and(|found| found.created_at.plus(LATELY) > app.now()))
 }
 
 /// Shuts what leads to the organisation, and tells the eraser.

@@ -36,14 +36,14 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
 /// Real things of the first organisation, for each place in a path.
 async fn things(app: &mut TestApp) -> BTreeMap<&'static str, String> {
     let workflow =
-        app.publish(&e2e::manual("secret", json!([{"id": "w", "type": "wait", "for": "PT1H"}]))).await;
+        app.publish(&e2e::manual("canary", json!([{"id": "w", "type": "wait", "for": "PT1H"}]))).await;
     let run = app.start_run(&workflow.id, &json!({})).await;
     let account = app.post("/v1/service-accounts", &json!({"name": "s", "role": "viewer"})).await.expect(201);
     let key = app.post("/v1/api-keys", &json!({"name": "k", "scopes": ["runs.read"]})).await.expect(201);
     let invited =
         app.post("/v1/invitations", &json!({"email": "x@example.com", "role": "viewer"})).await.expect(201);
     let me = app.get("/v1/me").await.expect(200);
-    app.put("/v1/variables/secret_of_ada", &json!({"value": "secret"})).await.expect(200);
+    app.put("/v1/variables/of_ada", &json!({"value": "canary"})).await.expect(200);
     let of = |value: &Value| text(value).to_owned();
     BTreeMap::from([
         ("/v1/workflows/", workflow.id),
@@ -53,7 +53,7 @@ async fn things(app: &mut TestApp) -> BTreeMap<&'static str, String> {
         ("/v1/invitations/", of(&invited["id"])),
         ("/v1/members/", of(&me["id"])),
         ("/v1/auth/sessions/", of(&me["session"])),
-        ("/v1/variables/", "secret_of_ada".to_owned()),
+        ("/v1/variables/", "of_ada".to_owned()),
         ("/v1/organizations/", of(&app.get("/v1/organization").await.expect(200)["id"])),
     ])
 }
@@ -197,7 +197,7 @@ async fn an_owner_elsewhere_finds_nothing_and_changes_nothing() {
             let answer = there_app.send(request).await;
             assert!(matches!(answer.status, 404 | 422 | 400), "{answer}");
             let told = answer.text();
-            assert!(!told.contains("secret") && !told.contains(EMAIL), "{answer}");
+            assert!(!told.contains("canary") && !told.contains(EMAIL), "{answer}");
             asked += 1;
         }
     }

@@ -279,3 +279,25 @@ async fn a_provider_that_is_away_is_told_apart() {
     assert_eq!(refusal(&page), (502, "provider_unavailable".to_owned()));
     assert_eq!(browser.cookie(&app.base, "pb_refresh"), None);
 }
+
+#[tokio::test]
+async fn an_owner_without_a_password_erases_the_organisation_by_having_signed_in_lately() {
+    let app = TestApp::start().await;
+    let idp = Idp::start(&app);
+    put_provider(&app, &idp.settings(&json!([{"value": "owners", "role": "owner"}]))).await.expect(200);
+    let account = json!({"email": "grace@example.com", "email_verified": true, "groups": ["owners"]});
+    idp.set(&app, &json!({"grace": account})).await;
+    let mut browser = Browser::default();
+    assert_eq!(idp.sign_in(&mut browser, "grace", &app).await.status, 303);
+    let there = refreshed(&browser, &app).await;
+    let name = app.get("/v1/organization").await.expect(200)["name"].clone();
+    let erase = async |app: &TestApp| {
+        let request =
+            app.request(Method::DELETE, "/v1/organization").header("content-type", "application/json");
+        app.send(request.body(json!({"name": name}).to_string())).await
+    };
+    // Whoever has a password says it.
+    erase(&app).await.refused(403, "password_wrong");
+    erase(&there).await.expect(202);
+    app.get("/v1/me").await.refused(403, "organization_erased");
+}
