@@ -142,11 +142,11 @@ impl Library {
         let mut reads = case(
             "variables",
             json!([
-                map("one", json!({"is": "{{ vars.same }}", "at": "{{ vars.revision }}"})),
+                map("one", json!({"is": "{{ vars.same }}", "of": "{{ vars.revision }}"})),
                 get("fetch", harness::workflows::GET),
                 wait("pause", "PT20S"),
-                map("another", json!("{{ vars.revision = steps.one.at ? vars.same : 'of another start' }}")),
-                {"id": "cond", "type": "branch", "arms": [{"when": "{{ vars.revision = steps.one.at }}", "steps": [
+                map("another", json!("{{ vars.revision = steps.one.of ? vars.same : 'of another start' }}")),
+                {"id": "cond", "type": "branch", "arms": [{"when": "{{ vars.revision = steps.one.of }}", "steps": [
                     map("well", json!("{{ vars.same }}"))]}],
                  "else": [{"id": "torn", "type": "stop", "status": "failed", "message": "variables of two starts"}]},
                 map("forgets", json!(null)),
@@ -233,7 +233,11 @@ pub(crate) fn outcome(case: &Case, head: &Head, journal: &Journal) -> Outcome {
             Mark::Waiting { .. } => "waited".to_owned(),
             Mark::Failed(error) => format!("failed {}", error.code),
             other => {
-                let text = serde_json::to_string(other).unwrap_or_default();
+                let mut text = serde_json::to_string(other).unwrap_or_default();
+                // The variables of the run's own start, and of no other's.
+                if let Some(own) = head.variables {
+                    text = text.replace(&format!("\"of\":{own}}}"), "\"of\":\"its start\"}");
+                }
                 // Ids and times are of the run.
                 if chance || ["run_", "\"at\":\"20", "\"until\":\"20"].iter().any(|s| text.contains(s)) {
                     "succeeded".to_owned()
