@@ -35,6 +35,7 @@ use crate::{Store, StoreError};
 
 impl Store {
     /// The items of a partition whose sort keys begin with `prefix`, in their order, after `after`; at most `limit`. Strongly read.
+    /// An empty prefix is all of them: DynamoDB takes no empty text for a key, not even to begin with.
     pub(crate) async fn list_control(
         &self,
         pk: &str,
@@ -44,14 +45,19 @@ impl Store {
     ) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         let mut start = after.map(|sk| Item::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))]));
+        let (condition, begins) = if prefix.is_empty() {
+            ("pk = :pk", None)
+        } else {
+            ("pk = :pk AND begins_with(sk, :prefix)", Some((":prefix".to_owned(), s(prefix))))
+        };
+        let values: Item = [(":pk".to_owned(), s(pk))].into_iter().chain(begins).collect();
         loop {
             let got = self
                 .client
                 .query()
                 .table_name(&self.tables.control)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", s(pk))
-                .expression_attribute_values(":prefix", s(prefix))
+                .key_condition_expression(condition)
+                .set_expression_attribute_values(Some(values.clone()))
                 .set_exclusive_start_key(start)
                 .limit(i32::try_from(limit - items.len()).unwrap_or(i32::MAX))
                 .consistent_read(true)
