@@ -552,10 +552,13 @@ def roles(t: Template, _: Code):
         if logs is None or not t.allows(role, "logs:PutLogEvents", logs):
             yield f"{name}: its role must allow writing to its own log group"
         uses = [("STEP_QUEUE_URL", "sqs:SendMessage", "StepsQueue"), ("BULK_QUEUE_URL", "sqs:SendMessage", "BulkQueue"), ("EVENT_BUS", "events:PutEvents", "Bus"),
-                ("KEYRING_SECRET", "secretsmanager:GetSecretValue", "Keyring"), ("KEYRING_SECRET", "secretsmanager:PutSecretValue", "Keyring")]
+                ("KEYRING_SECRET", "secretsmanager:GetSecretValue", "Keyring")]
         for variable, action, resource in uses:
             if (variable in f["variables"]) != t.allows(role, action, resource):
                 yield f"{name}: {variable} and the right to {action} on {resource} go together"
+        # One function rotates keys; the others only read them.
+        if (name == "api") != t.allows(role, "secretsmanager:PutSecretValue", "Keyring"):
+            yield f"{name}: api alone changes the keyring"
         consumed = {target(s["Queue"]) for s in t.sources(f)}
         for queue in t.of_type("AWS::SQS::Queue"):
             may = {a for a in CONSUME if t.allows(role, a, queue)}
