@@ -171,6 +171,8 @@ impl Stack {
     }
 
     pub(crate) async fn call(&mut self, method: &str, path: &str, body: &str) -> Value {
+        // A load may have taken longer than the stack keeps a silent connection.
+        self.reconnect().await;
         let token = Some(self.token.as_str()).filter(|t| !t.is_empty());
         let (status, answer) = self.client.send(method, path, token, body).await;
         assert!(
