@@ -21,6 +21,7 @@ MAKES_ORG_KEYS = {
     "functions/api/src/routes/auth/attempts.rs",
     "functions/api/src/routes/auth/logout.rs",
     "functions/api/src/routes/auth/memberships.rs",
+    "functions/api/src/routes/auth/oidc.rs",
     "functions/api/src/routes/auth/password.rs",
     "functions/api/src/routes/auth/refresh.rs",
     "functions/api/src/routes/auth/tokens.rs",

@@ -88,6 +88,7 @@ pub(crate) fn guard(request: &mut HttpRequest, secrets: &Secrets) {
 pub(crate) fn take_file(
     response: &mut HttpResponse,
     any_status: bool,
+    secrets: &Secrets,
 ) -> std::io::Result<Option<(Spooled, String)>> {
     let Some(file) = response.file.take() else { return Ok(None) };
     let read = |bytes: u64| {
@@ -95,7 +96,11 @@ pub(crate) fn take_file(
         file.file.read_exact_at(&mut body, 0).map(|()| Bytes::from(body))
     };
     if !any_status && response.status.as_u16() >= 400 {
-        let text = read(file.bytes.min(4 * EXCERPT as u64))?;
+        let mut text = read(file.bytes.min(4 * EXCERPT as u64))?;
+        if (text.len() as u64) < file.bytes {
+            // A secret that the cut went through could not be told from other text.
+            text.truncate(text.len().saturating_sub(secrets.longest()));
+        }
         response.body = String::from_utf8_lossy(&text).into_owned().into();
         return Ok(None);
     }
@@ -110,21 +115,24 @@ pub(crate) fn take_file(
     Ok(Some((file, if media.is_empty() { "application/octet-stream".to_owned() } else { media })))
 }
 
-/// What the sending came to: the step's output, or why it failed.
+/// What the sending came to: the step's output, or why it failed. Secrets are taken out of it before anything of it is cut.
 pub(crate) fn outcome(
     sent: Result<HttpResponse, EgressError>,
     any_status: bool,
     now: Millis,
+    secrets: &Secrets,
 ) -> Result<Value, StepError> {
-    let response = sent.map_err(|e| egress_error(&e))?;
+    let response = sent.map_err(|e| secrets.hide_error(egress_error(&e)))?;
     let status = response.status;
     let retry_after_ms = retry_after(&response.headers, now);
     let mut output = Map::new();
     output.insert("status".to_owned(), status.as_u16().into());
     output.insert("headers".to_owned(), headers(&response.headers));
     output.insert("body".to_owned(), read_body(&response));
+    let mut output = Value::Object(output);
+    secrets.hide(&mut output);
     if any_status || status.as_u16() < 400 {
-        return Ok(output.into());
+        return Ok(output);
     }
     let message = format!("the other side answered {}", reason(status));
     let error = if is_passing(status) {
@@ -336,12 +344,16 @@ mod tests {
     #[test]
     fn a_status_says_whether_to_try_again() {
         let now = Millis(0);
-        assert!(outcome(Ok(response(200, "text/plain", "ok")), false, now).is_ok());
-        assert!(!outcome(Ok(response(404, "text/plain", "no")), false, now).unwrap_err().retryable);
-        assert!(outcome(Ok(response(404, "text/plain", "no")), true, now).is_ok());
+        assert!(outcome(Ok(response(200, "text/plain", "ok")), false, now, &Secrets::default()).is_ok());
+        assert!(
+            !outcome(Ok(response(404, "text/plain", "no")), false, now, &Secrets::default())
+                .unwrap_err()
+                .retryable
+        );
+        assert!(outcome(Ok(response(404, "text/plain", "no")), true, now, &Secrets::default()).is_ok());
         let mut limited = response(429, "text/plain", "slow down");
         limited.headers.insert(RETRY_AFTER, "7".parse().unwrap());
-        let error = outcome(Ok(limited), false, now).unwrap_err();
+        let error = outcome(Ok(limited), false, now, &Secrets::default()).unwrap_err();
         assert!(error.retryable);
         assert_eq!(error.retry_after_ms, Some(7000));
     }
@@ -366,5 +378,29 @@ mod tests {
         let mut binary = response(200, "image/png", "");
         binary.body = Bytes::from_static(&[0xff, 0xfe]);
         assert_eq!(read_body(&binary), json!({"base64": "//4="}));
+    }
+
+    #[test]
+    fn a_secret_through_which_an_excerpt_is_cut_is_not_told_by_half() {
+        let mut secrets = Secrets::default();
+        let secret = "canary-secret-".repeat(20);
+        secrets.add("key", "0123", vault::Secret::new(secret.clone()));
+        let now = Millis(0);
+        // It begins before the end of the excerpt, and ends behind it.
+        let body = format!("{}{secret} and more", "x".repeat(EXCERPT - 40));
+        let error = outcome(Ok(response(400, "text/plain", &body)), false, now, &secrets).unwrap_err();
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        let output = outcome(Ok(response(200, "text/plain", &body)), false, now, &secrets).unwrap();
+        assert!(output["body"].as_str().is_some_and(|text| text.ends_with("[secret key] and more")));
+
+        // The same of what is cut when it is read out of a file.
+        let mut file = tempfile::tempfile().unwrap();
+        let body = format!("{}{secret} and more", "x".repeat(4 * EXCERPT - 40));
+        std::io::Write::write_all(&mut file, body.as_bytes()).unwrap();
+        let mut spooled = response(400, "text/plain", "");
+        spooled.file = Some(Spooled::of(file, body.len() as u64));
+        assert!(take_file(&mut spooled, false, &secrets).unwrap().is_none());
+        assert!(!String::from_utf8_lossy(&spooled.body).contains("canary"));
+        assert!(spooled.body.len() > 3 * EXCERPT);
     }
 }

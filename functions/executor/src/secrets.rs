@@ -30,6 +30,8 @@ impl Secrets {
         let base64 = base64::engine::general_purpose::STANDARD.encode(text);
         let shapes = [text.clone(), encoded, base64].map(Secret::new).into();
         self.held.push(Held { name: name.to_owned(), stands_in: format!("pbsecret{drawn}"), value, shapes });
+        // The longest first: one that is a part of another must not be taken out of it, and leave the rest.
+        self.held.sort_by_key(|held| std::cmp::Reverse(held.value.expose().len()));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -66,9 +68,9 @@ impl Secrets {
         }
     }
 
-    pub(crate) fn hidden(&self, mut value: Value) -> Value {
-        self.hide(&mut value);
-        value
+    /// How many bytes the longest of them has, however it is written.
+    pub(crate) fn longest(&self) -> usize {
+        self.held.iter().flat_map(|held| &held.shapes).map(|shape| shape.expose().len()).max().unwrap_or(0)
     }
 
     pub(crate) fn hide_error(&self, mut error: StepError) -> StepError {
@@ -152,5 +154,11 @@ mod tests {
         assert!(secrets.are_in(b"k=s3cr%2Ft+value&") && !secrets.are_in(b"nothing"));
         assert!(!format!("{secrets:?}").contains("s3cr"));
         assert_eq!(secrets.stand_in("other"), None);
+        // One that is the beginning of another.
+        secrets.add("longer", "4567", Secret::new("s3cr/t value and more".to_owned()));
+        let mut answer = json!("s3cr/t value and more, s3cr/t value");
+        secrets.hide(&mut answer);
+        assert_eq!(answer, "[secret longer], [secret key]");
+        assert_eq!(secrets.longest(), 28);
     }
 }

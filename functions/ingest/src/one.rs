@@ -86,7 +86,7 @@ async fn start(app: &App, org: &OrgKey, rule: &EventRule, record: &BusRecord) ->
             Ok(_) => Ok(true),
             // It would be refused again and again, until the next day: the event is taken, and that it started nothing is told.
             Err(StartError::QuotaUsedUp(used_up)) => {
-                app.starter.passed_over(org, &rule.workflow, &rule.trigger, used_up, now).await?;
+                app.starter.passed_over(org, &rule.workflow, &rule.trigger, used_up, now).await;
                 Ok(false)
             }
             Err(error) => Err(error.into()),

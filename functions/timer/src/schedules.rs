@@ -91,7 +91,7 @@ pub(crate) async fn fire(
                     Ok(run) => run,
                     // The time is passed over, as one that was missed; the schedule goes on.
                     Err(StartError::QuotaUsedUp(used_up)) => {
-                        starter.passed_over(&entry.org, &workflow, trigger, used_up, now).await?;
+                        starter.passed_over(&entry.org, &workflow, trigger, used_up, now).await;
                         continue;
                     }
                     Err(error) => return Err(error.into()),

@@ -212,16 +212,31 @@ impl BlobStore for S3Blobs {
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>, most: usize) -> Result<Vec<Listed>, BlobError> {
-        // In the order in which a signature wants them.
-        let mut query = format!("list-type=2&max-keys={most}&prefix={}", escaped(prefix));
-        if let Some(after) = after {
-            query = query + "&start-after=" + &escaped(after);
+        let mut found: Vec<Listed> = Vec::new();
+        let mut after = after.map(str::to_owned);
+        loop {
+            // In the order in which a signature wants them.
+            let mut query = format!("list-type=2&max-keys={}&prefix={}", most - found.len(), escaped(prefix));
+            if let Some(after) = &after {
+                query = query + "&start-after=" + &escaped(after);
+            }
+            let call = Call { query, ..Call::of("list", "GET", "") };
+            let answer = self.call(&call, LARGEST_LIST).await?;
+            let no_list =
+                || BlobError::Refused { operation: "list", reason: "the answer is no list".to_owned() };
+            let (some, more) = listed(&String::from_utf8_lossy(&answer)).ok_or_else(no_list)?;
+            after = some.last().map(|last| last.key.clone()).or(after);
+            let stuck = more && some.is_empty();
+            found.extend(some);
+            // S3 may tell of fewer than it was asked for, and of more to come.
+            if !more || found.len() >= most {
+                found.truncate(most);
+                return Ok(found);
+            }
+            if stuck {
+                return Err(no_list());
+            }
         }
-        let call = Call { query, ..Call::of("list", "GET", "") };
-        let answer = self.call(&call, LARGEST_LIST).await?;
-        let mut found = listed(&String::from_utf8_lossy(&answer));
-        found.truncate(most);
-        Ok(found)
     }
 
     async fn delete(&self, key: &str) -> Result<(), BlobError> {
@@ -246,19 +261,24 @@ impl BlobStore for S3Blobs {
     }
 }
 
-/// The objects that an answer to `ListObjectsV2` tells of. Our keys have no character that XML would write otherwise.
-fn listed(answer: &str) -> Vec<Listed> {
+/// The objects that an answer to `ListObjectsV2` tells of, and whether there are more; `None` of what is no such answer. Our keys have no
+/// character that XML would write otherwise, so what stands between the tags is the value.
+fn listed(answer: &str) -> Option<(Vec<Listed>, bool)> {
     let within = |text: &str, tag: &str| {
         let (_, rest) = text.split_once(&format!("<{tag}>"))?;
         rest.split_once(&format!("</{tag}>")).map(|(value, _)| value.to_owned())
     };
-    let objects = answer.split("<Contents>").skip(1);
-    objects
-        .filter_map(|object| {
-            let bytes = within(object, "Size")?.trim().parse().ok()?;
-            Some(Listed { key: within(object, "Key")?, bytes })
-        })
-        .collect()
+    let (_, list) = answer.split_once("<ListBucketResult")?;
+    let mut parts = list.split("<Contents>");
+    // What stands before the first object is about the list itself, and so may be what stands behind the last.
+    let head = parts.next()?;
+    let objects = parts.map(|object| {
+        let bytes = within(object, "Size")?.trim().parse().ok()?;
+        Some(Listed { key: within(object, "Key")?, bytes })
+    });
+    let objects = objects.collect::<Option<Vec<_>>>()?;
+    let more = list.contains("<IsTruncated>true</IsTruncated>") || within(head, "IsTruncated")? == "true";
+    Some((objects, more))
 }
 
 fn escaped(text: &str) -> String {

@@ -103,9 +103,12 @@ impl Quotas {
         if all.len() >= MANY {
             all.clear();
         }
-        let told = all.get(org).is_some_and(|known| known.day == day && known.told);
+        let before = all.get(org).filter(|known| known.day == day);
+        let told = before.is_some_and(|known| known.told);
+        // All of these were started; those that the table does not tell of yet are ours still.
+        let here = before.map_or(0, |known| (known.started + known.here).saturating_sub(standing.started));
         let limit = standing.quotas.runs_per_day;
-        let known = Known { day, read_at: now, limit, started: standing.started, here: 0, told };
+        let known = Known { day, read_at: now, limit, started: standing.started, here, told };
         all.insert(org.clone(), known);
         Some(known)
     }
@@ -215,10 +218,16 @@ mod tests {
         let used_up = quotas.used_up(&org, NOW, NOW).await.unwrap();
         assert_eq!((used_up.limit, used_up.until.rfc3339().as_str()), (3, "2026-03-02T00:00:00.000Z"));
         assert_eq!(table.reads.load(Ordering::SeqCst), 1);
-        // What others started, and these two, is counted by then.
+        // Read anew, the table tells of one of the two only: the other one was started all the same.
         table.standing.lock().unwrap().started = 2;
-        assert_eq!(quotas.used_up(&org, NOW, NOW.plus(KEPT)).await, None);
+        assert!(quotas.used_up(&org, NOW, NOW.plus(KEPT)).await.is_some());
         assert_eq!(table.reads.load(Ordering::SeqCst), 2);
+        // Others' are in what it tells, too.
+        table.standing.lock().unwrap().quotas.runs_per_day = Some(5);
+        table.standing.lock().unwrap().started = 4;
+        assert_eq!(quotas.used_up(&org, NOW, NOW.plus(2 * KEPT)).await, None);
+        quotas.count(&org, NOW);
+        assert!(quotas.used_up(&org, NOW, NOW.plus(2 * KEPT)).await.is_some());
     }
 
     #[tokio::test]

@@ -141,7 +141,8 @@ impl Starter {
         Err(StartError::QuotaUsedUp(used_up))
     }
 
-    /// Notes that something which nobody waits for started no run: in the log, and once a day in the organisation's ledger.
+    /// Notes that something which nobody waits for started no run: in the log, and once a day in the organisation's ledger. A note that
+    /// cannot be written is told by the next one.
     pub async fn passed_over(
         &self,
         org: &OrgKey,
@@ -149,11 +150,12 @@ impl Starter {
         trigger: &str,
         used_up: UsedUp,
         now: Millis,
-    ) -> Result<(), StartError> {
-        warn!(workflow.id = %workflow, workflow.trigger = trigger, "no run is started: the day's quota is used up");
-        match &self.quotas {
-            Some(quotas) => quotas.tell(org, workflow, trigger, used_up, now).await,
-            None => Ok(()),
+    ) {
+        warn!(org.id = %org.org(), workflow.id = %workflow, workflow.trigger = trigger, "no run is started: the day's quota is used up");
+        if let Some(quotas) = &self.quotas
+            && let Err(error) = quotas.tell(org, workflow, trigger, used_up, now).await
+        {
+            warn!(org.id = %org.org(), %error, "that a quota is used up was not recorded; the next refusal tries again");
         }
     }
 

@@ -177,7 +177,7 @@ impl DueStore for Store {
     }
 
     async fn is_being_erased(&self, org: &OrgKey) -> Result<bool, StoreError> {
-        Ok(self.erasure(org).await?.is_some())
+        self.is_erasure_marked(org).await
     }
 
     async fn low_water(&self) -> Result<LowWater, StoreError> {

@@ -27,8 +27,10 @@ use crate::control::{
 use crate::runs::{LIST_SHARDS, Listed, groups_partition, heads_partition, partition};
 use crate::transact::{Change, Writes};
 use crate::{DueEntry, DueKind, DueStore, Store, StoreError, codec, ledger, tokens, usage};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure as OnFailure;
 use domain::audit::Record;
 use domain::run::{Priority, RunStatus};
 use domain::{HookId, Millis, OrgId, OrgKey, RunId, UserId, WorkflowId, limits};
@@ -73,6 +75,8 @@ pub enum EraseStage {
         at: Listed,
         again: bool,
         found: bool,
+        /// When this look began: what ended since then was under way.
+        since: Millis,
     },
     /// Whatever had begun before then comes to its end.
     Wait {
@@ -148,6 +152,12 @@ impl Store {
         }))
     }
 
+    /// Whether an organisation is marked, whatever its stage is: also one that another version wrote.
+    pub(crate) async fn is_erasure_marked(&self, org: &OrgKey) -> Result<bool, StoreError> {
+        let item = self.get_control(org.org().as_str().to_owned(), "org".to_owned()).await?;
+        Ok(item.is_some_and(|item| item.contains_key(MARK)))
+    }
+
     /// When an organisation was erased, if it was.
     pub async fn erased_at(&self, org: &OrgId) -> Result<Option<Millis>, StoreError> {
         let item = self.get_control("system".to_owned(), erased_sort(org)).await?;
@@ -160,13 +170,13 @@ impl Store {
         let next = match erasure.stage.clone() {
             EraseStage::Close { after, again } => match self.close_some(org, after).await? {
                 Some(after) => EraseStage::Close { after: Some(after), again },
-                None => EraseStage::Stop { at: first_listed(&erasure), again, found: false },
+                None => EraseStage::Stop { at: first_listed(&erasure), again, found: false, since: now },
             },
-            EraseStage::Stop { at, again, found } => {
-                let (stopped, next) = self.stop_some(org, &at, now).await?;
+            EraseStage::Stop { at, again, found, since } => {
+                let (stopped, next) = self.stop_some(org, &at, since, now).await?;
                 let found = found || stopped;
                 match next {
-                    Some(at) => EraseStage::Stop { at, again, found },
+                    Some(at) => EraseStage::Stop { at, again, found, since },
                     // What was under way may have started more; and the index tells of a run a moment late.
                     None if found || !again => EraseStage::Wait { until: now.plus(QUIET) },
                     None => EraseStage::Groups { shard: 0 },
@@ -231,8 +241,8 @@ impl Store {
     /// Shuts what leads to the organisation: 50 items of its own partition after `after`. Gives where to go on.
     async fn close_some(&self, org: &OrgKey, after: Option<String>) -> Result<Option<String>, StoreError> {
         if after.is_none() {
-            // What events start.
-            self.erase_partition(&self.tables.control, &rules_partition(org), PAGE * AT_ONCE).await?;
+            // What events start: all of it, since nothing else keeps an event from starting a run.
+            while self.erase_partition(&self.tables.control, &rules_partition(org), PAGE * AT_ONCE).await? {}
         }
         let items = self.list_control(org.org().as_str(), "", after.as_deref(), PAGE).await?;
         let last = items.last().and_then(|item| attr::optional_text(item, "sk")).map(str::to_owned);
@@ -271,12 +281,13 @@ impl Store {
         }
     }
 
-    /// Ends the runs of a part of the list that are under way, without anything that follows from an end. Whether there were any, and
-    /// where to go on.
+    /// Ends the runs of a part of the list that are under way, without anything that follows from an end. Whether any was since this
+    /// look began, whoever ended it: who dies before that is written down has a successor who finds it ended. And where to go on.
     async fn stop_some(
         &self,
         org: &OrgKey,
         at: &Listed,
+        since: Millis,
         now: Millis,
     ) -> Result<(bool, Option<Listed>), StoreError> {
         let page = self.listed(&heads_partition(org, at.week, at.shard), at.after.as_deref(), PAGE).await?;
@@ -295,16 +306,21 @@ impl Store {
                     )
                     .expression_attribute_values(":ended", s(RunStatus::Cancelled.as_str()))
                     .expression_attribute_values(":now", n(now.0))
+                    .return_values_on_condition_check_failure(OnFailure::AllOld)
                     .send()
                     .await;
                 match update {
                     Ok(_) => Ok(true),
-                    Err(e)
-                        if e.as_service_error()
-                            .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-                    {
-                        Ok(false)
-                    }
+                    Err(SdkError::ServiceError(e)) => match e.into_err() {
+                        UpdateItemError::ConditionalCheckFailedException(failed) => {
+                            let ended =
+                                failed.item.and_then(|head| attr::optional_number::<i64>(&head, "fin"));
+                            Ok(ended.is_some_and(|at| at >= since.0))
+                        }
+                        other => {
+                            Err(StoreError::of::<_, ()>("stop_runs", &SdkError::service_error(other, ())))
+                        }
+                    },
                     Err(e) => Err(StoreError::of("stop_runs", &e)),
                 }
             })
@@ -455,10 +471,11 @@ impl Store {
         self.delete_all(&self.tables.control, vec![membership_key(org, user)]).await?;
         // Once the account says that it is about to go, nobody can add it to an organisation.
         let account = Item::from([("pk".to_owned(), s(&pk)), ("sk".to_owned(), s("u"))]);
-        let one = Item::from([(":one".into(), n(1))]);
-        self.change_if(account.clone(), "SET cl = :one", "attribute_exists(pk)", one).await?;
+        // Another organisation of the same person may be erased at the same time: each takes back its own word only.
+        let ours = || Item::from([(":org".into(), s(org.org().as_str()))]);
+        self.change_if(account.clone(), "SET cl = :org", "attribute_exists(pk)", ours()).await?;
         if !self.list_control(&pk, "o#", None, 1).await?.is_empty() {
-            return self.change_if(account, "REMOVE cl", "attribute_exists(pk)", Item::new()).await;
+            return self.change_if(account, "REMOVE cl", "cl = :org", ours()).await;
         }
         // Only what is this user's: another may have made an account of the same address since.
         if let Some(account) = self.user_by_email(email).await?.filter(|account| account.id == *user)

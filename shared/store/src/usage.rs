@@ -5,6 +5,7 @@
 //! of a shard, and never at the rate of an organisation's runs.
 
 use crate::attr::{self, Item, n, s};
+use crate::control::{THERE, org_key_item};
 use crate::transact::Writes;
 use crate::{Store, StoreError};
 use async_trait::async_trait;
@@ -206,6 +207,7 @@ impl Store {
         item.extend(all.into_iter().filter_map(|(name, quota)| Some((name.to_owned(), n(quota?)))));
         let mut writes = Writes::default();
         writes.put(&self.tables.control, item)?;
+        writes.check(&self.tables.control, org_key_item(org.org()), THERE)?;
         writes.record(&self.tables.ledger, org, record)?;
         if self.transact("set_quotas", writes).await?.held() {
             return Ok(());

@@ -3,7 +3,7 @@
 use super::auth::{Proof, SignedIn, attempt, check_password, new_password, sign_in};
 use super::members::{PageQuery, may_grant, role_of};
 use super::setup::{email_of, random};
-use super::usage::within;
+use super::usage::{one_more_member, within};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::{ApiError, ApiResult, internal, unavailable};
@@ -208,9 +208,7 @@ pub(crate) async fn accept(
     let now = app.now();
     let (org, invitation) = app.store.invitation_by_hash(&hash, now).await?.ok_or_else(gone)?;
     // It may have become smaller since the invitation was sent.
-    if let Some(quota) = app.store.quotas(&org).await?.members {
-        within("members", Some(quota), app.store.count_members(&org).await?)?;
-    }
+    one_more_member(&app, &org).await?;
     let email = Email::parse(&invitation.email).map_err(|e| internal(&e))?;
     let user = if let Some(user) = app.store.user_by_email(email.as_str()).await? {
         let attempt = attempt(&app, Some(&email), &headers, &origin).await?;
@@ -242,15 +240,12 @@ pub(crate) async fn accept(
 /// An account for an address that has none.
 async fn new_account(app: &App, invitation: &Invitation, password: String) -> ApiResult<User> {
     let password = new_password(password)?;
-    let user = User {
-        id: UserId::from_bytes(random()),
-        email: invitation.email.clone(),
-        password: Some(app.passwords.hash(password).await.map_err(|e| internal(&e))?),
-        created_at: app.now(),
-        identity: None,
-        verified: false,
-        incomplete: None,
-    };
+    let user = User::new(
+        UserId::from_bytes(random()),
+        &invitation.email,
+        Some(app.passwords.hash(password).await.map_err(|e| internal(&e))?),
+        app.now(),
+    );
     if app.store.create_user(&user).await? {
         return Ok(user);
     }

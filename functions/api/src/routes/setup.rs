@@ -64,13 +64,13 @@ pub(crate) async fn setup(
     }
     let org = Organization { id: OrgId::from_bytes(random()), name, created_at: now, revision: 1 };
     let owner = User {
-        id: UserId::from_bytes(random()),
-        email: email.as_str().to_owned(),
-        password: Some(app.passwords.hash(password).await.map_err(|e| internal(&e))?),
-        created_at: now,
-        identity: None,
         verified: true,
-        incomplete: None,
+        ..User::new(
+            UserId::from_bytes(random()),
+            email.as_str(),
+            Some(app.passwords.hash(password).await.map_err(|e| internal(&e))?),
+            now,
+        )
     };
     let key = OrgKey::verified(org.id.clone(), Provenance::SignIn);
     if !app.store.create_first_owner(&org, &owner, &key, &fresh_owner(&owner, &org, &origin)).await? {

@@ -216,6 +216,14 @@ fn dollars(figures: &Figures) -> f64 {
     (millionths * 100.0).round() / 100_000_000.0
 }
 
+/// Refuses one member more than the organisation may have.
+pub(crate) async fn one_more_member(app: &App, org: &OrgKey) -> ApiResult<()> {
+    match app.store.quotas(org).await?.members {
+        Some(quota) => within("members", Some(quota), app.store.count_members(org).await?),
+        None => Ok(()),
+    }
+}
+
 /// Refuses what would be one more than the organisation may have.
 pub(super) fn within(what: &str, quota: Option<u32>, there: u64) -> ApiResult<()> {
     match quota.filter(|quota| there >= u64::from(*quota)) {

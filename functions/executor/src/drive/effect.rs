@@ -81,21 +81,19 @@ impl Drive<'_> {
             _ => None,
         };
         let file = match &mut response {
-            Ok(response) => http_request::take_file(response, any_status)?,
+            Ok(response) => http_request::take_file(response, any_status, &secrets)?,
             Err(_) => None,
         };
-        let came = http_request::outcome(response, any_status, self.app.clock.now());
-        let output =
-            match came.map_err(|error| secrets.hide_error(error)).map(|output| secrets.hidden(output)) {
-                Ok(mut output) => match file {
-                    Some((file, media)) => {
-                        output["body"] = self.place.keep_file(&self.path(ix), attempt, &file, &media).await?;
-                        Ok(output)
-                    }
-                    None => check_size(&output).map(|()| output),
-                },
-                Err(error) => Err(error),
-            };
+        let output = match http_request::outcome(response, any_status, self.app.clock.now(), &secrets) {
+            Ok(mut output) => match file {
+                Some((file, media)) => {
+                    output["body"] = self.place.keep_file(&self.path(ix), attempt, &file, &media).await?;
+                    Ok(output)
+                }
+                None => check_size(&output).map(|()| output),
+            },
+            Err(error) => Err(error),
+        };
         let event = output.map_or_else(Event::Failed, Event::Effect);
         let entry = self.outcome(ix, attempt, started_at, Some(input), event).await?;
         self.record(ix, Entry { called: true, ..entry }, held).await

@@ -164,6 +164,7 @@ async fn a_schedule_follows_the_split_of_its_trigger() {
 #[tokio::test]
 async fn a_schedule_whose_quota_is_used_up_starts_nothing_and_goes_on_the_next_day() {
     let mut world = World::new().await;
+    world.set_up().await;
     world.timer.quotas = Some(Quotas::kept_for(world.store.clone(), Duration::ZERO));
     let now = world.executor.clock.now();
     let first = Millis(START.0.div_euclid(MINUTE) * MINUTE + 2 * MINUTE);

@@ -34,11 +34,22 @@ pub struct User {
     pub incomplete: Option<(OrgId, String)>,
 }
 
+impl User {
+    /// An account that nobody has proved the address of yet.
+    pub fn new(id: UserId, email: &str, password: Option<String>, created_at: Millis) -> Self {
+        let email = email.to_owned();
+        Self { id, email, password, identity: None, verified: false, created_at, incomplete: None }
+    }
+}
+
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("User").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+/// An organisation that is there, and stays.
+pub(crate) const THERE: &str = "attribute_exists(pk) AND attribute_not_exists(er)";
 
 const SYSTEM: &str = "system";
 const FIRST: &str = "first";
@@ -195,6 +206,7 @@ impl Store {
         let mut writes = Writes::default();
         member::put_member(&mut writes, table, &org, &Member::new(user, role, user.created_at))?;
         writes.create(table, user_item(user))?;
+        writes.check(table, org_key_item(org.org()), THERE)?;
         writes.update(Change {
             table: table.clone(),
             key: email_key_item(&user.email),

@@ -97,7 +97,7 @@ impl Store {
         if member.role == OWNER {
             writes.update(owners(table, org, 1))?;
         } else {
-            writes.check(table, account::org_key_item(org.org()), "attribute_not_exists(er)")?;
+            writes.check(table, account::org_key_item(org.org()), account::THERE)?;
         }
         if let Some(invitation) = invitation {
             // Used by another at the same moment, it is no longer there.
@@ -196,7 +196,7 @@ fn of_outcome(outcome: &Outcome) -> MemberChange {
 /// One owner more, or one less unless it is the last. An organisation that was made before owners were counted has one.
 fn owners(table: &str, org: &OrgKey, by: i32) -> Change {
     let values = [(":by".to_owned(), n(by)), (":one".to_owned(), n(1))];
-    let condition = if by < 0 { "ow > :one" } else { "attribute_exists(pk) AND attribute_not_exists(er)" };
+    let condition = if by < 0 { "ow > :one" } else { account::THERE };
     Change {
         table: table.to_owned(),
         key: account::org_key_item(org.org()),

@@ -23,7 +23,7 @@ pub use traffic::{InvalidSplit, Share, Split};
 pub use version::{VersionEntry, WorkflowVersion};
 pub use workflow::{WorkflowChange, WorkflowFilter, WorkflowMeta};
 
-pub(crate) use account::{email_key_item, org_key_item, user_key};
+pub(crate) use account::{THERE, email_key_item, org_key_item, user_key};
 pub(crate) use identity::identity_item;
 pub(crate) use lookup::hook_key_item;
 pub(crate) use member::membership_key;

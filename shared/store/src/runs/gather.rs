@@ -225,17 +225,19 @@ impl Store {
     /// The input in an item of its own, which whoever is late writes again.
     async fn put_gathered(&self, org: &OrgKey, run: &RunId, packed: Vec<u8>) -> Result<(), StoreError> {
         let head: Item = self.get_run_item(org, run, HEAD).await?.ok_or(StoreError::Corrupt("head"))?;
-        let ttl = head.get("ttl").cloned().ok_or(StoreError::Corrupt("ttl"))?;
+        let of_head = |name| head.get(name).cloned().ok_or(StoreError::Corrupt(name));
+        let (ttl, started) = (of_head("ttl")?, of_head("ts")?);
         self.client
             .update_item()
             .table_name(&self.tables.runs)
             .key("pk", s(partition(org, run)))
             .key("sk", s(INPUT))
-            .update_expression("SET #in = :input, #ttl = :ttl")
+            .update_expression("SET #in = :input, #ttl = :ttl, ts = :ts")
             .expression_attribute_names("#in", "in")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":input", b(packed))
             .expression_attribute_values(":ttl", ttl)
+            .expression_attribute_values(":ts", started)
             .send()
             .await
             .map(drop)

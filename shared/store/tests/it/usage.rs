@@ -1,5 +1,6 @@
 //! What is used, and what may be.
 
+use crate::accounts::owner;
 use crate::tables::{NOW, Tables, record};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::audit::Action;
@@ -57,6 +58,8 @@ async fn days_are_told_apart_and_so_are_organisations() {
 #[tokio::test]
 async fn quotas_are_kept_with_the_record_that_tells_of_them() {
     let t = Tables::new().await;
+    let (org, user) = owner(1);
+    t.store.create_first_owner(&org, &user, &t.org, &record(Action::OrgCreated)).await.unwrap();
     let day = Day::of(NOW);
     assert_eq!(t.store.quotas(&t.org).await.unwrap(), Quotas::default());
     let quotas = Quotas { runs_per_day: Some(0), workflows: None, members: Some(u32::MAX) };
@@ -73,7 +76,7 @@ async fn quotas_are_kept_with_the_record_that_tells_of_them() {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(ledger.records.len(), 1);
+    assert_eq!(ledger.records.iter().filter(|r| r.action == Action::QuotasChanged).count(), 1);
     t.store.set_quotas(&t.org, &Quotas::default(), &record(Action::QuotasChanged)).await.unwrap();
     assert_eq!(t.store.quotas(&t.org).await.unwrap(), Quotas::default());
 }

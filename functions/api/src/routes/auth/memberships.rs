@@ -3,6 +3,7 @@
 use crate::App;
 use crate::error::{ApiError, ApiResult};
 use crate::routes::members::end_sessions_in;
+use crate::routes::usage::one_more_member;
 use auth::{Role, record_of};
 use domain::audit::{Action, Record, RequestOrigin};
 use domain::{Actor, OrgId, OrgKey, Provenance};
@@ -27,6 +28,7 @@ pub(super) async fn follow(
         let record = record_of(Actor::User(user.id.clone()), &user.email, action, now, origin);
         record.on("member", &user.id).before(before).after(after)
     };
+    let mut full = None;
     for (org, role) in &wanted {
         let key = OrgKey::verified(org.clone(), Provenance::SignIn);
         match app.store.member(&key, &user.id).await? {
@@ -34,6 +36,11 @@ pub(super) async fn follow(
             None => {
                 // An organisation that is gone takes nobody in.
                 if app.store.organization(&key).await?.is_none() {
+                    continue;
+                }
+                // One that is full keeps nobody out of the others.
+                if let Err(error) = one_more_member(app, &key).await {
+                    full = Some(error);
                     continue;
                 }
                 let member = Member { managed: true, ..Member::new(user, role.as_str(), now) };
@@ -59,7 +66,10 @@ pub(super) async fn follow(
         noted(app.store.remove_member(&key, &member, &record).await?, &key)?;
         end_sessions_in(app, &key, &user.id).await?;
     }
-    Ok(())
+    match full {
+        Some(error) if app.store.memberships(&user.id).await?.is_empty() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The role in each organisation: of several rules that fit, the one that may do most.

@@ -17,9 +17,9 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::UserId;
 use domain::audit::{Action, RequestOrigin};
 use domain::id::{base32, digest16};
+use domain::{OrgKey, Provenance, UserId};
 use oidc::{Identity, OidcError, Pending, Provider};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -125,6 +125,7 @@ pub(crate) struct Answer {
     (status = 400, description = "`sign_in_expired`: this browser began no such sign-in, or too long ago", body = ProblemView),
     (status = 403, description = "`provider_refused`, `identity_refused`, `email_not_verified`, `identity_changed` or `not_a_member`", body = ProblemView),
     (status = 404, description = "`no_identity_provider`", body = ProblemView),
+    (status = 409, description = "`quota_exceeded`: the organisations that you would belong to are full", body = ProblemView),
     (status = 502, description = "`provider_unavailable`", body = ProblemView)))]
 pub(crate) async fn oidc_callback(
     State(app): State<App>,
@@ -200,18 +201,13 @@ async fn account(
     let user = if let Some(user) = app.store.user_by_email(email.as_str()).await? {
         user
     } else {
-        if provider.matching(&identity.claims).next().is_none() {
+        if !somebody_takes_in(app, provider, identity).await? {
             let detail = "you belong to no organisation here; ask for an invitation";
             return Err(ApiError::new(403, "not_a_member", detail));
         }
         let user = User {
-            id: UserId::from_bytes(random()),
-            email: email.as_str().to_owned(),
-            password: None,
-            identity: None,
             verified: true,
-            created_at: app.now(),
-            incomplete: None,
+            ..User::new(UserId::from_bytes(random()), email.as_str(), None, app.now())
         };
         if !app.store.create_user(&user).await? {
             return Err(store::StoreError::Conflict { operation: "create_user" }.into());
@@ -233,6 +229,17 @@ async fn account(
         app.store.refuse_tokens_before(&user.id, seconds(app) + 1).await?;
     }
     Ok(user)
+}
+
+/// Whether a rule that fits leads to an organisation that is there, and is not being erased: no account is made for nothing.
+async fn somebody_takes_in(app: &App, provider: &Provider, identity: &Identity) -> ApiResult<bool> {
+    for rule in provider.matching(&identity.claims) {
+        let key = OrgKey::verified(rule.organization.clone(), Provenance::SignIn);
+        if app.store.organization(&key).await?.is_some() && app.store.erasure(&key).await?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn identity_changed() -> ApiError {

@@ -76,7 +76,7 @@ pub(super) async fn start_soon(app: &App, org: &OrgKey, meta: &WorkflowMeta, liv
             match app.starter.start_in(request, now.until(at)).await {
                 // The workflow is on all the same.
                 Err(StartError::QuotaUsedUp(used_up)) => {
-                    app.starter.passed_over(org, &meta.id, &trigger.id, used_up, now).await?;
+                    app.starter.passed_over(org, &meta.id, &trigger.id, used_up, now).await;
                 }
                 started => drop(started?),
             }
