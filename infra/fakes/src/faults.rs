@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// What every fake can be made to do, next to any status from 400 to 599 and what the vendor itself offers.
-pub const COMMON: [&str; 8] =
+pub(crate) const COMMON: [&str; 8] =
     ["timeout", "timeout_after_commit", "reset", "reset_after_commit", "html", "empty", "truncated", "slow"];
 
 /// What is to go wrong, and with which requests.

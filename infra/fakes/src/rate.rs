@@ -22,7 +22,7 @@ impl Rule {
     }
 
     pub const fn per_minute(calls: u32) -> Self {
-        Self { calls, per: Duration::from_secs(60), penalty: Duration::ZERO }
+        Self { calls, per: Duration::from_mins(1), penalty: Duration::ZERO }
     }
 
     /// The same rule, where a refused call costs this much time.
