@@ -6,6 +6,7 @@ mod clock;
 pub mod deliver;
 mod desk;
 mod faults;
+pub mod multipart;
 mod notion;
 mod openai;
 mod oz;
