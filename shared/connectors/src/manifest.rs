@@ -54,6 +54,8 @@ pub struct Auth {
     /// What is added to each request; it reads `auth` and `connection`.
     pub headers: Template,
     pub query: Template,
+    /// For [`AuthKind::OAuth2`].
+    pub oauth2: Option<OAuth2>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,41 @@ pub enum AuthKind {
     /// A key in a header or in the query.
     ApiKey,
     /// Name and password.
+    Basic,
+    /// Tokens that a server gives (RFC 6749).
+    OAuth2,
+}
+
+/// How tokens are got.
+#[derive(Debug)]
+pub struct OAuth2 {
+    pub grant: Grant,
+    /// Where the user agrees; empty for grants without a user.
+    pub authorize_url: Template,
+    pub token_url: Template,
+    pub scopes: Vec<String>,
+    pub scope_separator: String,
+    /// Proof key for code exchange (RFC 7636).
+    pub pkce: bool,
+    pub client_auth: ClientAuth,
+    /// How requests for tokens are written: most servers take forms only.
+    pub token_encoding: Encoding,
+    /// Further parameters of the address where the user agrees.
+    pub authorize_query: Map<String, Value>,
+    /// What of the answer, `token`, the connection keeps beside the tokens.
+    pub keep: Template,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    AuthorizationCode,
+    ClientCredentials,
+}
+
+/// How a client tells who it is (RFC 6749, 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    Body,
     Basic,
 }
 

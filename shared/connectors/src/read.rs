@@ -1,8 +1,8 @@
 //! From a document to a [`Manifest`], with every fault at once.
 
 use crate::manifest::{
-    Action, Auth, AuthField, AuthKind, Body, Encoding, ErrorRule, Manifest, PageBy, Pages, Put, Query,
-    RateLimit, Request,
+    Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Manifest, OAuth2, PageBy,
+    Pages, Put, Query, RateLimit, Request,
 };
 use crate::schema;
 use domain::fault::{self, Fault};
@@ -13,11 +13,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-const KINDS: [(&str, AuthKind); 4] = [
+const KINDS: [(&str, AuthKind); 5] = [
     ("none", AuthKind::None),
     ("bearer", AuthKind::Bearer),
     ("api_key", AuthKind::ApiKey),
     ("basic", AuthKind::Basic),
+    ("oauth2", AuthKind::OAuth2),
 ];
 const ENCODINGS: [(&str, Encoding); 3] =
     [("json", Encoding::Json), ("form", Encoding::Form), ("text", Encoding::Text)];
@@ -114,6 +115,7 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
     let in_query = r.optional_text("query", 100);
     let prefix = r.optional_text("prefix", 100);
     let kind = kind?;
+    let oauth2 = (kind == AuthKind::OAuth2).then(|| oauth2(r));
     let asked = |names: &[(&str, &str, bool)]| {
         let made = names.iter().map(|(name, title, secret)| AuthField {
             name: (*name).to_owned(),
@@ -129,6 +131,9 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
         }
         AuthKind::ApiKey => {
             (asked(&[("key", "API key", true)]), Some("key"), prefix.unwrap_or_default())
+        }
+        AuthKind::OAuth2 => {
+            (Vec::new(), Some("access_token"), prefix.unwrap_or_else(|| "Bearer ".into()))
         }
         AuthKind::Basic => (
             asked(&[("username", "User name", false), ("password", "Password", true)]),
@@ -162,7 +167,45 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
     extra("more_query", &mut query);
     let headers = of(r, "more_headers", &Value::Object(headers), Scope::Auth);
     let query = of(r, "more_query", &Value::Object(query), Scope::Auth);
-    Some(Auth { id: id?, title: title?, help, kind, fields, headers, query })
+    Some(Auth { id: id?, title: title?, help, kind, fields, headers, query, oauth2 })
+}
+
+fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
+    let grants = [
+        ("authorization_code", Grant::AuthorizationCode),
+        ("client_credentials", Grant::ClientCredentials),
+    ];
+    let grant = r.choice("grant", &grants.map(|(name, _)| name)).map_or(grants[0].1, |i| grants[i].1);
+    if grant == Grant::AuthorizationCode {
+        r.required("authorize_url");
+    }
+    r.required("token_url");
+    let authorize_query = match r.take("authorize_query").cloned() {
+        Some(Value::Object(query)) => query,
+        None => Map::new(),
+        Some(_) => {
+            r.fault_at("authorize_query", "type_mismatch", "`authorize_query` must be an object of texts");
+            Map::new()
+        }
+    };
+    OAuth2 {
+        grant,
+        authorize_url: template(r, "authorize_url", Scope::Connection),
+        token_url: template(r, "token_url", Scope::Connection),
+        scopes: texts(r, "scopes"),
+        scope_separator: r.optional_text("scope_separator", 2).unwrap_or_else(|| " ".to_owned()),
+        pkce: r.boolean("pkce").unwrap_or(true),
+        client_auth: match r.choice("client_auth", &["body", "basic"]) {
+            Some(1) => ClientAuth::Basic,
+            _ => ClientAuth::Body,
+        },
+        token_encoding: match r.choice("token_encoding", &["form", "json"]) {
+            Some(1) => Encoding::Json,
+            _ => Encoding::Form,
+        },
+        authorize_query,
+        keep: template(r, "keep", Scope::Token),
+    }
 }
 
 fn error_rule(r: &mut Reader<'_>) -> Option<ErrorRule> {
@@ -295,6 +338,7 @@ enum Scope {
     Auth,
     Input,
     Response,
+    Token,
 }
 
 fn template(r: &mut Reader<'_>, field: &'static str, scope: Scope) -> Template {
@@ -308,6 +352,7 @@ fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: Scope) -> T
         Scope::Connection => &["connection"],
         Scope::Auth => &["auth", "connection"],
         Scope::Input => &["input", "connection"],
+        Scope::Token => &["token"],
         Scope::Response => &["input", "response", "connection"],
     };
     match Template::parse(value) {
