@@ -95,7 +95,7 @@ fn read_body(bytes: &[u8], content_type: &str) -> Result<Value, Problem> {
                 format!("the body is not JSON, as its content type says: {e}"),
             )
         })?;
-        if dispatch::nests_too_deep(&body) {
+        if domain::nests_too_deep(&body) {
             return Err(Problem::new(400, "body_malformed", "the body nests deeper than 100 levels"));
         }
         return Ok(body);

@@ -7,6 +7,7 @@ use crate::manifest::{Action, Auth, Body, Encoding, ErrorRule, Manifest, PageBy,
 use crate::read::placeholders;
 use crate::schema;
 use base64::Engine;
+use domain::limits::MAX_OUTPUT_BYTES;
 use domain::run::StepError;
 use expr::{Limits, Seed, Template, truthy};
 use serde_json::{Map, Value, json};
@@ -133,7 +134,9 @@ impl Call {
     /// Whether repeating it has no further effect.
     pub fn is_idempotent(&self) -> bool {
         let action = self.action();
-        action.idempotent.unwrap_or(matches!(action.request.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE"))
+        action
+            .idempotent
+            .unwrap_or(matches!(action.request.method.as_str(), "GET" | "HEAD" | "PUT" | "DELETE"))
     }
 
     /// The next request, in the form of the input of `http.request`.
@@ -190,15 +193,10 @@ impl Call {
                 Put::Query(name) => {
                     query.insert(name.clone(), value);
                 }
-                Put::Body(name) => {
-                    if !body.is_object() {
-                        body = json!({});
-                    }
-                    body[name] = value;
-                }
+                Put::Body(name) => put_at(&mut body, name, value),
             };
             if let Some((place, max)) = &pages.size {
-                put(place, self.left().min(u64::from(*max)).into());
+                put(place, self.size(&pages.by, *max).into());
             }
             match (&self.next, &pages.by) {
                 (Some(Next::Put(place, value)), _) => put(place, value.clone()),
@@ -211,7 +209,8 @@ impl Call {
             query.clear();
         }
         query.extend(object(self.signed.1.clone()));
-        let mut headers = object(self.render(&self.manifest.headers, &json!({"connection": self.connection}))?);
+        let mut headers =
+            object(self.render(&self.manifest.headers, &json!({"connection": self.connection}))?);
         merge_headers(&mut headers, object(self.render(&spec.headers, &scope)?));
         merge_headers(&mut headers, object(self.signed.0.clone()));
         let mut request = Map::new();
@@ -241,7 +240,8 @@ impl Call {
         let origin = Url::parse(&url).map_err(|e| invalid(format!("`{url}` is no address: {e}")))?.origin();
         let origin = origin.ascii_serialization();
         if self.origin.get_or_insert_with(|| origin.clone()) != &origin {
-            let message = "the app says that its list goes on at another origin, where no credentials are sent";
+            let message =
+                "the app says that its list goes on at another origin, where no credentials are sent";
             return Err(StepError::fatal("app_response_invalid", message));
         }
         Ok(Value::Object(request))
@@ -260,6 +260,11 @@ impl Call {
         if response.status >= 400 {
             return Err(plainly_refused(&self.manifest.title, response));
         }
+        if let Some(what) = no_data(response) {
+            let message = format!("{} answered {what} where data is expected", self.manifest.title);
+            let error = StepError::fatal("app_response_invalid", message);
+            return Err(error.with_details(json!({"status": response.status, "body": response.body})));
+        }
         let Some(pages) = &action.pages else {
             return Ok(Answered::Output(self.render(&action.response, &scope)?));
         };
@@ -273,11 +278,12 @@ impl Call {
         };
         let came = items.len() as u64;
         self.pages += 1;
-        let next = if came == 0 && !matches!(pages.by, PageBy::Cursor { .. } | PageBy::Url { .. } | PageBy::Link) {
-            None
-        } else {
-            self.following(&pages.by, &scope, response, came, pages.size.as_ref().map(|(_, max)| *max))?
-        };
+        let next =
+            if came == 0 && !matches!(pages.by, PageBy::Cursor { .. } | PageBy::Url { .. } | PageBy::Link) {
+                None
+            } else {
+                self.following(&pages.by, &scope, response, came, pages.size.as_ref().map(|(_, max)| *max))?
+            };
         let left = self.left();
         self.items.extend(items);
         let cut = came > left;
@@ -300,7 +306,7 @@ impl Call {
         asked: Option<u32>,
     ) -> Result<Option<Next>, StepError> {
         // A part that is not full is the last one, where it is known what full is.
-        let full = asked.is_none_or(|max| came >= self.left().min(u64::from(max)));
+        let full = asked.is_none_or(|max| came >= self.size(by, max));
         Ok(match by {
             PageBy::Cursor { next, put } => {
                 let next = self.render(next, scope)?;
@@ -320,6 +326,12 @@ impl Call {
         })
     }
 
+    /// How many items are asked for at once. Pages are counted in their size, so that of one may not be another's.
+    fn size(&self, by: &PageBy, max: u32) -> u64 {
+        let wanted = if matches!(by, PageBy::Page { .. }) { self.wanted() } else { self.left() };
+        wanted.min(u64::from(max))
+    }
+
     /// How many items are wanted all together.
     fn wanted(&self) -> u64 {
         let asked = self.input.get(MAX_ITEMS_FIELD).and_then(Value::as_f64);
@@ -330,12 +342,7 @@ impl Call {
         self.wanted().saturating_sub(self.items.len() as u64)
     }
 
-    fn refused(
-        &self,
-        rule: &ErrorRule,
-        response: &Response,
-        scope: &Value,
-    ) -> Result<StepError, StepError> {
+    fn refused(&self, rule: &ErrorRule, response: &Response, scope: &Value) -> Result<StepError, StepError> {
         let said = |template: &Option<Template>| {
             template.as_ref().map(|template| self.render(template, scope)).transpose()
         };
@@ -350,7 +357,7 @@ impl Call {
         };
         let message = format!("{} refused: {what}", self.manifest.title);
         let retryable = rule.retryable.unwrap_or(is_passing(response.status));
-        let stable = if rule.reconnect { "connection_refused" } else { "app_error" };
+        let stable = if rule.reconnect { "credentials_refused" } else { "app_error" };
         let mut error = if retryable && !rule.reconnect {
             StepError::passing(stable, message)
         } else {
@@ -368,9 +375,14 @@ impl Call {
     }
 }
 
+/// An answer was paid for, and nobody else computes here meanwhile: more work is allowed than an expression of a workflow may be.
+const COST: u64 = 200_000_000;
+
 fn render(template: &Template, scope: &Value, seed: &Seed) -> Result<Value, StepError> {
-    template.render_in_place(scope, seed, &Limits::default()).map_err(|failure| {
-        let message = format!("the connector cannot read this: {} (`{}`)", failure.message, failure.expression);
+    let limits = Limits { max_in_place_cost: COST, max_output_bytes: MAX_OUTPUT_BYTES, ..Limits::default() };
+    template.render_in_place(scope, seed, &limits).map_err(|failure| {
+        let message =
+            format!("the connector cannot read this: {} (`{}`)", failure.message, failure.expression);
         StepError::fatal("app_response_invalid", message)
     })
 }
@@ -402,6 +414,18 @@ pub fn with_max_items(schema: &Value) -> Value {
     schema
 }
 
+/// Puts a value where `a.b` says, making the objects on the way.
+fn put_at(body: &mut Value, place: &str, value: Value) {
+    let mut at = body;
+    for name in place.split('.') {
+        if !at.is_object() {
+            *at = json!({});
+        }
+        at = &mut at[name];
+    }
+    *at = value;
+}
+
 fn path(path: &str, input: &Value) -> Result<String, StepError> {
     let mut made = String::with_capacity(path.len());
     let mut rest = path;
@@ -423,11 +447,23 @@ fn path(path: &str, input: &Value) -> Result<String, StepError> {
     Ok(made)
 }
 
+/// What an answer is, if it is a page for people, or JSON that was cut.
+fn no_data(response: &Response) -> Option<&'static str> {
+    let media = response.headers["content-type"].as_str().unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let text = response.body.as_str()?.trim_start();
+    if media == "text/html" {
+        return Some("a page for people");
+    }
+    ((media == "application/json" || media.ends_with("+json")) && text.starts_with(['{', '[']))
+        .then_some("JSON that is cut or malformed")
+}
+
 fn plainly_refused(title: &str, response: &Response) -> StepError {
     let status = response.status;
     let message = format!("{title} refused: status {status}");
     let error = match status {
-        401 => StepError::fatal("connection_refused", format!("{title} refused the credentials (401)")),
+        401 => StepError::fatal("credentials_refused", format!("{title} refused the credentials (401)")),
         _ if is_passing(status) => StepError::passing("app_error", message),
         _ => StepError::fatal("app_error", message),
     };

@@ -17,9 +17,8 @@ static HELD: [OnceLock<Option<Arc<Manifest>>>; ENTRIES.len()] = [const { OnceLoc
 /// A connector by its name; without a version the newest. `None` where there is none.
 pub fn built_in(name: &str, version: Option<u32>) -> Option<Arc<Manifest>> {
     // Sorted by name, then version.
-    let end = ENTRIES.partition_point(|entry| {
-        (entry.name, entry.version) <= (name, version.unwrap_or(u32::MAX))
-    });
+    let end =
+        ENTRIES.partition_point(|entry| (entry.name, entry.version) <= (name, version.unwrap_or(u32::MAX)));
     let at = end.checked_sub(1)?;
     let entry = &ENTRIES[at];
     if entry.name != name || version.is_some_and(|version| version != entry.version) {

@@ -60,10 +60,41 @@ pub(crate) fn next_link(header: &str) -> Option<String> {
     header.split(',').find_map(|link| {
         let (address, parameters) = link.split_once('>')?;
         let address = address.trim().strip_prefix('<')?;
-        let is_next = parameters.split(';').any(|parameter| {
-            let parameter = parameter.trim().to_ascii_lowercase();
-            parameter.strip_prefix("rel=").is_some_and(|rel| rel.trim_matches('"').split(' ').any(|r| r == "next"))
-        });
-        is_next.then(|| address.to_owned())
+        let parameters = parameters.to_ascii_lowercase();
+        let is = |name: &str, wanted: &str| {
+            parameters.split(';').filter_map(|parameter| parameter.trim().split_once('=')).any(
+                |(n, value)| n == name && value.trim_matches('"').split(' ').any(|value| value == wanted),
+            )
+        };
+        // Some apps name a next part always, and say so if there is nothing in it.
+        (is("rel", "next") && !is("results", "false")).then(|| address.to_owned())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_segment_cannot_be_left() {
+        assert_eq!(segment("a/b?c#d e%2F..ä"), "a%2Fb%3Fc%23d%20e%252F..%C3%A4");
+    }
+
+    #[test]
+    fn what_is_nested_is_written_with_brackets() {
+        let written = form(&json!({"a": {"b": [1, {"c": true}]}, "none": null}));
+        assert_eq!(Value::Object(written), json!({"a[b][0]": 1, "a[b][1][c]": true}));
+        let written = query(json!({"ids": [1, 2], "range": {"gt": 5}}).as_object().unwrap().clone());
+        assert_eq!(Value::Object(written), json!({"ids": [1, 2], "range[gt]": 5}));
+    }
+
+    #[test]
+    fn the_next_part_is_found_among_links() {
+        let header =
+            r#"<https://a.example/?p=1>; rel="prev", <https://a.example/?p=3>; rel="next"; results="true""#;
+        assert_eq!(next_link(header).as_deref(), Some("https://a.example/?p=3"));
+        assert_eq!(next_link(r#"<https://a.example/?p=3>; rel="next"; results="false""#), None);
+        assert_eq!(next_link("<>"), None);
+    }
 }

@@ -95,8 +95,8 @@ fn compare_request(i: usize, made: &Value, wanted: &Value, wrong: &mut Vec<Strin
     differ("the query", &json!(made_query), &json!(wanted_query));
     for (name, value) in wanted["headers"].as_object().into_iter().flatten() {
         let found = made["headers"].as_object().into_iter().flatten();
-        let found = found.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        differ(&format!("the header `{name}`"), &found.last().cloned().unwrap_or_default(), value);
+        let mut found = found.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        differ(&format!("the header `{name}`"), &found.next_back().cloned().unwrap_or_default(), value);
     }
     if wanted["form"].is_object() {
         let form = |of: &Value| -> Map<String, Value> {

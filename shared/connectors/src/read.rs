@@ -1,8 +1,8 @@
 //! From a document to a [`Manifest`], with every fault at once.
 
 use crate::manifest::{
-    Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Manifest, OAuth2, PageBy,
-    Pages, Put, Query, RateLimit, Request,
+    Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Manifest, OAuth2,
+    PageBy, Pages, Put, Query, RateLimit, Request,
 };
 use crate::schema;
 use domain::fault::{self, Fault};
@@ -129,12 +129,8 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
         AuthKind::Bearer => {
             (asked(&[("token", "Token", true)]), Some("token"), prefix.unwrap_or_else(|| "Bearer ".into()))
         }
-        AuthKind::ApiKey => {
-            (asked(&[("key", "API key", true)]), Some("key"), prefix.unwrap_or_default())
-        }
-        AuthKind::OAuth2 => {
-            (Vec::new(), Some("access_token"), prefix.unwrap_or_else(|| "Bearer ".into()))
-        }
+        AuthKind::ApiKey => (asked(&[("key", "API key", true)]), Some("key"), prefix.unwrap_or_default()),
+        AuthKind::OAuth2 => (Vec::new(), Some("access_token"), prefix.unwrap_or_else(|| "Bearer ".into())),
         AuthKind::Basic => (
             asked(&[("username", "User name", false), ("password", "Password", true)]),
             Some("basic"),
@@ -171,10 +167,8 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
 }
 
 fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
-    let grants = [
-        ("authorization_code", Grant::AuthorizationCode),
-        ("client_credentials", Grant::ClientCredentials),
-    ];
+    let grants =
+        [("authorization_code", Grant::AuthorizationCode), ("client_credentials", Grant::ClientCredentials)];
     let grant = r.choice("grant", &grants.map(|(name, _)| name)).map_or(grants[0].1, |i| grants[i].1);
     if grant == Grant::AuthorizationCode {
         r.required("authorize_url");
@@ -208,12 +202,12 @@ fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it reads one of a list, as others do")]
 fn error_rule(r: &mut Reader<'_>) -> Option<ErrorRule> {
     r.required("when");
     let when = template(r, "when", Scope::Response);
-    let mut optional = |field: &'static str| {
-        r.take(field).is_some().then(|| template(r, field, Scope::Response))
-    };
+    let mut optional =
+        |field: &'static str| r.take(field).is_some().then(|| template(r, field, Scope::Response));
     let (code, message, retry_after) = (optional("code"), optional("message"), optional("retry_after"));
     let retryable = r.boolean("retryable");
     let reconnect = r.boolean("reconnect").unwrap_or(false);

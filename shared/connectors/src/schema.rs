@@ -285,10 +285,10 @@ fn named(wanted: &str) -> &str {
 }
 
 fn field(at: &str) -> String {
-    at.rsplit('/').next().filter(|name| !name.is_empty()).map_or_else(
-        || "it".to_owned(),
-        |name| format!("`{}`", name.replace("~1", "/").replace("~0", "~")),
-    )
+    at.rsplit('/')
+        .next()
+        .filter(|name| !name.is_empty())
+        .map_or_else(|| "it".to_owned(), |name| format!("`{}`", name.replace("~1", "/").replace("~0", "~")))
 }
 
 fn text(value: &Value) -> String {

@@ -35,6 +35,20 @@ pub fn read(text: &str) -> Result<Located, YamlFault> {
     Ok(Located { value, lines: reader.lines })
 }
 
+/// The line of a place, or of what it would be in.
+pub fn line(pointer: &str, lines: &BTreeMap<String, usize>) -> usize {
+    let mut at = pointer;
+    loop {
+        if let Some(line) = lines.get(at) {
+            return *line;
+        }
+        match at.rsplit_once('/') {
+            Some((outer, _)) => at = outer,
+            None => return 1,
+        }
+    }
+}
+
 struct Reader<'t> {
     events: Parser<'t, saphyr_parser::StrInput<'t>>,
     lines: BTreeMap<String, usize>,

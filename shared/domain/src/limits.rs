@@ -92,5 +92,7 @@ pub const MAX_VARIABLE_BYTES: usize = 8 * 1024;
 pub const MAX_VARIABLES_BYTES: usize = 128 * 1024;
 pub const MAX_VARIABLE_NAME: usize = 64;
 pub const MAX_ENVIRONMENT_NAME: usize = 40;
+/// A credential of a connection: a private key fits in.
+pub const MAX_CREDENTIAL_BYTES: usize = 16 * 1024;
 /// A secret shorter than this could not be told from other text in what an app answers.
 pub const MIN_SECRET_BYTES: usize = 8;

@@ -197,11 +197,7 @@ impl<'w> Reader<'w> {
         }
     }
 
-    pub fn nested<T>(
-        &mut self,
-        field: &'static str,
-        read: impl FnOnce(&mut Reader<'_>) -> T,
-    ) -> Option<T> {
+    pub fn nested<T>(&mut self, field: &'static str, read: impl FnOnce(&mut Reader<'_>) -> T) -> Option<T> {
         let value = self.take(field)?.clone();
         let pointer = fault::join(&self.pointer, field);
         let mut inner = Reader::open(self.walk, &value, pointer)?;

@@ -156,6 +156,7 @@ impl World {
             http: Arc::new(FaultyHttp::new(http.clone(), faults.clone())),
             sandbox: Arc::new(FaultySandbox::new(Arc::new(ModelSandbox), faults.clone())),
             blobs: Arc::new(FaultyBlobs::new(blobs.clone(), faults.clone())),
+            connections: store.clone(),
             secrets: Arc::new(FixedSealer::default()),
             memory: executor::Memory::default(),
             inline_bytes,

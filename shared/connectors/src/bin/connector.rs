@@ -1,9 +1,7 @@
 //! `connector check FOLDER…`: reads the manifests in folders, names every fault with its line, and replays their examples.
 
 use connectors::{fixture, read, yaml};
-use domain::Fault;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,7 +21,9 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: connector check FOLDER…\nA folder has `manifest.yaml`, and examples in `fixtures/*.json`.");
+    eprintln!(
+        "usage: connector check FOLDER…\nA folder has `manifest.yaml`, and examples in `fixtures/*.json`."
+    );
     ExitCode::from(2)
 }
 
@@ -53,8 +53,14 @@ fn check(folder: &Path) -> usize {
         Ok(manifest) => Arc::new(manifest),
         Err(faults) => {
             for fault in faults {
-                let line = line(&fault, &located.lines);
-                say(format!("{}:{line}: {}: {} ({})", file.display(), fault.code, fault.message, fault.pointer));
+                let line = yaml::line(&fault.pointer, &located.lines);
+                say(format!(
+                    "{}:{line}: {}: {} ({})",
+                    file.display(),
+                    fault.code,
+                    fault.message,
+                    fault.pointer
+                ));
             }
             return count;
         }
@@ -82,20 +88,6 @@ fn check(folder: &Path) -> usize {
         if bare.is_empty() { String::new() } else { format!("; without one: {}", bare.join(", ")) }
     );
     count
-}
-
-/// The line of the place, or of what it would be in.
-fn line(fault: &Fault, lines: &BTreeMap<String, usize>) -> usize {
-    let mut at = fault.pointer.as_str();
-    loop {
-        if let Some(line) = lines.get(at) {
-            return *line;
-        }
-        match at.rsplit_once('/') {
-            Some((outer, _)) => at = outer,
-            None => return 1,
-        }
-    }
 }
 
 fn examples(folder: &Path) -> Vec<PathBuf> {

@@ -1,5 +1,7 @@
 //! The catalogue: every manifest can be read, and does what the examples say.
 
+mod calls;
+
 use connectors::{built_in, fixture, names, read};
 use serde_json::Value;
 use std::fs;

@@ -6,6 +6,7 @@ mod bus;
 mod calls;
 mod challenges;
 mod concurrency;
+mod connections;
 mod conventions;
 mod cycles;
 mod erasure;

@@ -2,6 +2,7 @@
 //!
 //! What stands in is drawn anew for each evaluation: nobody can write it into a trigger or an answer to have the secret put there.
 
+use domain::limits;
 use domain::run::StepError;
 use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
@@ -9,7 +10,7 @@ use vault::Secret;
 
 /// The secrets that one input names.
 #[derive(Default)]
-pub(crate) struct Secrets {
+pub struct Secrets {
     held: Vec<Held>,
 }
 
@@ -23,27 +24,32 @@ struct Held {
 
 impl Secrets {
     /// `drawn` is a text that nobody knows.
-    pub(crate) fn add(&mut self, name: &str, drawn: &str, value: Secret<String>) {
+    pub fn add(&mut self, name: &str, drawn: &str, value: Secret<String>) {
         use base64::Engine as _;
         let text = value.expose();
         let encoded: String = byte_serialize(text.as_bytes()).collect();
         let base64 = base64::engine::general_purpose::STANDARD.encode(text);
-        let shapes = [text.clone(), encoded, base64].map(Secret::new).into();
+        // One that is too short could not be told from other text.
+        let shapes = if text.len() < limits::MIN_SECRET_BYTES {
+            Vec::new()
+        } else {
+            [text.clone(), encoded, base64].map(Secret::new).into()
+        };
         self.held.push(Held { name: name.to_owned(), stands_in: format!("pbsecret{drawn}"), value, shapes });
         // The longest first: one that is a part of another must not be taken out of it, and leave the rest.
         self.held.sort_by_key(|held| std::cmp::Reverse(held.value.expose().len()));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
-    pub(crate) fn stand_in(&self, name: &str) -> Option<String> {
+    pub fn stand_in(&self, name: &str) -> Option<String> {
         self.held.iter().find(|held| held.name == name).map(|held| held.stands_in.clone())
     }
 
     /// The input with the secrets: for the request, and nothing else.
-    pub(crate) fn revealed(&self, input: &Value) -> Value {
+    pub fn revealed(&self, input: &Value) -> Value {
         let mut input = input.clone();
         for held in &self.held {
             replace(&mut input, &held.stands_in, held.value.expose());
@@ -52,7 +58,7 @@ impl Secrets {
     }
 
     /// The input with the names of the secrets in their places: for the history.
-    pub(crate) fn named(&self, mut input: Value) -> Value {
+    pub fn named(&self, mut input: Value) -> Value {
         for held in &self.held {
             replace(&mut input, &held.stands_in, &label(&held.name));
         }
@@ -60,7 +66,7 @@ impl Secrets {
     }
 
     /// Takes the secrets out of what came back.
-    pub(crate) fn hide(&self, value: &mut Value) {
+    pub fn hide(&self, value: &mut Value) {
         for held in &self.held {
             for shape in &held.shapes {
                 replace(value, shape.expose(), &label(&held.name));
@@ -69,11 +75,11 @@ impl Secrets {
     }
 
     /// How many bytes the longest of them has, however it is written.
-    pub(crate) fn longest(&self) -> usize {
+    pub fn longest(&self) -> usize {
         self.held.iter().flat_map(|held| &held.shapes).map(|shape| shape.expose().len()).max().unwrap_or(0)
     }
 
-    pub(crate) fn hide_error(&self, mut error: StepError) -> StepError {
+    pub fn hide_error(&self, mut error: StepError) -> StepError {
         if self.is_empty() {
             return error;
         }
@@ -87,7 +93,7 @@ impl Secrets {
     }
 
     /// Whether bytes that are sent hold one of them.
-    pub(crate) fn are_in(&self, bytes: &[u8]) -> bool {
+    pub fn are_in(&self, bytes: &[u8]) -> bool {
         let found = |shape: &Secret<String>| {
             let wanted = shape.expose().as_bytes();
             bytes.windows(wanted.len()).any(|window| window == wanted)

@@ -16,21 +16,25 @@ use url::Url;
 /// How much of an error's answer is kept in the history.
 const EXCERPT: usize = 2000;
 
+/// By what the other side of an `http.request` knows a repeat (draft-ietf-httpapi-idempotency-key-header).
+pub const KEY_HEADER: &str = "idempotency-key";
+
 /// A request that is ready to be sent.
 #[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) request: HttpRequest,
+pub struct Prepared {
+    pub request: HttpRequest,
     /// Any status is a success: the workflow looks at it itself.
-    pub(crate) any_status: bool,
+    pub any_status: bool,
 }
 
 /// Whether a repeat of the method has no further effect (RFC 9110, section 9.2.2).
-pub(crate) fn is_idempotent(method: &Method) -> bool {
+pub fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
-/// Makes a request of a step's evaluated input. `key` is sent as `Idempotency-Key` unless the input has one.
-pub(crate) fn prepare(input: &Value, key: &str, timeout: Duration) -> Result<Prepared, StepError> {
+/// Makes a request of a step's evaluated input. `key`, a header's name and value, tells the other side of repeats; it is sent unless the
+/// input has that header.
+pub fn prepare(input: &Value, key: Option<(&str, &str)>, timeout: Duration) -> Result<Prepared, StepError> {
     let method = match input.get("method") {
         None | Some(Value::Null) => Method::GET,
         Some(Value::String(m)) => Method::from_bytes(m.to_ascii_uppercase().as_bytes())
@@ -61,15 +65,17 @@ pub(crate) fn prepare(input: &Value, key: &str, timeout: Duration) -> Result<Pre
         }
         request.body = body;
     }
-    if !request.headers.contains_key("idempotency-key") {
-        request = request.header("idempotency-key", key).map_err(|e| egress_error(&e))?;
+    if let Some((name, key)) = key
+        && !request.headers.contains_key(name)
+    {
+        request = request.header(name, key).map_err(|e| egress_error(&e))?;
     }
     Ok(Prepared { request, any_status: flag(input, "accept_any_status").unwrap_or(false) })
 }
 
 /// Keeps secrets where they are sent to: a header that has one does not follow a redirect to another origin, and where address or body
 /// have one, no redirect is followed.
-pub(crate) fn guard(request: &mut HttpRequest, secrets: &Secrets) {
+pub fn guard(request: &mut HttpRequest, secrets: &Secrets) {
     if secrets.is_empty() {
         return;
     }
@@ -85,7 +91,7 @@ pub(crate) fn guard(request: &mut HttpRequest, secrets: &Secrets) {
 
 /// Decides about a body that is in a file: what expressions can read is taken into memory, as is the beginning of an error's;
 /// all else stays a file, which is given with its media type.
-pub(crate) fn take_file(
+pub fn take_file(
     response: &mut HttpResponse,
     any_status: bool,
     secrets: &Secrets,
@@ -116,7 +122,7 @@ pub(crate) fn take_file(
 }
 
 /// What the sending came to: the step's output, or why it failed. Secrets are taken out of it before anything of it is cut.
-pub(crate) fn outcome(
+pub fn outcome(
     sent: Result<HttpResponse, EgressError>,
     any_status: bool,
     now: Millis,
@@ -143,8 +149,17 @@ pub(crate) fn outcome(
     Err(error.with_details(json!({"status": status.as_u16(), "body": excerpt(&output["body"])})))
 }
 
+/// An error with no more of an answer in it than the history keeps.
+pub fn shortened(mut error: StepError) -> StepError {
+    if let Some(body) = error.details.as_mut().and_then(|details| details.get_mut("body")) {
+        *body = excerpt(body);
+    }
+    error.message = error.message.chars().take(EXCERPT).collect();
+    error
+}
+
 /// The input as a run's history shows it.
-pub(crate) fn redacted(mut input: Value) -> Value {
+pub fn redacted(mut input: Value) -> Value {
     if let Some(headers) = input.get_mut("headers").and_then(Value::as_object_mut) {
         for (_, value) in headers.iter_mut().filter(|(name, _)| is_secret_header(name)) {
             *value = REDACTED.into();
@@ -273,7 +288,7 @@ fn media_type(response: &HttpResponse) -> String {
 
 fn excerpt(body: &Value) -> Value {
     let text = scalar(body).unwrap_or_default();
-    if text.len() <= EXCERPT && !dispatch::nests_too_deep(body) {
+    if text.len() <= EXCERPT && !domain::nests_too_deep(body) {
         body.clone()
     } else {
         text.chars().take(EXCERPT).collect::<String>().into()
@@ -308,7 +323,7 @@ mod tests {
     }
 
     fn prepared(input: Value) -> Prepared {
-        prepare(&input, "pb_key", Duration::from_secs(5)).unwrap()
+        prepare(&input, Some((KEY_HEADER, "pb_key")), Duration::from_secs(5)).unwrap()
     }
 
     #[test]
