@@ -8,6 +8,7 @@ pub mod schema;
 mod step;
 mod test;
 mod trigger;
+pub mod verify;
 
 pub use concurrency::{Concurrency, WhenFull};
 pub use gather::Gather;
@@ -18,6 +19,7 @@ pub use step::{
 };
 pub use test::{Expect, ExpectStep, Mock, Test};
 pub use trigger::{Challenge, Trigger, TriggerKind};
+pub use verify::Verify;
 
 use crate::run::Priority;
 use serde_json::Value;
