@@ -50,14 +50,14 @@ pub(crate) fn signature(algorithm: Algorithm, secret: &str, url: &str, fields: &
 }
 
 fn algorithm(settings: Option<&str>) -> Result<Algorithm, Refusal> {
-    let named = settings.unwrap_or_default().split(',').find_map(|part| {
+    let mut named = settings.unwrap_or_default().split(',').filter_map(|part| {
         let (name, value) = part.split_once('=')?;
         (name.trim() == "algorithm" && !value.trim().is_empty()).then_some(value.trim())
     });
-    match named {
-        None | Some("HMAC_SHA1") => Ok(Algorithm::Sha1),
-        Some("HMAC_SHA256") => Ok(Algorithm::Sha256),
-        Some(_) => Err(Refusal::Malformed(SETTINGS.to_owned())),
+    match (named.next(), named.next()) {
+        (None | Some("HMAC_SHA1"), None) => Ok(Algorithm::Sha1),
+        (Some("HMAC_SHA256"), None) => Ok(Algorithm::Sha256),
+        _ => Err(Refusal::Malformed(SETTINGS.to_owned())),
     }
 }
 

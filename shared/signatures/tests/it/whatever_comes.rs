@@ -37,7 +37,7 @@ fn changed(mut case: Case, part: usize, at: usize, by: u8) -> Option<Case> {
         })
         .collect();
     let parts = headers.len() + usize::from(!token) + usize::from(twilio);
-    let part = part % parts;
+    let part = part.checked_rem(parts)?;
     if let Some(header) = headers.get(part) {
         let value = &mut case.headers[*header].1;
         // The last signature of a list is the valid one, in all vectors but Stripe's, where a `v0` follows.
