@@ -3,7 +3,6 @@
 mod concurrency;
 mod gather;
 mod parse;
-mod read;
 pub mod schema;
 mod step;
 mod test;
@@ -21,6 +20,7 @@ pub use test::{Expect, ExpectStep, Mock, Test};
 pub use trigger::{Challenge, Trigger, TriggerKind};
 pub use verify::Verify;
 
+use crate::read;
 use crate::run::Priority;
 use serde_json::Value;
 use std::time::Duration;
