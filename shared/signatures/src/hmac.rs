@@ -8,8 +8,8 @@ use domain::Millis;
 use domain::workflow::verify::{Algorithm, Encoding, Hmac, KeyForm, Part, Scheme};
 use std::borrow::Cow;
 
-/// How a sender of this scheme signs. Those that sign otherwise have code of their own, and never get here.
-pub(crate) fn of(scheme: &Scheme) -> Cow<'_, Hmac> {
+/// How a sender of this scheme signs; none for those that sign in a way of their own.
+pub(crate) fn of(scheme: &Scheme) -> Option<Cow<'_, Hmac>> {
     let of_body = |header: &str, prefix: &str| Hmac {
         header: header.to_owned(),
         algorithm: Algorithm::Sha256,
@@ -21,8 +21,9 @@ pub(crate) fn of(scheme: &Scheme) -> Cow<'_, Hmac> {
         id: None,
         key: KeyForm::Text,
     };
-    Cow::Owned(match scheme {
-        Scheme::Hmac(own) => return Cow::Borrowed(own),
+    Some(Cow::Owned(match scheme {
+        Scheme::Hmac(own) => return Some(Cow::Borrowed(own)),
+        Scheme::GitHub => of_body("x-hub-signature-256", "sha256="),
         Scheme::Slack => {
             let text = |text: &str| Part::Text(text.to_owned());
             Hmac {
@@ -38,10 +39,8 @@ pub(crate) fn of(scheme: &Scheme) -> Cow<'_, Hmac> {
         Scheme::Notion => of_body("x-notion-signature", "sha256="),
         Scheme::Typeform => Hmac { encoding: Encoding::Base64, ..of_body("typeform-signature", "sha256=") },
         Scheme::Linear => of_body("linear-signature", ""),
-        Scheme::GitHub | Scheme::Standard | Scheme::Stripe | Scheme::Twilio | Scheme::Token(_) => {
-            of_body("x-hub-signature-256", "sha256=")
-        }
-    })
+        Scheme::Standard | Scheme::Stripe | Scheme::Twilio | Scheme::Token(_) => return None,
+    }))
 }
 
 pub(crate) fn verify(

@@ -47,15 +47,8 @@ pub fn sign(scheme: &Scheme, secret: &str, message: &Message<'_>) -> Option<Vec<
             Place::Header(name) => vec![header(name, format!("{}{secret}", token.prefix))],
             Place::Query(_) => return None,
         },
-        Scheme::GitHub
-        | Scheme::Slack
-        | Scheme::Shopify
-        | Scheme::Airtable
-        | Scheme::Notion
-        | Scheme::Typeform
-        | Scheme::Linear
-        | Scheme::Hmac(_) => {
-            let hmac = hmac::of(scheme);
+        others => {
+            let hmac = hmac::of(others)?;
             let parts = hmac::parts(&hmac, &seconds, message.id, message.body);
             let tag = mac(hmac.algorithm, &key(secret, hmac.key)?, &parts);
             let signature = format!("{}{}", hmac.prefix, write(tag.as_ref(), hmac.encoding));
