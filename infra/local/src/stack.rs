@@ -168,12 +168,14 @@ impl Stack {
             http,
             limits: Arc::new(api::Limits::new(settings.rates)),
             guard: guard.clone(),
-            keyrings,
+            keyrings: keyrings.clone(),
             passwords: auth::Passwords::new(2),
             clock: clock.clone(),
             public_url: format!("http://{addr}").into(),
         });
         let hooks = hooks::App {
+            sealers: keyrings.clone(),
+            secrets: hooks::Secrets::default(),
             store: store.clone(),
             runs: store.clone(),
             starter: starter.clone(),

@@ -82,6 +82,14 @@ pub const RESPOND_WITHIN: Duration = Duration::from_secs(25);
 /// The most attempts of a step.
 pub const MAX_ATTEMPTS: u16 = 20;
 
+/// How many secrets a webhook's signature may be by.
+pub const MAX_VERIFY_SECRETS: usize = 5;
+/// How many parts a signed text has.
+pub const MAX_SIGNED_PARTS: usize = 10;
+/// How far a signature's time may be from now, at least and at most.
+pub const MIN_TOLERANCE: Duration = Duration::from_secs(1);
+pub const MAX_TOLERANCE: Duration = Duration::from_hours(1);
+
 /// How many variables an environment has.
 pub const MAX_VARIABLES: usize = 200;
 /// How many environments an organisation has.

@@ -223,6 +223,8 @@ impl World {
     /// A webhook function over this world.
     pub fn hooks(&self) -> hooks::App {
         hooks::App {
+            sealers: self.executor.secrets.clone(),
+            secrets: hooks::Secrets::default(),
             store: self.store.clone(),
             runs: self.executor.runs.clone(),
             starter: self.starter.clone(),

@@ -7,6 +7,7 @@ pub mod schema;
 mod step;
 mod test;
 mod trigger;
+pub mod verify;
 
 pub use concurrency::{Concurrency, WhenFull};
 pub use gather::Gather;
@@ -17,6 +18,7 @@ pub use step::{
 };
 pub use test::{Expect, ExpectStep, Mock, Test};
 pub use trigger::{Challenge, Trigger, TriggerKind};
+pub use verify::Verify;
 
 use crate::read;
 use crate::run::Priority;

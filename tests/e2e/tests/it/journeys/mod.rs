@@ -23,6 +23,7 @@ mod rollout;
 mod samples;
 mod sessions;
 mod sign_in;
+mod signatures;
 mod smoke;
 mod tests;
 mod usage;
