@@ -79,6 +79,12 @@ def main() -> int:
         if bad:
             faults.append(f"shared/{crate.name} depends on the functions {', '.join(bad)}")
 
+    ours = {p.name for root in ("shared", "functions") for p in (ROOT / root).iterdir()}
+    bad = sorted(dependencies(ROOT / "infra" / "fakes") & ours)
+    if bad:
+        # A fake that shares code with what it is there to test would agree with its mistakes.
+        faults.append(f"infra/fakes depends on {', '.join(bad)}")
+
     rules = [
         (r"\baws_sdk_dynamodb\b", "names DynamoDB", lambda p: "shared/store/" in p or p.endswith("/main.rs") or "shared/runtime/src/aws.rs" in p),
         (r"\bOrgKey::verified\b", "makes an organisation's key", lambda p: p in MAKES_ORG_KEYS or p.endswith("/tests.rs")),
