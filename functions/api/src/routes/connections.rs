@@ -372,7 +372,7 @@ fn check(
     let mut faults = Vec::new();
     if auth.kind == AuthKind::OAuth2 {
         let message = "this deployment cannot ask for these tokens yet; use another way to sign in";
-        faults.push(Fault::new("/auth", "auth_unavailable", message));
+        faults.push(Fault::new("/auth", "auth_unsupported", message));
     }
     let public: Vec<&str> = auth.fields.iter().filter(|f| !f.secret).map(|f| f.name.as_str()).collect();
     let known = schema::properties(&manifest.fields, &manifest.schemas);
