@@ -6,3 +6,8 @@ use jiff::Timestamp;
 pub(crate) fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
+
+/// `Thu, 01 Jan 2026 00:00:00 GMT`.
+pub(crate) fn of_http(at: Timestamp) -> String {
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
