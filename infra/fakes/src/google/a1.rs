@@ -105,7 +105,8 @@ fn corner(text: &str) -> Option<(Option<usize>, Option<usize>)> {
     if letters.len() > MOST_LETTERS || (letters.is_empty() && digits.is_empty()) {
         return None;
     }
-    let column = letters.bytes().fold(0, |sum, letter| sum * 26 + usize::from(letter.to_ascii_uppercase() - b'A') + 1);
+    let column =
+        letters.bytes().fold(0, |sum, letter| sum * 26 + usize::from(letter.to_ascii_uppercase() - b'A') + 1);
     let row = if digits.is_empty() {
         None
     } else {
@@ -174,7 +175,21 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_none() {
-        for text in ["", "A0", "A1:", ":B2", "A:2", "1:B", "Sheet1!", "!A1", "'open", "'a'b", "Sheet1!ABCD1", "A1:B2:C3", "A-1"] {
+        for text in [
+            "",
+            "A0",
+            "A1:",
+            ":B2",
+            "A:2",
+            "1:B",
+            "Sheet1!",
+            "!A1",
+            "'open",
+            "'a'b",
+            "Sheet1!ABCD1",
+            "A1:B2:C3",
+            "A-1",
+        ] {
             let read = parse(text);
             // A word without a colon may be the name of a sheet.
             assert!(read.is_none() || matches!(text, "A0" | "A-1"), "{text}: {read:?}");

@@ -90,11 +90,7 @@ async fn add_account(State(fake): State<Arc<Google>>, body: Bytes) -> Response {
     let Ok(public_key) = STANDARD.decode(encoded) else { return fault("`public_key` is not PEM") };
     let mut state = fake.state();
     state.accounts.retain(|other| other.email != account.client_email);
-    state.accounts.push(Account {
-        email: account.client_email,
-        key_id: account.private_key_id,
-        public_key,
-    });
+    state.accounts.push(Account { email: account.client_email, key_id: account.private_key_id, public_key });
     reply::json(StatusCode::OK, &json!({}))
 }
 

@@ -130,7 +130,8 @@ fn paged(found: Vec<Value>, kind: &str, name: &str, call: &Call) -> Result<Value
 
 /// The number of the first change that is asked for, counted from one.
 fn cursor(state: &State, call: &Call) -> Result<usize, Refusal> {
-    let token = call.query_value("pageToken").ok_or_else(|| Refusal::argument("Required parameter: pageToken"))?;
+    let token =
+        call.query_value("pageToken").ok_or_else(|| Refusal::argument("Required parameter: pageToken"))?;
     let at = token.parse().ok().filter(|at| (1..=state.changes.len() + 1).contains(at));
     at.ok_or_else(|| Refusal::argument("Invalid Value"))
 }

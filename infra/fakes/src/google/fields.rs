@@ -89,9 +89,15 @@ mod tests {
         let whole = json!({"id": 1, "sheets": [{"properties": {"title": "a", "index": 0}, "x": 1}], "p": {"t": 1, "u": 2}});
         let left = |mask: &str| parse(mask).unwrap().apply(&whole);
         assert_eq!(left("id"), json!({"id": 1}));
-        assert_eq!(left("sheets.properties"), json!({"sheets": [{"properties": {"title": "a", "index": 0}}]}));
+        assert_eq!(
+            left("sheets.properties"),
+            json!({"sheets": [{"properties": {"title": "a", "index": 0}}]})
+        );
         assert_eq!(left("sheets(properties(title))"), json!({"sheets": [{"properties": {"title": "a"}}]}));
-        assert_eq!(left("sheets/properties/title,id"), json!({"sheets": [{"properties": {"title": "a"}}], "id": 1}));
+        assert_eq!(
+            left("sheets/properties/title,id"),
+            json!({"sheets": [{"properties": {"title": "a"}}], "id": 1})
+        );
         assert_eq!(left("sheets.properties(index)"), json!({"sheets": [{"properties": {"index": 0}}]}));
         assert_eq!(left("p.t,p.u"), json!({"p": {"t": 1, "u": 2}}));
         assert_eq!(left("*"), whole);

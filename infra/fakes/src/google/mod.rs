@@ -134,7 +134,8 @@ async fn answer(Shared(fake): Shared<Arc<Google>>, call: Call) -> Response {
             None => reply::json(StatusCode::OK, &body),
             Some(text) => match fields::parse(&text) {
                 Some(mask) => reply::json(StatusCode::OK, &mask.apply(&body)),
-                None => Refusal::argument(format!("Request contains an invalid argument: fields {text}")).into_response(),
+                None => Refusal::argument(format!("Request contains an invalid argument: fields {text}"))
+                    .into_response(),
             },
         },
         Ok(None) => fake.not_modelled(call.method.as_str(), &call.path),

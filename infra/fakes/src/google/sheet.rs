@@ -100,7 +100,8 @@ fn entered(text: &str) -> Result<Cell, Refusal> {
     let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let has_digit = bare.bytes().any(|byte| byte.is_ascii_digit());
     let word = bare.to_lowercase();
-    let like_a_date = months.iter().any(|month| word.starts_with(month) || word.contains(&format!(" {month}")));
+    let like_a_date =
+        months.iter().any(|month| word.starts_with(month) || word.contains(&format!(" {month}")));
     let no_letters = !bare.chars().any(char::is_alphabetic);
     if has_digit && (like_a_date || (no_letters && !bare.contains('@'))) {
         return Err(Refusal::not_modelled(format_args!("what `{text}` becomes when a person types it")));
@@ -244,7 +245,8 @@ impl Sheet {
                 && area.top < table.bottom
                 && table.left < area.right
                 && area.left < table.right;
-            if touches && found.is_none_or(|other| (other.bottom, other.right) < (table.bottom, table.right)) {
+            if touches && found.is_none_or(|other| (other.bottom, other.right) < (table.bottom, table.right))
+            {
                 found = Some(table);
             }
         }
@@ -331,8 +333,11 @@ mod tests {
 
     #[test]
     fn lines_are_appended_where_googles_guide_says() {
-        for (range, first_cell) in [("A:Z", "B7"), ("B4", "B7"), ("C5:D5", "B7"), ("B2", "A3"), ("A3:G10", "B7"), ("F2", "F2")] {
-            let (_, written) = guide().append(area(range), &lines(json!([["new"]])), false, false, false).unwrap();
+        for (range, first_cell) in
+            [("A:Z", "B7"), ("B4", "B7"), ("C5:D5", "B7"), ("B2", "A3"), ("A3:G10", "B7"), ("F2", "F2")]
+        {
+            let (_, written) =
+                guide().append(area(range), &lines(json!([["new"]])), false, false, false).unwrap();
             assert_eq!(a1::written("S", written), format!("S!{first_cell}"), "{range}");
         }
     }
@@ -351,7 +356,10 @@ mod tests {
         let mut sheet = guide();
         sheet.write(area("A1:C1"), false, &lines(json!([[null, "", 1.5]])), false, false).unwrap();
         assert_eq!(sheet.values(area("A1:D1"), false, Render::Formatted), lines(json!([["x", "", "1.5"]])));
-        assert_eq!(sheet.values(area("A1:C2"), true, Render::Unformatted { serials: true }), lines(json!([["x", "x"], ["", "y"], [1.5, "z"]])));
+        assert_eq!(
+            sheet.values(area("A1:C2"), true, Render::Unformatted { serials: true }),
+            lines(json!([["x", "x"], ["", "y"], [1.5, "z"]]))
+        );
         assert_eq!(sheet.values(area("F1:G9"), false, Render::Formatted), lines(json!([])));
     }
 
@@ -363,7 +371,9 @@ mod tests {
         let refused = sheet.write(area("A1:B1"), false, &two, false, false).unwrap_err();
         assert_eq!(
             refused,
-            Refusal::argument("Requested writing within range ['My sheet'!A1:B1], but tried writing to row [2]")
+            Refusal::argument(
+                "Requested writing within range ['My sheet'!A1:B1], but tried writing to row [2]"
+            )
         );
         assert!(sheet.area(&a1::parse("A1001").unwrap()).is_err());
     }

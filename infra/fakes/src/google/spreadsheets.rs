@@ -87,20 +87,28 @@ fn created(id: &str, body: &Map<String, Value>, owner: &str) -> Result<Spreadshe
 
 fn new_sheet(properties: &Value, id: i64, there: usize) -> Result<Sheet, Refusal> {
     let known = ["title", "sheetId", "gridProperties", "index"];
-    if let Some(other) = properties.as_object().and_then(|all| all.keys().find(|key| !known.contains(&key.as_str()))) {
+    if let Some(other) =
+        properties.as_object().and_then(|all| all.keys().find(|key| !known.contains(&key.as_str())))
+    {
         return Err(Refusal::not_modelled(format_args!("`{other}` of a new sheet")));
     }
     let title = properties["title"].as_str().map_or_else(|| format!("Sheet{}", there + 1), str::to_owned);
     let mut sheet = Sheet::new(properties["sheetId"].as_i64().unwrap_or(id), &title);
-    let count = |name: &str| properties["gridProperties"][name].as_u64().and_then(|count| usize::try_from(count).ok());
+    let count = |name: &str| {
+        properties["gridProperties"][name].as_u64().and_then(|count| usize::try_from(count).ok())
+    };
     sheet.rows = count("rowCount").unwrap_or(sheet.rows);
     sheet.columns = count("columnCount").unwrap_or(sheet.columns);
     Ok(sheet)
 }
 
 fn described(spreadsheet: &Spreadsheet) -> Value {
-    let sheets: Vec<Value> =
-        spreadsheet.sheets.iter().enumerate().map(|(index, sheet)| json!({"properties": properties(sheet, index)})).collect();
+    let sheets: Vec<Value> = spreadsheet
+        .sheets
+        .iter()
+        .enumerate()
+        .map(|(index, sheet)| json!({"properties": properties(sheet, index)}))
+        .collect();
     json!({
         "spreadsheetId": spreadsheet.id,
         "properties": {"title": spreadsheet.title, "locale": "en_US", "autoRecalc": "ON_CHANGE", "timeZone": "Etc/GMT"},
@@ -129,12 +137,16 @@ fn batch(spreadsheet: &mut Spreadsheet, body: &Map<String, Value>) -> Result<Val
     for (number, request) in requests.iter().enumerate() {
         let mut parts = request.as_object().into_iter().flatten();
         let (Some((kind, asked)), None) = (parts.next(), parts.next()) else {
-            return Err(Refusal::argument(format!("Invalid requests[{number}]: exactly one kind of request is needed")));
+            return Err(Refusal::argument(format!(
+                "Invalid requests[{number}]: exactly one kind of request is needed"
+            )));
         };
         let find = |sheets: &[Sheet], id: &Value| {
             let id = id.as_i64().unwrap_or_default();
             let at = sheets.iter().position(|sheet| sheet.id == id);
-            at.ok_or_else(|| Refusal::argument(format!("Invalid requests[{number}].{kind}: No grid with id: {id}")))
+            at.ok_or_else(|| {
+                Refusal::argument(format!("Invalid requests[{number}].{kind}: No grid with id: {id}"))
+            })
         };
         let reply = match kind.as_str() {
             "addSheet" => {
@@ -180,8 +192,12 @@ fn batch(spreadsheet: &mut Spreadsheet, body: &Map<String, Value>) -> Result<Val
                 let at = find(&sheets, &asked["range"]["sheetId"])?;
                 let end = |name: &str| asked["range"][name].as_u64().and_then(|at| usize::try_from(at).ok());
                 match (end("startIndex"), end("endIndex")) {
-                    (Some(from), Some(to)) if from < to && from < sheets[at].rows => sheets[at].delete_rows(from, to),
-                    _ => return Err(Refusal::argument(format!("Invalid requests[{number}].deleteDimension"))),
+                    (Some(from), Some(to)) if from < to && from < sheets[at].rows => {
+                        sheets[at].delete_rows(from, to)
+                    }
+                    _ => {
+                        return Err(Refusal::argument(format!("Invalid requests[{number}].deleteDimension")));
+                    }
                 }
                 json!({})
             }

@@ -80,7 +80,14 @@ impl State {
             access_seconds: 3599,
             ..Rules::default()
         };
-        let scopes = ["spreadsheets", "spreadsheets.readonly", "drive", "drive.readonly", "drive.file", "drive.metadata.readonly"];
+        let scopes = [
+            "spreadsheets",
+            "spreadsheets.readonly",
+            "drive",
+            "drive.readonly",
+            "drive.file",
+            "drive.metadata.readonly",
+        ];
         let client = Client {
             id: "patchbay-fake.apps.googleusercontent.com".into(),
             secret: Some("google-secret".into()),
@@ -116,8 +123,14 @@ impl State {
     }
 
     /// A spreadsheet that the caller sees, and may change if that is asked for.
-    pub(crate) fn spreadsheet(&mut self, id: &str, caller: &Caller, writes: bool) -> Result<&mut Spreadsheet, Refusal> {
-        let found = self.spreadsheets.iter_mut().find(|other| other.id == id).ok_or_else(Refusal::not_found)?;
+    pub(crate) fn spreadsheet(
+        &mut self,
+        id: &str,
+        caller: &Caller,
+        writes: bool,
+    ) -> Result<&mut Spreadsheet, Refusal> {
+        let found =
+            self.spreadsheets.iter_mut().find(|other| other.id == id).ok_or_else(Refusal::not_found)?;
         if found.is_open_to(&caller.email, writes) { Ok(found) } else { Err(Refusal::permission()) }
     }
 
@@ -133,14 +146,17 @@ impl State {
 impl Spreadsheet {
     pub(crate) fn is_open_to(&self, email: &str, writes: bool) -> bool {
         let named = |list: &[String]| list.iter().any(|other| other == email);
-        (self.writers.is_empty() && self.readers.is_empty()) || named(&self.writers) || (!writes && named(&self.readers))
+        (self.writers.is_empty() && self.readers.is_empty())
+            || named(&self.writers)
+            || (!writes && named(&self.readers))
     }
 }
 
 /// Counts a call: sixty a minute for each user and three hundred for the project, reads and writes apart.
 pub(crate) fn counted(desk: &Desk, caller: &Caller, writes: bool) -> Result<(), Refusal> {
     let kind = if writes { "Write" } else { "Read" };
-    desk.take(&format!("{kind} {}", caller.email), Rule::per_minute(60)).map_err(|_| Refusal::quota(kind, " per user"))?;
+    desk.take(&format!("{kind} {}", caller.email), Rule::per_minute(60))
+        .map_err(|_| Refusal::quota(kind, " per user"))?;
     desk.take(kind, Rule::per_minute(300)).map_err(|_| Refusal::quota(kind, ""))?;
     Ok(())
 }

@@ -82,7 +82,11 @@ fn judged(state: &mut State, assertion: &str, call: &Call) -> Result<Value, &'st
         return Err("Invalid JWT: the audience is not https://oauth2.googleapis.com/token");
     }
     let now = call.now.as_second();
-    if said.exp <= now || said.iat > now + SKEW_SECONDS || said.exp - said.iat > LONGEST_SECONDS || said.exp <= said.iat {
+    if said.exp <= now
+        || said.iat > now + SKEW_SECONDS
+        || said.exp - said.iat > LONGEST_SECONDS
+        || said.exp <= said.iat
+    {
         return Err(
             "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your \
              iat and exp values in the JWT claim.",

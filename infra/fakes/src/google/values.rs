@@ -25,7 +25,8 @@ pub(super) fn one(
             let by_user = by_user(query("valueInputOption").as_deref())?;
             let mut answer = write(spreadsheet, &range, &body(call)?, by_user)?;
             if query("includeValuesInResponse").as_deref() == Some("true") {
-                answer["updatedData"] = read(spreadsheet, answer["updatedRange"].as_str().unwrap_or_default(), &query)?;
+                answer["updatedData"] =
+                    read(spreadsheet, answer["updatedRange"].as_str().unwrap_or_default(), &query)?;
             }
             answer
         }
@@ -84,10 +85,13 @@ pub(super) fn many(
                     }
                 }
             }
-            let sum = |name: &str| responses.iter().filter_map(|response| response[name].as_u64()).sum::<u64>();
+            let sum =
+                |name: &str| responses.iter().filter_map(|response| response[name].as_u64()).sum::<u64>();
             let mut sheets: Vec<&str> = responses
                 .iter()
-                .filter_map(|response| response["updatedRange"].as_str()?.rsplit_once('!').map(|(sheet, _)| sheet))
+                .filter_map(|response| {
+                    response["updatedRange"].as_str()?.rsplit_once('!').map(|(sheet, _)| sheet)
+                })
                 .collect();
             sheets.sort_unstable();
             sheets.dedup();
@@ -100,8 +104,13 @@ pub(super) fn many(
         }
         ("POST", ":batchClear") => {
             let body = body(call)?;
-            let ranges: Vec<&str> =
-                body.get("ranges").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+            let ranges: Vec<&str> = body
+                .get("ranges")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
             for range in &ranges {
                 located(spreadsheet, range)?;
             }
@@ -147,7 +156,8 @@ fn located(spreadsheet: &Spreadsheet, text: &str) -> Result<(usize, Area, bool),
         // Names of sheets do not tell capital letters from small ones.
         Some(name) => {
             let exact = spreadsheet.sheets.iter().position(|sheet| sheet.title == *name);
-            let folded = || spreadsheet.sheets.iter().position(|s| s.title.to_lowercase() == name.to_lowercase());
+            let folded =
+                || spreadsheet.sheets.iter().position(|s| s.title.to_lowercase() == name.to_lowercase());
             exact.or_else(folded)
         }
     };
