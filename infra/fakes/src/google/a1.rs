@@ -142,7 +142,7 @@ pub(crate) fn written(sheet: &str, area: Area) -> String {
 fn quoted(sheet: &str) -> String {
     let plain = sheet.chars().all(|c| c.is_alphanumeric() || c == '_')
         && sheet.chars().next().is_some_and(|c| !c.is_ascii_digit())
-        && corner(sheet).is_none();
+        && !matches!(corner(sheet), Some((Some(_), Some(_))));
     if plain { sheet.to_owned() } else { format!("'{}'", sheet.replace('\'', "''")) }
 }
 
