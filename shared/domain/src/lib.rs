@@ -7,6 +7,7 @@ pub mod fault;
 pub mod id;
 pub mod limits;
 pub mod problem;
+pub mod read;
 pub mod run;
 pub mod secrecy;
 pub mod tenant;

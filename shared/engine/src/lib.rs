@@ -11,7 +11,6 @@ mod repeat;
 mod retry;
 mod seed;
 mod strand;
-mod truth;
 mod variables;
 mod walk;
 
@@ -29,6 +28,6 @@ pub use repeat::{CannotRepeat, Kept, before, but_failures};
 pub use retry::delay;
 pub use seed::{idempotency_key, seed};
 pub use strand::{Gathered, Strand, digest, items, lanes, outset};
-pub use truth::truthy;
+pub use expr::truthy;
 pub use variables::vars;
 pub use walk::begin;

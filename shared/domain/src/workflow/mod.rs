@@ -3,7 +3,6 @@
 mod concurrency;
 mod gather;
 mod parse;
-mod read;
 pub mod schema;
 mod step;
 mod test;
@@ -19,6 +18,7 @@ pub use step::{
 pub use test::{Expect, ExpectStep, Mock, Test};
 pub use trigger::{Challenge, Trigger, TriggerKind};
 
+use crate::read;
 use crate::run::Priority;
 use serde_json::Value;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use super::{
     Retry, Step, StepKind, StopAs, TYPES,
 };
 use crate::limits;
-use crate::workflow::read::{Reader, Walk};
+use crate::read::{Reader, Walk};
 use serde_json::Value;
 use std::time::Duration;
 

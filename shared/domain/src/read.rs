@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// What is gathered while a document is walked.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub struct Walk {
     faults: Vec<Fault>,
     /// Every step id, also of steps that are faulty otherwise, with the pointer of the first.
     steps: Vec<(String, String)>,
@@ -15,12 +15,12 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn fault(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
+    pub fn fault(&mut self, pointer: &str, code: &str, message: impl Into<String>) {
         self.faults.push(Fault::new(pointer, code, message));
     }
 
     /// Counts one more step; `false` when there are too many to go on.
-    pub(super) fn count_step(&mut self) -> bool {
+    pub(crate) fn count_step(&mut self) -> bool {
         self.count += 1;
         if self.count == limits::MAX_STEPS + 1 {
             let message = format!(
@@ -32,13 +32,14 @@ impl Walk {
         self.count <= limits::MAX_STEPS
     }
 
-    pub(super) fn finish(self) -> Vec<Fault> {
+    pub fn finish(self) -> Vec<Fault> {
         self.faults
     }
 }
 
 /// Reads one object, member by member; whatever was not asked for is an unknown field.
-pub(super) struct Reader<'w> {
+#[derive(Debug)]
+pub struct Reader<'w> {
     walk: &'w mut Walk,
     object: Map<String, Value>,
     pointer: String,
@@ -48,7 +49,7 @@ pub(super) struct Reader<'w> {
 
 impl<'w> Reader<'w> {
     /// Opens `value`, which must be an object.
-    pub(super) fn open(walk: &'w mut Walk, value: &Value, pointer: String) -> Option<Self> {
+    pub fn open(walk: &'w mut Walk, value: &Value, pointer: String) -> Option<Self> {
         if let Some(object) = value.as_object() {
             Some(Self { walk, object: object.clone(), pointer, asked: BTreeSet::new(), ignore_rest: false })
         } else {
@@ -58,7 +59,7 @@ impl<'w> Reader<'w> {
     }
 
     /// Ends the reading: members that nothing asked for are faults.
-    pub(super) fn close(self) {
+    pub fn close(self) {
         if self.ignore_rest {
             return;
         }
@@ -69,28 +70,28 @@ impl<'w> Reader<'w> {
         }
     }
 
-    pub(super) fn pointer(&self) -> &str {
+    pub fn pointer(&self) -> &str {
         &self.pointer
     }
 
-    pub(super) fn walk(&mut self) -> &mut Walk {
+    pub fn walk(&mut self) -> &mut Walk {
         self.walk
     }
 
     /// Says nothing of members that nobody asked for: their meaning is not known.
-    pub(super) fn ignore_rest(&mut self) {
+    pub fn ignore_rest(&mut self) {
         self.ignore_rest = true;
     }
 
-    pub(super) fn fault(&mut self, code: &str, message: &str) {
+    pub fn fault(&mut self, code: &str, message: &str) {
         self.walk.fault(&self.pointer, code, message);
     }
 
-    pub(super) fn fault_at(&mut self, field: &str, code: &str, message: impl Into<String>) {
+    pub fn fault_at(&mut self, field: &str, code: &str, message: impl Into<String>) {
         self.walk.fault(&fault::join(&self.pointer, field), code, message);
     }
 
-    pub(super) fn declare_step(&mut self, id: &str) {
+    pub(crate) fn declare_step(&mut self, id: &str) {
         if let Some((_, first)) = self.walk.steps.iter().find(|(known, _)| known == id) {
             let message =
                 format!("the step at `{first}` has the id `{id}` already; ids are unique in a workflow");
@@ -101,17 +102,17 @@ impl<'w> Reader<'w> {
     }
 
     /// Every member, whatever its name: for objects whose names are the user's.
-    pub(super) fn all(&mut self) -> Vec<(String, Value)> {
+    pub fn all(&mut self) -> Vec<(String, Value)> {
         self.ignore_rest = true;
         self.object.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    pub(super) fn take(&mut self, field: &'static str) -> Option<&Value> {
+    pub fn take(&mut self, field: &'static str) -> Option<&Value> {
         self.asked.insert(field);
         self.object.get(field)
     }
 
-    pub(super) fn required(&mut self, field: &'static str) -> Option<&Value> {
+    pub fn required(&mut self, field: &'static str) -> Option<&Value> {
         self.asked.insert(field);
         if !self.object.contains_key(field) {
             self.walk.fault(&self.pointer, "missing_field", format!("`{field}` is missing"));
@@ -120,7 +121,7 @@ impl<'w> Reader<'w> {
     }
 
     /// A required text.
-    pub(super) fn text(&mut self, field: &'static str) -> Option<String> {
+    pub fn text(&mut self, field: &'static str) -> Option<String> {
         let value = self.required(field)?.clone();
         match value {
             Value::String(text) => Some(text),
@@ -128,7 +129,7 @@ impl<'w> Reader<'w> {
         }
     }
 
-    pub(super) fn optional_text(&mut self, field: &'static str, max: usize) -> Option<String> {
+    pub fn optional_text(&mut self, field: &'static str, max: usize) -> Option<String> {
         match self.take(field)?.clone() {
             Value::String(text) if text.chars().count() <= max => Some(text),
             _ => self.mismatch(field, &format!("a text of at most {max} characters")),
@@ -136,7 +137,7 @@ impl<'w> Reader<'w> {
     }
 
     /// A required id: a name that expressions can use without quoting.
-    pub(super) fn id(&mut self, field: &'static str) -> Option<String> {
+    pub fn id(&mut self, field: &'static str) -> Option<String> {
         let text = self.text(field)?;
         let mut chars = text.chars();
         let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
@@ -150,28 +151,28 @@ impl<'w> Reader<'w> {
         None
     }
 
-    pub(super) fn boolean(&mut self, field: &'static str) -> Option<bool> {
+    pub fn boolean(&mut self, field: &'static str) -> Option<bool> {
         match self.take(field)? {
             Value::Bool(b) => Some(*b),
             _ => self.mismatch(field, "`true` or `false`"),
         }
     }
 
-    pub(super) fn integer(&mut self, field: &'static str, min: u64, max: u64) -> Option<u64> {
+    pub fn integer(&mut self, field: &'static str, min: u64, max: u64) -> Option<u64> {
         match self.take(field)?.as_u64() {
             Some(n) if (min..=max).contains(&n) => Some(n),
             _ => self.mismatch(field, &format!("a whole number from {min} to {max}")),
         }
     }
 
-    pub(super) fn number(&mut self, field: &'static str, min: f64, max: f64) -> Option<f64> {
+    pub fn number(&mut self, field: &'static str, min: f64, max: f64) -> Option<f64> {
         match self.take(field)?.as_f64() {
             Some(n) if (min..=max).contains(&n) => Some(n),
             _ => self.mismatch(field, &format!("a number from {min} to {max}")),
         }
     }
 
-    pub(super) fn duration(&mut self, field: &'static str, min: Duration, max: Duration) -> Option<Duration> {
+    pub fn duration(&mut self, field: &'static str, min: Duration, max: Duration) -> Option<Duration> {
         let given = self.take(field)?.as_str().and_then(|text| duration::parse(text).ok());
         match given {
             Some(d) if (min..=max).contains(&d) => Some(d),
@@ -186,7 +187,7 @@ impl<'w> Reader<'w> {
     }
 
     /// The index of one of `choices`.
-    pub(super) fn choice(&mut self, field: &'static str, choices: &[&str]) -> Option<usize> {
+    pub fn choice(&mut self, field: &'static str, choices: &[&str]) -> Option<usize> {
         let given = self.take(field)?.as_str().map(str::to_owned);
         if let Some(i) = given.and_then(|text| choices.iter().position(|c| *c == text)) {
             Some(i)
@@ -196,7 +197,7 @@ impl<'w> Reader<'w> {
         }
     }
 
-    pub(super) fn nested<T>(
+    pub fn nested<T>(
         &mut self,
         field: &'static str,
         read: impl FnOnce(&mut Reader<'_>) -> T,
