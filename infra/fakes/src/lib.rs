@@ -10,6 +10,7 @@ mod drawn;
 mod faults;
 mod google;
 mod moment;
+pub mod multipart;
 mod notion;
 mod oauth;
 mod openai;
