@@ -79,7 +79,8 @@ await check("create, find, change, replace, delete", async () => {
   const [one] = await contacts.update([{ id: ada.id, fields: { Name: "Eve" } }], { typecast: true });
   equal(one.fields.Name, "Eve");
   equal((await contacts.destroy([ada.id])).length, 1);
-  equal(await refused(contacts.find(ada.id)), [404, "MODEL_ID_NOT_FOUND"]);
+  // The client has a word of its own for every 404.
+  equal(await refused(contacts.find(ada.id)), [404, "NOT_FOUND"]);
 });
 
 await check("upsert", async () => {
@@ -88,7 +89,9 @@ await check("upsert", async () => {
   const done = await contacts.update([{ fields: { Name: "Ada", Age: 1 } }, { fields: { Name: "Bob" } }], {
     performUpsert: { fieldsToMergeOn: ["Name"] },
   });
-  equal([done.updatedRecords.length, done.createdRecords.length, done.records.length], [1, 1, 2]);
+  // It gives the records, and does not tell which of them are new.
+  equal(done.map((record) => [record.get("Name"), record.get("Age")]), [["Ada", 1], ["Bob", undefined]]);
+  equal((await contacts.select().all()).length, 2);
 });
 
 await check("what is refused", async () => {

@@ -228,7 +228,7 @@ def _():
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["content-length"]))
-            received.append((body, self.headers["x-airtable-content-mac"]))
+            received.append((body.decode(), self.headers["x-airtable-content-mac"]))
             self.send_response(204 if len(received) > 1 else 500)
             self.end_headers()
 

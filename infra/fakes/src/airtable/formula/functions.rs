@@ -6,18 +6,21 @@ use super::{Fault, Record, Value};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Unit, Zoned, civil};
 
+/// As many arguments as an address or a body can hold.
+const MANY: usize = 100_000;
+
 /// Every function that is modelled, with the fewest and the most arguments that it takes.
 const MODELLED: &[(&str, usize, usize)] = &[
     ("ABS", 1, 1),
-    ("AND", 1, 500),
+    ("AND", 1, MANY),
     ("ARRAYJOIN", 1, 2),
-    ("AVERAGE", 1, 500),
+    ("AVERAGE", 1, MANY),
     ("BLANK", 0, 0),
     ("CEILING", 1, 2),
-    ("CONCATENATE", 1, 500),
-    ("COUNT", 1, 500),
-    ("COUNTA", 1, 500),
-    ("COUNTALL", 1, 500),
+    ("CONCATENATE", 1, MANY),
+    ("COUNT", 1, MANY),
+    ("COUNTA", 1, MANY),
+    ("COUNTALL", 1, MANY),
     ("CREATED_TIME", 0, 0),
     ("DATEADD", 3, 3),
     ("DATESTR", 1, 1),
@@ -41,16 +44,16 @@ const MODELLED: &[(&str, usize, usize)] = &[
     ("LEFT", 1, 2),
     ("LEN", 1, 1),
     ("LOWER", 1, 1),
-    ("MAX", 1, 500),
+    ("MAX", 1, MANY),
     ("MID", 3, 3),
-    ("MIN", 1, 500),
+    ("MIN", 1, MANY),
     ("MINUTE", 1, 1),
     ("MOD", 2, 2),
     ("MONTH", 1, 1),
     ("NOT", 1, 1),
     ("NOW", 0, 0),
     ("ODD", 1, 1),
-    ("OR", 1, 500),
+    ("OR", 1, MANY),
     ("POWER", 2, 2),
     ("RECORD_ID", 0, 0),
     ("REPLACE", 4, 4),
@@ -63,15 +66,15 @@ const MODELLED: &[(&str, usize, usize)] = &[
     ("SECOND", 1, 1),
     ("SQRT", 1, 1),
     ("SUBSTITUTE", 3, 4),
-    ("SUM", 1, 500),
-    ("SWITCH", 3, 500),
+    ("SUM", 1, MANY),
+    ("SWITCH", 3, MANY),
     ("T", 1, 1),
     ("TODAY", 0, 0),
     ("TRIM", 1, 1),
     ("TRUE", 0, 0),
     ("UPPER", 1, 1),
     ("VALUE", 1, 1),
-    ("XOR", 1, 500),
+    ("XOR", 1, MANY),
     ("YEAR", 1, 1),
 ];
 
@@ -405,7 +408,7 @@ fn of_dates(name: &str, values: &[Value]) -> Result<Value, Fault> {
     }
 }
 
-/// A value as a moment. Text is read in the two forms that ISO 8601 has for it here; in others Airtable guesses, and this fake refuses.
+/// A value as a moment. Text is read in the forms of ISO 8601; in others Airtable guesses, and this fake refuses.
 fn date(value: &Value) -> Result<Option<Timestamp>, Fault> {
     match value {
         Value::Moment(at) => Ok(Some(*at)),
@@ -413,9 +416,14 @@ fn date(value: &Value) -> Result<Option<Timestamp>, Fault> {
             if let Ok(at) = text.parse::<Timestamp>() {
                 return Ok(Some(at));
             }
-            let day = text.parse::<civil::Date>().ok().filter(|_| text.len() == 10);
-            match day.and_then(|day| day.to_zoned(TimeZone::UTC).ok()) {
-                Some(start) => Ok(Some(start.timestamp())),
+            // Without an offset it is a moment of UTC: pyairtable writes such ones.
+            let local = if text.len() == 10 {
+                text.parse::<civil::Date>().map(civil::DateTime::from).ok()
+            } else {
+                text.parse::<civil::DateTime>().ok().filter(|_| text.contains('T'))
+            };
+            match local.and_then(|local| local.to_zoned(TimeZone::UTC).ok()) {
+                Some(at) => Ok(Some(at.timestamp())),
                 None => Err(Fault::NotModelled(format!("the date {text}"))),
             }
         }

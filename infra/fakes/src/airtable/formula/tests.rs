@@ -103,6 +103,7 @@ fn texts_are_found_and_cut() {
 fn dates_are_compared() {
     assert!(keeps("IS_AFTER(LAST_MODIFIED_TIME(), '2026-02-15T00:00:00.000Z')"));
     assert!(!keeps("IS_AFTER(LAST_MODIFIED_TIME({Name}), '2026-02-15')"));
+    assert!(keeps("IS_AFTER(LAST_MODIFIED_TIME(), DATETIME_PARSE('2026-02-15T00:00:00.000'))"));
     assert!(keeps("IS_BEFORE({Born}, TODAY())"));
     assert!(keeps("IS_SAME(NOW(), TODAY(), 'day')"));
     assert!(keeps("DATEADD(TODAY(), -1, 'days') < NOW()"));
