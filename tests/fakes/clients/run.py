@@ -12,11 +12,12 @@ CLIENTS = [
     ("pyairtable", "airtable", [python, str(HERE / "airtable.py")]),
     ("airtable.js", "airtable", ["node", f"{node}/airtable.mjs"]),
     ("google-api-python-client", "google", [python, str(HERE / "google_sheets.py")]),
+    ("oauth", "oauth", [python, str(HERE / "oauth.py")]),
 ]
 
 
 def main() -> int:
-    fakes = subprocess.Popen([program, "--addr", "127.0.0.1:0", "--only", "airtable,google"], stdout=subprocess.PIPE, text=True)
+    fakes = subprocess.Popen([program, "--addr", "127.0.0.1:0", "--only", "airtable,google,oauth"], stdout=subprocess.PIPE, text=True)
     failed = 0
     try:
         ready = next(line for line in fakes.stdout if line.startswith("ready "))
