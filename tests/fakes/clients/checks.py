@@ -9,7 +9,7 @@ failed = 0
 
 
 def check(name):
-    """Runs the function at once, and prints `ok NAME` or `FAILED NAME: why`."""
+    """Runs the function at once, and prints `ok NAME` or `not NAME: why`."""
 
     def run(act):
         global failed
@@ -19,7 +19,7 @@ def check(name):
         except Exception as error:  # whatever goes wrong is a row of the table
             failed += 1
             where = traceback.extract_tb(error.__traceback__)[-1].lineno
-            print(f"FAILED {name}: {type(error).__name__}: {error} (line {where})", flush=True)
+            print(f"not {name}: {type(error).__name__}: {error} (line {where})", flush=True)
         return act
 
     return run

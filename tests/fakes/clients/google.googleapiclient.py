@@ -1,5 +1,6 @@
-"""google-api-python-client and google-auth against the fake: `google_sheets.py http://127.0.0.1:PORT`."""
+"""google-api-python-client and google-auth against the fake: its first argument is what the fake said of itself."""
 
+import json
 import sys
 import time
 
@@ -10,7 +11,7 @@ from googleapiclient.errors import HttpError
 
 from checks import Admin, check, end, equal, refused
 
-url = sys.argv[1]
+url = json.loads(sys.argv[1])["url"]
 admin = Admin(url)
 ID = "1PatchbayFakeSpreadsheet0000000000000000000"
 SCOPES = ["https://www.googleapis.com/auth/spreadsheets", "https://www.googleapis.com/auth/drive.readonly"]
@@ -131,7 +132,7 @@ def _():
     fresh()
     about = admin.get("about")["about"]
     client = about["clients"][0]
-    import json
+
     import urllib.error
     import urllib.parse
     import urllib.request

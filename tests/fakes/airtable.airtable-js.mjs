@@ -1,7 +1,7 @@
-// airtable.js against the fake: `node airtable.mjs http://127.0.0.1:PORT`.
+// airtable.js against the fake: its first argument is what the fake said of itself.
 import Airtable from "airtable";
 
-const url = process.argv[2];
+const { url } = JSON.parse(process.argv[2]);
 const BASE = "appPatchbayFake01";
 let failed = 0;
 
@@ -11,7 +11,7 @@ async function check(name, act) {
     console.log(`ok ${name}`);
   } catch (error) {
     failed += 1;
-    console.log(`FAILED ${name}: ${error.message ?? JSON.stringify(error)}`);
+    console.log(`not ${name}: ${error.message ?? JSON.stringify(error)}`);
   }
 }
 

@@ -1,7 +1,8 @@
-"""pyairtable against the fake: `airtable.py http://127.0.0.1:PORT`."""
+"""pyairtable against the fake: its first argument is what the fake said of itself."""
 
 import datetime
 import http.server
+import json
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ from pyairtable.models.webhook import WebhookNotification
 
 from checks import Admin, check, end, equal, refused
 
-url = sys.argv[1]
+url = json.loads(sys.argv[1])["url"]
 admin = Admin(url)
 BASE = "appPatchbayFake01"
 TOKEN = "patPatchbayFake01.everything"

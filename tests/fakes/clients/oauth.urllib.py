@@ -1,4 +1,4 @@
-"""The authorization server, as a careless and as a careful client meet it: `oauth.py http://127.0.0.1:PORT`."""
+"""The authorization server, as a careless and as a careful client meet it: its first argument is what the fake said of itself."""
 
 import base64
 import concurrent.futures
@@ -11,7 +11,7 @@ import urllib.request
 
 from checks import Admin, check, end, equal
 
-url = sys.argv[1]
+url = json.loads(sys.argv[1])["url"]
 admin = Admin(url)
 BACK = "http://127.0.0.1:1/back"
 VERIFIER = "v" * 43
