@@ -54,7 +54,10 @@ pub async fn batch(app: &App, event: StreamEvent) -> Result<Done, StoreError> {
         match outcome {
             Ok(records) => counted += records,
             // An item that cannot be read will not be readable the next time either, and would hold up all organisations.
-            Err(StoreError::Corrupt(what)) => error!(item.attribute = what, "what was counted before is not readable; nothing is added to it"),
+            Err(StoreError::Corrupt(what)) => error!(
+                item.attribute = what,
+                "what was counted before is not readable; nothing is added to it"
+            ),
             Err(error) => return Err(error),
         }
     }

@@ -331,7 +331,9 @@ impl Notion {
                 return unmodelled(call, &format!("version {other}"));
             }
             Some(other) => {
-                return invalid(&format!("Notion-Version header failed validation: `{other}` is no version."));
+                return invalid(&format!(
+                    "Notion-Version header failed validation: `{other}` is no version."
+                ));
             }
         }
         if let Some(fault) = call.fault.as_deref() {

@@ -2,12 +2,12 @@
 
 use super::api_keys::ApiKeyView;
 use super::audit::RecordView;
+use super::connections::ConnectionView;
 use super::invitations::InvitationView;
 use super::members::MemberView;
 use super::organization::{OrganizationView, find};
 use super::service_accounts::ServiceAccountView;
 use super::usage::UsageDay;
-use super::connections::ConnectionView;
 use super::variables::VariableView;
 use crate::App;
 use crate::body::QueryOf;

@@ -104,7 +104,7 @@ fn an_input_is_held_against_its_schema() {
     let fault = |input: Value| begin(action.clone(), input).map(|_| ()).unwrap_err().message;
     assert!(fault(json!({})).contains("`name` is missing"));
     assert!(fault(json!({"name": null})).contains("`name` is missing"));
-    assert!(fault(json!({"name": "long"})).contains("3"));
+    assert!(fault(json!({"name": "long"})).contains('3'));
     assert!(fault(json!({"name": "a", "kind": "c"})).contains("`a`"));
     assert!(fault(json!({"name": "a", "tags": [1, "x"]})).contains("whole number"));
     assert!(fault(json!({"name": "a", "x": 1})).contains("`x` is not a field"));
