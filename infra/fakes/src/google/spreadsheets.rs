@@ -193,7 +193,7 @@ fn batch(spreadsheet: &mut Spreadsheet, body: &Map<String, Value>) -> Result<Val
                 let end = |name: &str| asked["range"][name].as_u64().and_then(|at| usize::try_from(at).ok());
                 match (end("startIndex"), end("endIndex")) {
                     (Some(from), Some(to)) if from < to && from < sheets[at].rows => {
-                        sheets[at].delete_rows(from, to)
+                        sheets[at].delete_rows(from, to);
                     }
                     _ => {
                         return Err(Refusal::argument(format!("Invalid requests[{number}].deleteDimension")));
