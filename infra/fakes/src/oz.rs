@@ -62,9 +62,9 @@ impl Run {
         }
         self.looks += u32::from(looked);
         let age = now.duration_since(self.created);
-        let mut to = |state: &str| {
-            self.item["state"] = json!(state);
-            self.item["updated_at"] = json!(now.to_string());
+        let to = |item: &mut Value, state: &str| {
+            item["state"] = json!(state);
+            item["updated_at"] = json!(now.to_string());
         };
         if self.looks >= 3 || age >= ENDS {
             let prompt = self.item["prompt"].as_str().unwrap_or_default().to_owned();
@@ -83,7 +83,7 @@ impl Run {
             } else {
                 ("SUCCEEDED", json!({ "message": "Done." }))
             };
-            to(state);
+            to(&mut self.item, state);
             self.item["status_message"] = message;
             self.item["run_time"] = json!("PT42S");
             self.item["request_usage"] = json!({ "inference_cost": 1.5, "compute_cost": 0.5 });
@@ -95,7 +95,7 @@ impl Run {
                 ]);
             }
         } else if (self.looks >= 2 || age >= BEGINS) && !self.is("INPROGRESS") {
-            to("INPROGRESS");
+            to(&mut self.item, "INPROGRESS");
             self.item["started_at"] = json!(now.to_string());
         }
     }

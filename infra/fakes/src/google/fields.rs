@@ -27,8 +27,8 @@ fn parts(mut text: &str) -> Option<(Mask, &str)> {
                 let end = rest[1..].find([',', ')', '(']).map_or(rest.len(), |at| at + 1);
                 let (path, mut after) = rest[1..].split_at(end - 1);
                 let mut inner = Mask::default();
-                if after.starts_with('(') {
-                    let (deeper, left) = parts(&after[1..])?;
+                if let Some(open) = after.strip_prefix('(') {
+                    let (deeper, left) = parts(open)?;
                     inner = deeper;
                     after = left.strip_prefix(')')?;
                 }

@@ -67,7 +67,7 @@ impl Caller {
     /// Refuses a token that has none of these scopes.
     pub(crate) fn needs(&self, any: &[&str]) -> Result<(), Refusal> {
         let held = |scope: &&str| self.scopes.iter().any(|held| held.strip_prefix(PREFIX) == Some(*scope));
-        if any.iter().any(|scope| held(&scope)) { Ok(()) } else { Err(Refusal::scope()) }
+        if any.iter().any(held) { Ok(()) } else { Err(Refusal::scope()) }
     }
 }
 
