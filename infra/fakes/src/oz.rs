@@ -55,6 +55,11 @@ impl Run {
         TERMINAL.iter().any(|state| self.is(state))
     }
 
+    fn become_now(&mut self, state: &str, now: Timestamp) {
+        self.item["state"] = json!(state);
+        self.item["updated_at"] = json!(now.to_string());
+    }
+
     /// Where the run is by now: a look moves it on, and so does time.
     fn go_on(&mut self, now: Timestamp, looked: bool) {
         if self.ended() {
@@ -62,10 +67,6 @@ impl Run {
         }
         self.looks += u32::from(looked);
         let age = now.duration_since(self.created);
-        let to = |item: &mut Value, state: &str| {
-            item["state"] = json!(state);
-            item["updated_at"] = json!(now.to_string());
-        };
         if self.looks >= 3 || age >= ENDS {
             let prompt = self.item["prompt"].as_str().unwrap_or_default().to_owned();
             let (state, message) = if prompt.contains("[fail]") {
@@ -83,7 +84,7 @@ impl Run {
             } else {
                 ("SUCCEEDED", json!({ "message": "Done." }))
             };
-            to(&mut self.item, state);
+            self.become_now(state, now);
             self.item["status_message"] = message;
             self.item["run_time"] = json!("PT42S");
             self.item["request_usage"] = json!({ "inference_cost": 1.5, "compute_cost": 0.5 });
@@ -95,7 +96,7 @@ impl Run {
                 ]);
             }
         } else if (self.looks >= 2 || age >= BEGINS) && !self.is("INPROGRESS") {
-            to(&mut self.item, "INPROGRESS");
+            self.become_now("INPROGRESS", now);
             self.item["started_at"] = json!(now.to_string());
         }
     }
