@@ -5,7 +5,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use domain::{ApiKeyId, InvitationId, OrgId, RunId, ServiceId, SessionId, UserId, WorkflowId};
+use domain::{ApiKeyId, ConnectionId, InvitationId, OrgId, RunId, ServiceId, SessionId, UserId, WorkflowId};
 use serde::de::DeserializeOwned;
 
 /// The largest request: a definition with room for its envelope, or an expression with its input.
@@ -102,6 +102,7 @@ macro_rules! path_ids {
 
 path_ids! {
     ApiKeyId: "api_key_not_found", "no API key that you may see has this id";
+    ConnectionId: "connection_not_found", "no connection of this organisation has this id";
     InvitationId: "invitation_not_found", "no open invitation of this organisation has this id; it may have been used";
     OrgId: "organization_not_found", "there is no organisation with this id";
     ServiceId: "service_account_not_found", "no service account of this organisation has this id";

@@ -43,6 +43,7 @@ async fn start() -> Result<(), Error> {
     };
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let plans = Plans::new(store.clone());
+    let http = Arc::new(Egress::new(EgressConfig::default())?);
     let app = App {
         runs: store.clone(),
         starter: Starter::new(store.clone(), store.clone(), queue, plans.clone())
@@ -52,7 +53,8 @@ async fn start() -> Result<(), Error> {
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         blobs: Arc::new(blobs),
         mailer,
-        oidc: Arc::new(oidc::Client::new(Arc::new(Egress::new(EgressConfig::default())?))),
+        oidc: Arc::new(oidc::Client::new(http.clone())),
+        http,
         limits: Arc::new(Limits::new(config.rates)),
         guard: Guard::new(GuardConfig::within(vars.parsed(
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",

@@ -8,6 +8,7 @@ use blobs::BlobStore;
 use dispatch::{EventBus, Plans, Starter};
 use domain::variables::Variables;
 use domain::{Millis, OrgKey};
+use egress::HttpPort;
 use engine::Plan;
 use guard::Guard;
 use mailer::Mailer;
@@ -26,6 +27,8 @@ pub struct App {
     pub blobs: Arc<dyn BlobStore>,
     pub mailer: Arc<dyn Mailer>,
     pub oidc: Arc<oidc::Client>,
+    /// What asks apps whether they take a connection.
+    pub http: Arc<dyn HttpPort>,
     pub guard: Guard,
     pub keyrings: Arc<Keyrings>,
     pub passwords: Passwords,

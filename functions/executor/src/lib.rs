@@ -7,12 +7,10 @@ mod config;
 mod drive;
 mod error;
 mod gather;
-mod http_request;
 mod memory;
 mod one;
 mod outputs;
 mod place;
-mod secrets;
 mod weight;
 
 pub use batch::batch;
@@ -28,7 +26,7 @@ use egress::HttpPort;
 use guard::Guard;
 use runtime::{Clock, Draw};
 use std::sync::Arc;
-use store::{DueStore, RunStore};
+use store::{ConnectionStore, DueStore, RunStore};
 use vault::Sealers;
 
 /// What the executor works with: ports, so that a simulation can stand in for each.
@@ -41,7 +39,8 @@ pub struct App {
     pub http: Arc<dyn HttpPort>,
     pub sandbox: Arc<dyn Sandbox>,
     pub blobs: Arc<dyn BlobStore>,
-    /// What opens secret variables.
+    pub connections: Arc<dyn ConnectionStore>,
+    /// What opens secret variables and credentials.
     pub secrets: Arc<dyn Sealers>,
     pub memory: Memory,
     /// The largest output that the journal itself holds.

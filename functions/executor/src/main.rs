@@ -47,6 +47,7 @@ async fn start() -> Result<(), Error> {
     let app = Arc::new(App {
         runs: store.clone(),
         due: store.clone(),
+        connections: store.clone(),
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues)),
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         http: Arc::new(Egress::new(EgressConfig {

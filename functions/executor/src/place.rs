@@ -1,8 +1,8 @@
 //! Where a strand of a run stands, by what is recorded.
 
 use crate::drive::evaluation_error;
-use crate::secrets::Secrets;
 use crate::{App, ExecutorError};
+use calls::Secrets;
 use domain::run::{Head, StepError};
 use domain::variables::Variables;
 use domain::{Millis, OrgKey};

@@ -48,7 +48,7 @@ async fn decide(
     let mut incoming = Incoming::read(request)?;
     let body = incoming.trigger["body"].take();
     let (kind, payload) = if approval { decision(&body)? } else { (MailKind::Resumed, body) };
-    if dispatch::nests_too_deep(&payload) {
+    if domain::nests_too_deep(&payload) {
         return Err(Problem::new(422, "input_too_deep", "the body nests deeper than 100 levels"));
     }
     let mail = Mail { kind, payload, at: app.clock.now(), by: None };

@@ -5,8 +5,9 @@ use crate::answer;
 use crate::callback;
 use crate::challenge;
 use crate::request::{self, Incoming};
+use crate::verify;
 use dispatch::{StartError, StartRequest, Started};
-use domain::workflow::TriggerKind;
+use domain::workflow::{Challenge, TriggerKind};
 use domain::{Day, HookId, Problem, RunId, limits};
 use engine::Plan;
 use expr::Seed;
@@ -41,14 +42,7 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
         return Err(not_allowed());
     }
     let arrived = app.clock.now();
-    let incoming = Incoming::read(&request)?;
-    if incoming.depth > limits::MAX_DEPTH {
-        let detail = format!(
-            "{} runs, each calling the next one's webhook, led here; the chain was stopped",
-            incoming.depth
-        );
-        return Err(Problem::new(508, "chain_too_deep", detail));
-    }
+    request::not_too_large(&request)?;
     let hook = app.store.hook(&id).await.map_err(|e| unavailable(&e.into()))?.ok_or_else(no_such_hook)?;
     if !hook.enabled {
         let detail =
@@ -56,25 +50,42 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
         return Err(Problem::new(409, "workflow_disabled", detail));
     }
     let live = plan_of(app, &hook, hook.version).await?;
-    let scheme = match live.definition().trigger(&hook.trigger).map(|trigger| &trigger.kind) {
-        Some(TriggerKind::Webhook { challenge, .. }) => *challenge,
-        _ => None,
+    let (scheme, verify) = match live.definition().trigger(&hook.trigger).map(|trigger| &trigger.kind) {
+        Some(TriggerKind::Webhook { challenge, verify, .. }) => (*challenge, verify.as_deref()),
+        _ => (None, None),
     };
-    if let Some(answer) =
-        scheme.and_then(|scheme| challenge::answer(scheme, &hook.id, &request, &incoming.trigger["body"]))
-    {
-        info!(workflow.id = %hook.workflow, "a sender asked whether anybody is here");
-        return Ok(answer);
+    // Whoever asks cannot always sign yet, and learns nothing.
+    let asked = |scheme: Challenge| challenge::answer(scheme, &hook.id, &request);
+    if let Some(answer) = scheme.filter(|scheme| !scheme.is_signed()).and_then(asked) {
+        return Ok(answered(&hook, answer));
     }
     if !is_post {
         return Err(not_allowed());
     }
+    let delivery = match verify {
+        Some(of) => verify::verify(app, &hook, &live.definition().environment, of, &request).await?,
+        None => None,
+    };
+    if let Some(answer) = scheme.filter(|scheme| scheme.is_signed()).and_then(asked) {
+        return Ok(answered(&hook, answer));
+    }
+    let mut incoming = Incoming::read(&request)?;
+    if let Some(of) = verify {
+        incoming.hide_token(&of.scheme);
+    }
+    if incoming.depth > limits::MAX_DEPTH {
+        let detail = format!(
+            "{} runs, each calling the next one's webhook, led here; the chain was stopped",
+            incoming.depth
+        );
+        return Err(Problem::new(508, "chain_too_deep", detail));
+    }
     // The live version's trigger names the key, and the key names the version: a repeat takes the same one.
-    let key = idempotency_key(app, &hook, &live, &incoming).await?;
+    let key = idempotency_key(app, &hook, &live, &incoming, delivery.as_deref()).await?;
     let gathers = live.gather(&hook.trigger).map(|of| of.key_of(&incoming.trigger, app.clock.now()));
     // Events that are gathered go by their common key.
     let version = hook.version_for(gathers.as_ref().unwrap_or(&key));
-    let repeatable = live.dedupe(&hook.trigger).is_some();
+    let repeatable = live.dedupe(&hook.trigger).is_some() || delivery.is_some();
     let plan = if version == hook.version { live } else { plan_of(app, &hook, version).await? };
     let request = StartRequest {
         org: &hook.org,
@@ -101,19 +112,29 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
     Ok(answer::accepted(started.run()))
 }
 
+fn answered(hook: &Hook, answer: Response<Body>) -> Response<Body> {
+    info!(workflow.id = %hook.workflow, "a sender asked whether anybody is here");
+    answer
+}
+
 async fn plan_of(app: &App, hook: &Hook, version: u32) -> Result<Arc<Plan>, Problem> {
     app.plans.get(&hook.org, &hook.workflow, version).await.map_err(|e| unavailable(&e.into()))
 }
 
-/// The trigger's `dedupe` where it gives something; else the request's own id, which no other request has.
+/// The trigger's `dedupe` where it gives something; without one, what the sender calls the delivery; else the request's own id, which
+/// no other request has.
 async fn idempotency_key(
     app: &App,
     hook: &Hook,
     plan: &Plan,
     incoming: &Incoming,
+    delivery: Option<&str>,
 ) -> Result<String, Problem> {
     let Some(template) = plan.dedupe(&hook.trigger) else {
-        return Ok(format!("request:{}", incoming.request_id));
+        return Ok(match delivery {
+            Some(name) => format!("delivery:{name}"),
+            None => format!("request:{}", incoming.request_id),
+        });
     };
     let scope = serde_json::json!({"trigger": incoming.trigger});
     let seed = Seed { now_ms: app.clock.now().0, random: 0 };

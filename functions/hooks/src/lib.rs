@@ -6,15 +6,18 @@ mod challenge;
 mod config;
 mod handle;
 mod request;
+mod verify;
 
 pub use config::Config;
 pub use handle::handle;
+pub use verify::Secrets;
 
 use dispatch::{Plans, Starter};
 use guard::Guard;
 use runtime::Clock;
 use std::sync::Arc;
 use store::{RunStore, Store};
+use vault::Sealers;
 
 /// What the function works with.
 #[derive(Clone)]
@@ -25,6 +28,9 @@ pub struct App {
     pub plans: Plans,
     pub guard: Guard,
     pub clock: Arc<dyn Clock>,
+    /// What opens secret variables, where a trigger verifies its sender.
+    pub sealers: Arc<dyn Sealers>,
+    pub secrets: Secrets,
 }
 
 impl std::fmt::Debug for App {

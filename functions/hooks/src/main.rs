@@ -2,11 +2,12 @@
 
 use dispatch::{Plans, Quotas, SqsQueue, Starter};
 use guard::{Guard, GuardConfig};
-use hooks::{App, Config, handle};
+use hooks::{App, Config, Secrets, handle};
 use lambda_http::{Error, Request, run, service_fn};
-use runtime::{SystemClock, Vars};
+use runtime::{SignedHttp, SystemClock, Vars};
 use std::sync::Arc;
 use store::Store;
+use vault::KeyringReader;
 
 fn main() -> Result<(), Error> {
     guard::child_entry();
@@ -27,6 +28,15 @@ async fn start() -> Result<(), Error> {
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues));
     let plans = Plans::new(store.clone());
+    let clock = Arc::new(SystemClock);
+    // It connects when the first trigger asks for a secret.
+    let http = SignedHttp {
+        connector: runtime::object_connector(),
+        credentials: runtime::credentials(&vars)?,
+        region: config.region,
+        endpoint: config.endpoint,
+        clock: clock.clone(),
+    };
     let app = Arc::new(App {
         runs: store.clone(),
         starter: Starter::new(store.clone(), store.clone(), queue, plans.clone())
@@ -38,7 +48,9 @@ async fn start() -> Result<(), Error> {
             256,
             "a number of megabytes",
         )?)),
-        clock: Arc::new(SystemClock),
+        sealers: Arc::new(KeyringReader::new(http, config.keyring_secret)),
+        secrets: Secrets::default(),
+        clock,
     });
     run(service_fn(move |request: Request| {
         let app = app.clone();

@@ -1,6 +1,7 @@
 //! What a webhook request gives the workflow.
 
 use domain::secrecy::{REDACTED, is_secret_header};
+use domain::workflow::verify::{Place, Scheme, Token};
 use domain::{Problem, limits};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
@@ -19,12 +20,8 @@ pub(crate) struct Incoming {
 
 impl Incoming {
     pub(crate) fn read(request: &Request) -> Result<Self, Problem> {
+        not_too_large(request)?;
         let bytes = request.body().as_ref();
-        if bytes.len() > limits::MAX_BODY_BYTES {
-            let detail =
-                format!("the body has {} bytes; at most {} are taken", bytes.len(), limits::MAX_BODY_BYTES);
-            return Err(Problem::new(413, "body_too_large", detail));
-        }
         let content_type =
             request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let body = read_body(bytes, content_type)?;
@@ -72,6 +69,33 @@ impl Incoming {
             })?,
         })
     }
+
+    /// A secret that came as it is does not get into the run, whatever the place is called where it came.
+    pub(crate) fn hide_token(&mut self, scheme: &Scheme) {
+        let (of, name) = match scheme {
+            Scheme::Token(Token { place: Place::Header(name), .. }) => ("headers", name),
+            Scheme::Token(Token { place: Place::Query(name), .. }) => ("query", name),
+            _ => return,
+        };
+        if let Some(value) = self.trigger[of].get_mut(name.as_str()) {
+            *value = REDACTED.into();
+        }
+    }
+}
+
+/// Looked at before anything else: what is too large is not even verified.
+pub(crate) fn not_too_large(request: &Request) -> Result<(), Problem> {
+    let bytes = request.body().as_ref().len();
+    if bytes <= limits::MAX_BODY_BYTES {
+        return Ok(());
+    }
+    let detail = format!("the body has {bytes} bytes; at most {} are taken", limits::MAX_BODY_BYTES);
+    Err(Problem::new(413, "body_too_large", detail))
+}
+
+/// The whole address that was asked, as the sender wrote it.
+pub(crate) fn address(request: &Request) -> String {
+    request.uri().to_string()
 }
 
 /// The id in `/hooks/{id}`.
@@ -95,7 +119,7 @@ fn read_body(bytes: &[u8], content_type: &str) -> Result<Value, Problem> {
                 format!("the body is not JSON, as its content type says: {e}"),
             )
         })?;
-        if dispatch::nests_too_deep(&body) {
+        if domain::nests_too_deep(&body) {
             return Err(Problem::new(400, "body_malformed", "the body nests deeper than 100 levels"));
         }
         return Ok(body);

@@ -4,7 +4,7 @@ use crate::App;
 use crate::event::{Done, StreamEvent};
 use aws_lambda_events::dynamodb::EventRecord;
 use domain::{Day, Figures, OrgKey};
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 use std::collections::HashMap;
 use store::{Counted, Sequence, StoreError};
 use tracing::{debug, error, warn};
@@ -47,8 +47,21 @@ pub async fn batch(app: &App, event: StreamEvent) -> Result<Done, StoreError> {
         records.sort_by(|(one, _), (other, _)| one.cmp(other));
         app.usage.add_usage(&org, day, shard, &records).await
     });
-    let counted: Vec<usize> = stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await?;
-    debug!(stream.records = records, stream.counted = counted.iter().sum::<usize>(), "usage was counted");
+    // All of them come to an end: what is written needs not to be written again.
+    let written: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
+    let mut counted = 0;
+    for outcome in written {
+        match outcome {
+            Ok(records) => counted += records,
+            // An item that cannot be read will not be readable the next time either, and would hold up all organisations.
+            Err(StoreError::Corrupt(what)) => error!(
+                item.attribute = what,
+                "what was counted before is not readable; nothing is added to it"
+            ),
+            Err(error) => return Err(error),
+        }
+    }
+    debug!(stream.records = records, stream.counted = counted, "usage was counted");
     Ok(Done::default())
 }
 

@@ -1,15 +1,21 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod airtable;
 pub mod call;
 mod clock;
 pub mod deliver;
 mod desk;
+mod drawn;
 mod faults;
+mod google;
+mod moment;
 pub mod multipart;
 mod notion;
+mod oauth;
 mod openai;
 mod oz;
+mod path;
 pub mod rate;
 mod received;
 pub mod reply;
@@ -36,11 +42,14 @@ use tokio::task::JoinHandle;
 type Make = fn(Arc<Desk>) -> Arc<dyn Vendor>;
 
 /// Every fake: its name, and how it is made. Their ports follow each other in this order.
-const ALL: [(&str, Make); 4] = [
+const ALL: [(&str, Make); 7] = [
     ("slack", |desk| Arc::new(slack::Slack::new(desk))),
     ("notion", |desk| Arc::new(notion::Notion::new(desk))),
     ("openai", |desk| Arc::new(openai::OpenAi::new(desk))),
     ("oz", |desk| Arc::new(oz::Oz::new(desk))),
+    ("airtable", |desk| Arc::new(airtable::Airtable::new(desk))),
+    ("google", |desk| Arc::new(google::Google::new(desk))),
+    ("oauth", |desk| Arc::new(oauth::OAuth::new(desk))),
 ];
 
 /// The names of all fakes.

@@ -112,7 +112,7 @@ impl OpenAi {
     }
 
     /// What the model says to this input, in the form that is wanted.
-    fn say(&self, call: &Call, input: &Value, format: &Value, most: Option<u64>) -> Result<Said, Response> {
+    fn say(&self, call: &Call, input: &Value, format: &Value, most: Option<u64>) -> Said {
         let prompt = input.to_string();
         let planned = self.state().answers.pop_front();
         let text = match (planned, format["type"].as_str()) {
@@ -148,7 +148,7 @@ impl OpenAi {
                 }
             }
         }
-        Ok(said)
+        said
     }
 
     fn chat(&self, call: &Call) -> Answer {
@@ -175,7 +175,7 @@ impl OpenAi {
             format["type"] = json!("json_schema");
         }
         let most = body["max_completion_tokens"].as_u64().or_else(|| body["max_tokens"].as_u64());
-        let said = self.say(call, &body["messages"], &format, most)?;
+        let said = self.say(call, &body["messages"], &format, most);
         let content =
             if said.refusal || said.stop == "content_filter" { Value::Null } else { json!(said.text) };
         Ok(json!({
@@ -214,7 +214,7 @@ impl OpenAi {
         if format["type"] == "json_schema" {
             check_format(format, "text.format")?;
         }
-        let said = self.say(call, input, format, body["max_output_tokens"].as_u64())?;
+        let said = self.say(call, input, format, body["max_output_tokens"].as_u64());
         let content = if said.refusal {
             json!([{ "type": "refusal", "refusal": said.text }])
         } else if said.stop == "content_filter" {
@@ -333,7 +333,7 @@ fn cut(said: &mut Said, tokens: usize) {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text).iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A vector of length one, the same for the same text.
@@ -347,7 +347,9 @@ fn embedding(text: &str, size: usize) -> Vec<f32> {
     }
     numbers.truncate(size);
     let length = numbers.iter().map(|number| number * number).sum::<f32>().sqrt();
-    numbers.iter_mut().for_each(|number| *number /= length);
+    for number in &mut numbers {
+        *number /= length;
+    }
     numbers
 }
 

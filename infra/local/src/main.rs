@@ -48,13 +48,14 @@ async fn run() -> Result<(), String> {
     Ok(())
 }
 
-fn settings(vars: &Vars, args: &Args) -> Result<Settings, runtime::MissingVariable> {
+fn settings(vars: &Vars, args: &Args) -> Result<Settings, Box<dyn std::error::Error + Send + Sync>> {
     let default = ChainBudget::default();
     let milliseconds =
         vars.parsed("CHAIN_BUDGET_MS", default.time.as_millis() as u64, "a number of milliseconds")?;
     Ok(Settings {
         setup_token: vars.optional("PATCHBAY_SETUP_TOKEN").map(str::to_owned),
         allow_loopback: vars.optional("PATCHBAY_ALLOW_LOOPBACK") == Some("1"),
+        instead: egress::Instead::parse_all(vars.optional("PATCHBAY_INSTEAD").unwrap_or_default())?,
         budget: ChainBudget {
             steps: vars.parsed("CHAIN_BUDGET_STEPS", default.steps, "a number of steps")?.max(1),
             time: Duration::from_millis(milliseconds).min(limits::EXECUTOR_TIMEOUT),

@@ -31,6 +31,8 @@ const BUS: &str = "patchbay";
 pub struct Settings {
     pub setup_token: Option<String>,
     pub allow_loopback: bool,
+    /// Servers that are called in the place of vendors'.
+    pub instead: Vec<egress::Instead>,
     pub budget: ChainBudget,
     /// The folder that mail goes to.
     pub mail: PathBuf,
@@ -121,6 +123,7 @@ impl Stack {
             Starter::new(store.clone(), store.clone(), queue.clone(), plans.clone()).within(quotas.clone());
         let egress = EgressConfig {
             allow_loopback: settings.allow_loopback,
+            instead: settings.instead.clone(),
             max_response_bytes: limits::MAX_FILE_BYTES,
             ..EgressConfig::default()
         };
@@ -140,6 +143,7 @@ impl Stack {
             http: http.clone(),
             sandbox: Arc::new(NoSandbox),
             blobs: blobs.clone(),
+            connections: store.clone(),
             secrets: keyrings.clone(),
             memory: executor::Memory::default(),
             inline_bytes: limits::MAX_INLINE_BYTES,
@@ -160,15 +164,18 @@ impl Stack {
             bus: bus.clone(),
             blobs,
             mailer: Arc::new(FolderMailer::new(settings.mail, clock.clone())),
-            oidc: Arc::new(oidc::Client::new(http)),
+            oidc: Arc::new(oidc::Client::new(http.clone())),
+            http,
             limits: Arc::new(api::Limits::new(settings.rates)),
             guard: guard.clone(),
-            keyrings,
+            keyrings: keyrings.clone(),
             passwords: auth::Passwords::new(2),
             clock: clock.clone(),
             public_url: format!("http://{addr}").into(),
         });
         let hooks = hooks::App {
+            sealers: keyrings.clone(),
+            secrets: hooks::Secrets::default(),
             store: store.clone(),
             runs: store.clone(),
             starter: starter.clone(),

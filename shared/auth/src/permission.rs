@@ -86,6 +86,10 @@ permissions! {
     VariablesRead = "variables.read";
     /// Set and delete variables.
     VariablesWrite = "variables.write";
+    /// See connectors and connections; credentials are shown to nobody.
+    ConnectionsRead = "connections.read";
+    /// Make, change, test and delete connections.
+    ConnectionsWrite = "connections.write";
     /// Read and export the audit ledger.
     AuditRead = "audit.read";
     /// See what the organisation uses, and of which quotas.

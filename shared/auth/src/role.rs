@@ -74,6 +74,8 @@ fn granted_to(permission: Permission) -> &'static [Role] {
         Permission::ExpressionsEvaluate => &[Owner, Admin, Editor],
         Permission::VariablesRead => &[Owner, Admin, Editor, Operator],
         Permission::VariablesWrite => &[Owner, Admin, Editor],
+        Permission::ConnectionsRead => &[Owner, Admin, Editor, Operator],
+        Permission::ConnectionsWrite => &[Owner, Admin, Editor],
         Permission::AccountOwn => &[Owner, Admin, Editor, Operator, Viewer],
         Permission::OrgRead => &[Owner, Admin, Editor, Operator, Viewer],
         Permission::MembersRead => &[Owner, Admin, Editor, Operator, Viewer],

@@ -4,7 +4,6 @@ mod answer;
 mod bus;
 mod gather;
 mod message;
-mod nesting;
 mod outbox;
 mod plans;
 #[cfg(planted)]
@@ -21,7 +20,6 @@ pub use bus::{
     SOURCE,
 };
 pub use message::{At, InvalidMessage, StepMessage};
-pub use nesting::nests_too_deep;
 pub use outbox::settle_outbox;
 pub use plans::{PlanError, Plans};
 #[cfg(planted)]

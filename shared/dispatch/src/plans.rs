@@ -59,6 +59,11 @@ impl Plans {
         self.store.variables_now(org, &plan.definition().environment).await.map(Some)
     }
 
+    /// Which revision an environment's variables have now.
+    pub async fn variables_now(&self, org: &OrgKey, environment: &str) -> Result<u32, StoreError> {
+        self.store.variables_now(org, environment).await
+    }
+
     /// The variables of a revision, which never change.
     pub async fn variables(
         &self,

@@ -224,6 +224,12 @@ actions! {
     VariableSet = "variable.set";
     /// A variable was deleted.
     VariableDeleted = "variable.deleted";
+    /// A connection to an app was made.
+    ConnectionCreated = "connection.created";
+    /// A connection was changed.
+    ConnectionChanged = "connection.changed";
+    /// A connection was deleted.
+    ConnectionDeleted = "connection.deleted";
     /// A run was started by hand.
     RunStarted = "run.started";
     /// A run was cancelled.

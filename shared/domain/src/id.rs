@@ -93,6 +93,8 @@ ids! {
     SessionId = "ses";
     /// An invitation into an organisation; not the token that is mailed.
     InvitationId = "inv";
+    /// An access to an app.
+    ConnectionId = "conn";
     /// A record of the audit ledger.
     RecordId = "aud";
 }

@@ -2,11 +2,14 @@
 
 pub mod audit;
 pub mod callback;
+pub mod connection;
 pub mod duration;
 pub mod fault;
 pub mod id;
 pub mod limits;
+mod nesting;
 pub mod problem;
+pub mod read;
 pub mod run;
 pub mod secrecy;
 pub mod tenant;
@@ -18,8 +21,10 @@ pub mod workflow;
 pub use audit::Actor;
 pub use fault::Fault;
 pub use id::{
-    ApiKeyId, HookId, InvitationId, OrgId, RecordId, RunId, ServiceId, SessionId, UserId, WorkflowId,
+    ApiKeyId, ConnectionId, HookId, InvitationId, OrgId, RecordId, RunId, ServiceId, SessionId, UserId,
+    WorkflowId,
 };
+pub use nesting::nests_too_deep;
 pub use problem::Problem;
 pub use tenant::{OrgKey, Provenance};
 pub use time::Millis;

@@ -82,6 +82,14 @@ pub const RESPOND_WITHIN: Duration = Duration::from_secs(25);
 /// The most attempts of a step.
 pub const MAX_ATTEMPTS: u16 = 20;
 
+/// How many secrets a webhook's signature may be by.
+pub const MAX_VERIFY_SECRETS: usize = 5;
+/// How many parts a signed text has.
+pub const MAX_SIGNED_PARTS: usize = 10;
+/// How far a signature's time may be from now, at least and at most.
+pub const MIN_TOLERANCE: Duration = Duration::from_secs(1);
+pub const MAX_TOLERANCE: Duration = Duration::from_hours(1);
+
 /// How many variables an environment has.
 pub const MAX_VARIABLES: usize = 200;
 /// How many environments an organisation has.
@@ -92,5 +100,7 @@ pub const MAX_VARIABLE_BYTES: usize = 8 * 1024;
 pub const MAX_VARIABLES_BYTES: usize = 128 * 1024;
 pub const MAX_VARIABLE_NAME: usize = 64;
 pub const MAX_ENVIRONMENT_NAME: usize = 40;
+/// A credential of a connection: a private key fits in.
+pub const MAX_CREDENTIAL_BYTES: usize = 16 * 1024;
 /// A secret shorter than this could not be told from other text in what an app answers.
 pub const MIN_SECRET_BYTES: usize = 8;

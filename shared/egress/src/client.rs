@@ -8,6 +8,7 @@ use http::Method;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 
 use crate::error::EgressError;
+use crate::instead::Instead;
 use crate::message::{HttpPort, HttpRequest, HttpResponse};
 use crate::redirect::{Hop, location};
 use crate::resolve::{Guarded, Lookup, SystemLookup};
@@ -24,6 +25,8 @@ const DEFAULT_MAX_BYTES_IN_FILES: u64 = 400 * 1024 * 1024;
 pub struct EgressConfig {
     /// Also reach `127.0.0.0/8`, `::1` and `localhost`. For local development only.
     pub allow_loopback: bool,
+    /// Which servers are called in the place of others; nothing comes of it without `allow_loopback`.
+    pub instead: Vec<Instead>,
     /// For name, connection and TLS handshake together.
     pub connect_timeout: Duration,
     /// What [`Egress::request`] gives a request.
@@ -43,6 +46,7 @@ impl Default for EgressConfig {
     fn default() -> Self {
         Self {
             allow_loopback: false,
+            instead: Vec::new(),
             connect_timeout: Duration::from_secs(5),
             default_timeout: DEFAULT_TIMEOUT,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
@@ -193,7 +197,12 @@ impl HttpPort for Egress {
         } = request;
         headers::check_method(&method)?;
         headers::check(&headers)?;
-        let url = target::parse(&url, self.config.allow_loopback)?;
+        let mut url = target::parse(&url, self.config.allow_loopback)?;
+        if self.config.allow_loopback
+            && let Some(other) = self.config.instead.iter().find_map(|instead| instead.of(&url))
+        {
+            url = other;
+        }
         let limits = Limits {
             max_response_bytes: max_response_bytes.min(self.config.max_response_bytes),
             max_bytes_in_memory,

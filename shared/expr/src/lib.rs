@@ -24,6 +24,7 @@ mod seed;
 mod template;
 mod tier;
 mod transforms;
+mod truth;
 
 pub use expression::{Expression, evaluate_any, warm_up};
 pub use failure::{EvalFailure, TemplateFault, codes};
@@ -36,3 +37,4 @@ pub use seed::Seed;
 pub use template::Template;
 pub use tier::Tier;
 pub use transforms::{Example, Transform, transforms};
+pub use truth::truthy;

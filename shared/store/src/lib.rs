@@ -15,8 +15,8 @@ mod transact;
 mod usage;
 
 pub use control::{
-    ADDRESSES, ApiKey, Invitation, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation,
-    ServiceAccount, Session, USE_NOTED, UsedKey,
+    ADDRESSES, ApiKey, Invitation, KeptConnection, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh,
+    Rotation, ServiceAccount, Session, USE_NOTED, UsedKey,
 };
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
 pub use control::{WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowVersion};
@@ -24,7 +24,7 @@ pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use erase::{EraseStage, Erased, Erasure};
 pub use error::StoreError;
 pub use ledger::LedgerPage;
-pub use ports::{Attempt, Current, DueStore, Gather, RunStore, WorkflowStore};
+pub use ports::{Attempt, ConnectionStore, Current, DueStore, Gather, RunStore, WorkflowStore};
 pub use runs::{Appended, Claim, ClaimView, Counted, Created, Held, Journal, Pulse, RunFilter, RunPage};
 pub use tables::TableNames;
 pub use tokens::{ANSWERS_KEPT, KeptAnswer, MAX_KEPT_BYTES, Repeatable, Window, rate_name};

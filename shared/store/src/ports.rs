@@ -1,13 +1,13 @@
 //! What the functions ask of the store: the traits that a simulation models, and whose one real implementation is [`Store`](crate::Store).
 
 use crate::StoreError;
-use crate::control::{Split, WorkflowVersion};
+use crate::control::{KeptConnection, Split, WorkflowVersion};
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
 use domain::run::{Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Segment, SettledBy, Slot, Slots};
 use domain::variables::Variables;
-use domain::{Millis, OrgKey, RunId, WorkflowId};
+use domain::{ConnectionId, Millis, OrgKey, RunId, WorkflowId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -157,6 +157,14 @@ pub trait WorkflowStore: Send + Sync {
         environment: &str,
         revision: u32,
     ) -> Result<Variables, StoreError>;
+}
+
+/// Connections to apps, for those that use them.
+#[async_trait]
+pub trait ConnectionStore: Send + Sync {
+    /// A connection, read strongly.
+    async fn connection(&self, org: &OrgKey, id: &ConnectionId)
+    -> Result<Option<KeptConnection>, StoreError>;
 }
 
 /// What must be looked at, and when.

@@ -26,12 +26,19 @@ pub struct Options {
     pub chain_steps: Option<u32>,
     /// `RATE_LIMIT_CALLER` and `RATE_LIMIT_ORGANIZATION`, requests a minute.
     pub rates: (u32, u32),
+    /// `PATCHBAY_INSTEAD`: servers that are called in the place of vendors'.
+    pub instead: String,
 }
 
 impl Default for Options {
     fn default() -> Self {
         // One owner does in a minute what many would.
-        Self { allow_loopback: true, chain_steps: None, rates: (1_000_000, 1_000_000) }
+        Self {
+            allow_loopback: true,
+            chain_steps: None,
+            rates: (1_000_000, 1_000_000),
+            instead: String::new(),
+        }
     }
 }
 
@@ -468,6 +475,7 @@ fn variables(options: &Options) -> Vec<(String, String)> {
     if options.allow_loopback {
         all.push(("PATCHBAY_ALLOW_LOOPBACK".to_owned(), "1".to_owned()));
     }
+    all.push(("PATCHBAY_INSTEAD".to_owned(), options.instead.clone()));
     let (caller, organization) = options.rates;
     all.push(("RATE_LIMIT_CALLER".to_owned(), caller.to_string()));
     all.push(("RATE_LIMIT_ORGANIZATION".to_owned(), organization.to_string()));

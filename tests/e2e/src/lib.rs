@@ -8,6 +8,7 @@
 mod answer;
 mod app;
 mod browser;
+mod files;
 mod process;
 pub mod smoke;
 mod steps;
@@ -18,6 +19,7 @@ pub use app::{
     EMAIL, Options, PASSWORD, SETUP_TOKEN, TestApp, Workflow, assert_failed, secret_of, step, text,
 };
 pub use browser::{Browser, Page};
+pub use files::files_with;
 pub use process::Process;
 pub use steps::{http_get, http_post, manual, webhook};
 pub use target::{Reply, Seen, Target};

@@ -156,6 +156,7 @@ impl World {
             http: Arc::new(FaultyHttp::new(http.clone(), faults.clone())),
             sandbox: Arc::new(FaultySandbox::new(Arc::new(ModelSandbox), faults.clone())),
             blobs: Arc::new(FaultyBlobs::new(blobs.clone(), faults.clone())),
+            connections: store.clone(),
             secrets: Arc::new(FixedSealer::default()),
             memory: executor::Memory::default(),
             inline_bytes,
@@ -222,6 +223,8 @@ impl World {
     /// A webhook function over this world.
     pub fn hooks(&self) -> hooks::App {
         hooks::App {
+            sealers: self.executor.secrets.clone(),
+            secrets: hooks::Secrets::default(),
             store: self.store.clone(),
             runs: self.executor.runs.clone(),
             starter: self.starter.clone(),

@@ -11,7 +11,7 @@ use dispatch::{
 use domain::run::{
     Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
 };
-use domain::{Millis, OrgId, OrgKey, RunId, limits};
+use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, limits};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use harness::workflows::{DOWN, GET, GONE, LARGE, POST, SHAKY};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -21,8 +21,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, LowWater, Pulse, Reading,
-    RunStore, StoreError,
+    Appended, Attempt, Claim, ConnectionStore, Created, DueEntry, DueStore, Gather, Held, Journal,
+    KeptConnection, LowWater, Pulse, Reading, RunStore, StoreError,
 };
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -477,5 +477,13 @@ impl Sandbox for SimSandbox {
         let lost = |_| CodeError::Unavailable("simulated".to_owned());
         let run = || harness::modelled(&request.source, &request.input).map_err(CodeError::Failed);
         self.gate.call("sandbox", true, run, lost).await
+    }
+}
+
+#[async_trait]
+impl ConnectionStore for SimStore {
+    async fn connection(&self, _: &OrgKey, _: &ConnectionId) -> Result<Option<KeptConnection>, StoreError> {
+        // No definition of the library names one.
+        Ok(None)
     }
 }

@@ -182,6 +182,7 @@ impl World {
             bus: bus.clone(),
             http: http.clone(),
             sandbox: Arc::new(SimSandbox { gate: gate.clone() }),
+            connections: store.clone(),
             secrets: Arc::new(FixedSealer::default()),
             blobs: Arc::new(SimBlobs { gate: gate.clone(), objects: Mutex::default() }),
             memory: executor::Memory::default(),

@@ -58,7 +58,7 @@ pub(crate) async fn put(
     if !request.detail.is_object() {
         return refuse("`detail` must be an object");
     }
-    if dispatch::nests_too_deep(&request.detail) {
+    if domain::nests_too_deep(&request.detail) {
         return refuse("`detail` nests deeper than 100 levels");
     }
     if request.detail.to_string().len() > domain::limits::MAX_BODY_BYTES - 4096 {

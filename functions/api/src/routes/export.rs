@@ -2,6 +2,7 @@
 
 use super::api_keys::ApiKeyView;
 use super::audit::RecordView;
+use super::connections::ConnectionView;
 use super::invitations::InvitationView;
 use super::members::MemberView;
 use super::organization::{OrganizationView, find};
@@ -22,7 +23,7 @@ use dispatch::PlanError;
 use domain::audit::Action;
 use domain::run::{Head, KEPT_DAYS};
 use domain::usage::Day;
-use domain::{ApiKeyId, InvitationId, Millis, OrgKey, RunId, ServiceId, UserId, WorkflowId};
+use domain::{ApiKeyId, ConnectionId, InvitationId, Millis, OrgKey, RunId, ServiceId, UserId, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -52,6 +53,7 @@ enum Part {
     ServiceAccounts,
     ApiKeys,
     Variables,
+    Connections,
     Workflows,
     Runs,
     Files,
@@ -67,7 +69,8 @@ impl Part {
             Self::Invitations => Self::ServiceAccounts,
             Self::ServiceAccounts => Self::ApiKeys,
             Self::ApiKeys => Self::Variables,
-            Self::Variables => Self::Workflows,
+            Self::Variables => Self::Connections,
+            Self::Connections => Self::Workflows,
             Self::Workflows => Self::Runs,
             Self::Runs => Self::Files,
             Self::Files => Self::Usage,
@@ -211,6 +214,11 @@ impl Export<'_> {
                 found.last().map(|last| Place::behind(place.part, &last.key.id))
             }
             Part::Variables => self.variables(lines).await.map(|()| None)?,
+            Part::Connections => {
+                let found = store.connections(org, place.id(ConnectionId::parse).as_ref(), AT_ONCE).await?;
+                lines.add_all("connection", found.iter().map(ConnectionView::from));
+                found.last().map(|last| Place::behind(place.part, &last.id))
+            }
             Part::Workflows => self.workflow(&place, lines).await?,
             Part::Runs => self.runs(&place, lines).await?,
             Part::Files => self.files(&place, lines).await?,

@@ -3,6 +3,8 @@
 mod api_keys;
 mod audit;
 mod auth;
+mod connections;
+mod connectors;
 mod erase;
 mod events;
 mod export;
@@ -89,6 +91,12 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(variables::environments))
         .routes(routes!(variables::list))
         .routes(routes!(variables::get, variables::put, variables::delete))
+        .routes(routes!(connectors::list))
+        .routes(routes!(connectors::validate))
+        .routes(routes!(connectors::get))
+        .routes(routes!(connections::list, connections::create))
+        .routes(routes!(connections::get, connections::change, connections::delete))
+        .routes(routes!(connections::test))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(runs::file))

@@ -288,7 +288,7 @@ impl Drive<'_> {
 }
 
 fn fits_the_bus(event: &Value) -> Result<(), StepError> {
-    if crate::weight::weight(event) <= limits::MAX_BODY_BYTES - 8192 && !dispatch::nests_too_deep(event) {
+    if crate::weight::weight(event) <= limits::MAX_BODY_BYTES - 8192 && !domain::nests_too_deep(event) {
         return Ok(());
     }
     Err(StepError::fatal(

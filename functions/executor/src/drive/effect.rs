@@ -3,11 +3,15 @@
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
-use crate::http_request::{self, Prepared};
 use crate::weight::weight;
-use dispatch::nests_too_deep;
+use calls::Secrets;
+use calls::http_request::{self, Prepared};
+use connectors::Call;
+use domain::nests_too_deep;
 use domain::run::{Answer, Entry, RunStatus, StepError};
+use domain::workflow::HTTP_REQUEST;
 use domain::{Millis, limits};
+use egress::HttpRequest;
 use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
 use expr::Template;
 use futures::future::{Either, select};
@@ -37,24 +41,19 @@ impl Drive<'_> {
         if self.flush_if_large().await? == Flushed::Overruled {
             return self.yield_until(started_at).await;
         }
-        let rendered = self.place.render_with_secrets(ix, &action.input, &self.context).await;
-        let prepared = rendered.and_then(|(input, secrets)| {
-            let key = idempotency_key(self.head, &self.path(ix));
-            let prepared = http_request::prepare(&secrets.revealed(&input), &key, action.timeout);
-            let mut prepared = prepared.map_err(|error| secrets.hide_error(error))?;
-            http_request::guard(&mut prepared.request, &secrets);
-            Ok((prepared, shown(http_request::redacted(secrets.named(input))), secrets))
-        });
-        let (Prepared { mut request, any_status }, input, secrets) = match prepared {
-            Ok(prepared) => prepared,
+        let effect = match self.prepare(ix, action).await {
+            Ok(effect) => effect,
             Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => {
                 return self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await;
             }
         };
-        let held = if action.at_most_once
-            || !action.idempotent.unwrap_or(http_request::is_idempotent(&request.method))
-        {
+        let Effect { what, input, secrets } = effect;
+        let idempotent = match &what {
+            What::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
+            What::Call(call) => call.is_idempotent(),
+        };
+        let held = if action.at_most_once || !action.idempotent.unwrap_or(idempotent) {
             match self.take(ix, attempt, action).await? {
                 Ok(held) => Some(held),
                 Err(Refused::Flow(flow)) => return Ok(flow),
@@ -67,13 +66,57 @@ impl Drive<'_> {
         } else {
             None
         };
-        // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
-        request
-            .headers
-            .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
+        let output = match what {
+            What::Request(prepared) => {
+                let Prepared { mut request, any_status } = *prepared;
+                // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
+                request
+                    .headers
+                    .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
+                self.send_request(ix, attempt, request, any_status, &secrets).await?
+            }
+            What::Call(mut call) => {
+                let key = idempotency_key(self.head, &self.path(ix));
+                self.call_app((ix, attempt), &mut call, &key, &secrets, action.timeout).await?
+            }
+        };
+        let event = output
+            .and_then(|output| check_size(&output).map(|()| output))
+            .map_or_else(Event::Failed, Event::Effect);
+        let entry = self.outcome(ix, attempt, started_at, Some(input), event).await?;
+        self.record(ix, Entry { called: true, ..entry }, held).await
+    }
+
+    /// Evaluates what an action is given, and makes of it what is to be sent.
+    async fn prepare(&self, ix: NodeIx, action: &ActionNode) -> Result<Effect, StepError> {
+        let (input, mut secrets) = self.place.render_with_secrets(ix, &action.input, &self.context).await?;
+        if action.uses != HTTP_REQUEST {
+            let call = self.begin_call(action, &secrets.revealed(&input), &mut secrets).await;
+            let call = call.map_err(|error| secrets.hide_error(error))?;
+            let input = shown(secrets.named(input));
+            return Ok(Effect { what: What::Call(Box::new(call)), input, secrets });
+        }
+        let key = idempotency_key(self.head, &self.path(ix));
+        let key = Some((http_request::KEY_HEADER, key.as_str()));
+        let prepared = http_request::prepare(&secrets.revealed(&input), key, action.timeout);
+        let mut prepared = prepared.map_err(|error| secrets.hide_error(error))?;
+        http_request::guard(&mut prepared.request, &secrets);
+        let input = shown(http_request::redacted(secrets.named(input)));
+        Ok(Effect { what: What::Request(Box::new(prepared)), input, secrets })
+    }
+
+    /// Sends a request: what came back as a step's output, with a body that is no text, or too large for one, kept as a file.
+    pub(super) async fn send_request(
+        &self,
+        ix: NodeIx,
+        attempt: u16,
+        request: HttpRequest,
+        any_status: bool,
+        secrets: &Secrets,
+    ) -> Result<Result<Value, StepError>, ExecutorError> {
         let sending = self.app.http.send(request);
         let mut response = self.while_shown(sending).await;
-        // Held until the output is recorded, by when it is out of memory.
+        // Held until the answer is read, after which it is the output's.
         let _room = match response.as_mut().map(|response| &response.file) {
             Ok(Some(file)) if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 => {
                 self.app.memory.room(file.bytes).await
@@ -81,22 +124,18 @@ impl Drive<'_> {
             _ => None,
         };
         let file = match &mut response {
-            Ok(response) => http_request::take_file(response, any_status, &secrets)?,
+            Ok(response) => http_request::take_file(response, any_status, secrets)?,
             Err(_) => None,
         };
-        let output = match http_request::outcome(response, any_status, self.app.clock.now(), &secrets) {
-            Ok(mut output) => match file {
-                Some((file, media)) => {
+        Ok(match http_request::outcome(response, any_status, self.app.clock.now(), secrets) {
+            Ok(mut output) => {
+                if let Some((file, media)) = file {
                     output["body"] = self.place.keep_file(&self.path(ix), attempt, &file, &media).await?;
-                    Ok(output)
                 }
-                None => check_size(&output).map(|()| output),
-            },
+                Ok(output)
+            }
             Err(error) => Err(error),
-        };
-        let event = output.map_or_else(Event::Failed, Event::Effect);
-        let entry = self.outcome(ix, attempt, started_at, Some(input), event).await?;
-        self.record(ix, Entry { called: true, ..entry }, held).await
+        })
     }
 
     pub(super) async fn respond(
@@ -212,6 +251,18 @@ impl Drive<'_> {
         }
         done
     }
+}
+
+/// What an action is about to do, and its input as the history shows it.
+struct Effect {
+    what: What,
+    input: Value,
+    secrets: Secrets,
+}
+
+enum What {
+    Request(Box<Prepared>),
+    Call(Box<Call>),
 }
 
 enum Refused {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod block;
+mod call;
 mod code;
 mod effect;
 mod end;
@@ -315,7 +316,7 @@ fn check_inline_size(output: &Value) -> Result<(), StepError> {
 }
 
 fn check_size_within(output: &Value, limit: usize) -> Result<(), StepError> {
-    if dispatch::nests_too_deep(output) {
+    if domain::nests_too_deep(output) {
         return Err(StepError::fatal("output_too_large", "the output nests deeper than 100 levels"));
     }
     let bytes = crate::weight::weight(output);

@@ -1,5 +1,7 @@
 //! Webhooks over a whole deployment.
 
+mod verify;
+
 use domain::id::digest16;
 use domain::{HookId, WorkflowId};
 use harness::World;

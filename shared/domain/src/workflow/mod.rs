@@ -3,11 +3,11 @@
 mod concurrency;
 mod gather;
 mod parse;
-mod read;
 pub mod schema;
 mod step;
 mod test;
 mod trigger;
+pub mod verify;
 
 pub use concurrency::{Concurrency, WhenFull};
 pub use gather::Gather;
@@ -18,9 +18,12 @@ pub use step::{
 };
 pub use test::{Expect, ExpectStep, Mock, Test};
 pub use trigger::{Challenge, Trigger, TriggerKind};
+pub use verify::Verify;
 
+use crate::read;
 use crate::run::Priority;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The version of the definition language that this code reads.
@@ -43,6 +46,8 @@ pub struct Definition {
     pub environment: String,
     /// How many of its runs may be under way at the same time.
     pub concurrency: Option<Concurrency>,
+    /// The version of each connector that its steps are meant for; it is put in when the definition is saved.
+    pub connectors: BTreeMap<String, u32>,
     /// The tests that it brings along.
     pub tests: Vec<Test>,
     /// The document as it was sent, which is what is stored and shown.
@@ -52,6 +57,16 @@ pub struct Definition {
 impl Definition {
     pub fn trigger(&self, id: &str) -> Option<&Trigger> {
         self.triggers.iter().find(|t| t.id == id)
+    }
+
+    /// Every step, also those inside blocks.
+    pub fn all_steps(&self) -> impl Iterator<Item = &Step> {
+        let mut open: Vec<&Step> = self.steps.iter().chain(&self.on_failure).collect();
+        std::iter::from_fn(move || {
+            let step = open.pop()?;
+            open.extend(step.blocks().into_iter().flatten());
+            Some(step)
+        })
     }
 
     /// Whether some step answers the webhook's caller itself.

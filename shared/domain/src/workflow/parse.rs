@@ -5,6 +5,7 @@ use super::{Definition, SCHEMA, concurrency, step, test, trigger};
 use crate::run::Priority;
 use crate::{Fault, limits, variables};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Reads a definition.
@@ -40,6 +41,7 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
         r.fault_at("environment", "invalid_environment", message);
     }
     let concurrency = concurrency::read(&mut r);
+    let connectors = r.take("connectors").cloned().map(|value| read_connectors(&mut r, &value));
     let triggers = r.required("triggers").cloned();
     let steps = r.required("steps").cloned();
     let on_failure = r.take("on_failure").cloned();
@@ -63,8 +65,22 @@ fn read(walk: &mut Walk, document: &Value) -> Option<Definition> {
         priority,
         environment: environment.unwrap_or_else(|| variables::DEFAULT_ENVIRONMENT.to_owned()),
         concurrency,
+        connectors: connectors.unwrap_or_default(),
         tests,
         document: document.clone(),
+    })
+}
+
+/// Which version of each connector the steps are meant for.
+fn read_connectors(r: &mut Reader<'_>, value: &Value) -> BTreeMap<String, u32> {
+    let read = |(name, version): (&String, &Value)| {
+        Some((name.clone(), version.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0)?))
+    };
+    let found = value.as_object().and_then(|all| all.iter().map(read).collect::<Option<BTreeMap<_, _>>>());
+    found.unwrap_or_else(|| {
+        let message = "`connectors` is an object of whole numbers: `{\"slack\": 1}`";
+        r.fault_at("connectors", "type_mismatch", message);
+        BTreeMap::new()
     })
 }
 

@@ -27,6 +27,11 @@ pub fn schema() -> Value {
     for (name, fields, title) in steps::all() {
         definitions.insert(format!("step_{name}"), titled(object(&fields), title));
     }
+    // What the built-in action takes is known here; what those of connectors take, their connectors tell.
+    definitions.get_mut("step_action").expect("it was put in just now")["allOf"] = json!([{
+        "if": {"properties": {"use": {"const": super::HTTP_REQUEST}}},
+        "then": {"properties": {"input": steps::http_input()}}
+    }]);
     let names = |prefix: &str, of: Vec<&str>| of.into_iter().map(|name| format!("{prefix}_{name}")).collect();
     let triggers: Vec<String> = names("trigger", triggers::all().into_iter().map(|t| t.0).collect());
     let steps: Vec<String> = names("step", steps::all().into_iter().map(|s| s.0).collect());
@@ -96,6 +101,12 @@ fn document_fields() -> Vec<Field> {
             json!({"type": "string", "pattern": "^[a-z][a-z0-9_-]*$", "maxLength": limits::MAX_ENVIRONMENT_NAME, "default": crate::variables::DEFAULT_ENVIRONMENT}),
             "Whose variables its expressions read as `vars`.",
             json!("staging"),
+        ),
+        optional(
+            "connectors",
+            json!({"type": "object", "additionalProperties": {"type": "integer", "minimum": 1, "maximum": u32::MAX}}),
+            "The version of each connector that the steps are meant for. What is absent is put in when the definition is saved: the newest.",
+            json!({"slack": 1}),
         ),
         optional(
             "concurrency",

@@ -4,6 +4,7 @@ mod read;
 
 pub(super) use read::read_all;
 
+use crate::ConnectionId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -90,6 +91,13 @@ impl StepKind {
             Self::Respond { .. } => "respond",
             Self::Stop { .. } => "stop",
         }
+    }
+}
+
+impl Action {
+    /// The connector's name and the action's.
+    pub fn app(&self) -> (&str, &str) {
+        self.uses.split_once('.').unwrap_or((&self.uses, ""))
     }
 }
 
@@ -184,6 +192,8 @@ pub enum StopAs {
 pub struct Action {
     /// `app.action`, such as `http.request`.
     pub uses: String,
+    /// The access to the app.
+    pub connection: Option<ConnectionId>,
     pub input: Value,
     pub retry: Retry,
     /// The time limit of one attempt.

@@ -2,6 +2,7 @@
 
 use super::gather::{self, Gather};
 use super::read::Reader;
+use super::verify::{self, Verify};
 use serde_json::Value;
 
 /// One way in which a workflow is started.
@@ -17,6 +18,8 @@ pub enum TriggerKind {
     /// `POST` to an unguessable address. `dedupe` is an expression over the request: equal results start one run only.
     Webhook {
         dedupe: Option<Value>,
+        /// What a request must carry to be believed.
+        verify: Option<Box<Verify>>,
         /// Whose question before the first delivery is answered.
         challenge: Option<Challenge>,
         gather: Option<Gather>,
@@ -43,6 +46,11 @@ pub enum Challenge {
 impl Challenge {
     pub const ALL: [Self; 4] = [Self::Slack, Self::Microsoft, Self::Dropbox, Self::Meta];
     pub const NAMES: [&str; 4] = ["slack", "microsoft", "dropbox", "meta"];
+
+    /// Whether the question carries what the deliveries carry: then it can be verified like them.
+    pub fn is_signed(self) -> bool {
+        matches!(self, Self::Slack)
+    }
 }
 
 impl TriggerKind {
@@ -74,6 +82,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
     let kind = match r.text("type")?.as_str() {
         "webhook" => Some(TriggerKind::Webhook {
             dedupe: r.take("dedupe").cloned(),
+            verify: verify::read(r).map(Box::new),
             challenge: r.choice("challenge", &Challenge::NAMES).map(|i| Challenge::ALL[i]),
             gather: gather::read(r),
         }),

@@ -4,7 +4,7 @@ use super::{
     ActionNode, ApprovalNode, ArmNode, CodeNode, ConcurrencyNode, ForEachNode, GatherNode, Live, LoopAt,
     Next, Node, NodeIx, NodeKind, Pausing, Plan, Scope, ScopeIx, action, check, live,
 };
-use domain::workflow::{Definition, Pause, Step, StepKind, TriggerKind};
+use domain::workflow::{Definition, HTTP_REQUEST, Pause, Step, StepKind, TriggerKind};
 use domain::{Fault, WorkflowId};
 use expr::Template;
 use expr::pattern::Pattern;
@@ -216,9 +216,12 @@ impl Compiler {
                 finally: (!finally.is_empty()).then(|| self.inner(finally, &within, Scope::Finally(ix))),
             },
             StepKind::Action(action) => {
-                self.faults.extend(action::check_input(&action.input, &format!("{at}/input")));
+                if action.uses == HTTP_REQUEST {
+                    self.faults.extend(action::check_input(&action.input, &format!("{at}/input")));
+                }
                 NodeKind::Action(ActionNode {
                     uses: action.uses.clone(),
+                    connection: action.connection.clone(),
                     input: self.template(&action.input, &format!("{at}/input")),
                     retry: action.retry.clone(),
                     timeout: action.timeout,

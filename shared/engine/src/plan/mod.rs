@@ -10,7 +10,7 @@ pub use live::Live;
 
 use domain::run::GatherRule;
 use domain::workflow::{Definition, Language, OnError, OnTimeout, Retry, Step, StepKind, StopAs, WhenFull};
-use domain::{Fault, Millis, WorkflowId};
+use domain::{ConnectionId, Fault, Millis, WorkflowId};
 use expr::Template;
 use expr::pattern::Pattern;
 use serde_json::Value;
@@ -202,6 +202,7 @@ pub struct ForEachNode {
 #[derive(Debug)]
 pub struct ActionNode {
     pub uses: String,
+    pub connection: Option<ConnectionId>,
     pub input: Template,
     pub retry: Retry,
     pub timeout: Duration,
@@ -349,15 +350,7 @@ impl Plan {
 
     /// The steps that run code, each with its place in the definition.
     pub fn code_steps(&self) -> Vec<&Step> {
-        let mut found = Vec::new();
-        let mut open: Vec<&Step> = self.definition.steps.iter().chain(&self.definition.on_failure).collect();
-        while let Some(step) = open.pop() {
-            if matches!(step.kind, StepKind::Code(_)) {
-                found.push(step);
-            }
-            open.extend(step.blocks().into_iter().flatten());
-        }
-        found
+        self.definition.all_steps().filter(|step| matches!(step.kind, StepKind::Code(_))).collect()
     }
 
     pub fn definition(&self) -> &Definition {

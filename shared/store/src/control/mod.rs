@@ -2,6 +2,7 @@
 
 mod account;
 mod api_key;
+mod connection;
 mod identity;
 mod invitation;
 mod lookup;
@@ -14,6 +15,7 @@ mod workflow;
 
 pub use account::{Organization, User};
 pub use api_key::{ADDRESSES, ApiKey, ServiceAccount, USE_NOTED, UsedKey};
+pub use connection::KeptConnection;
 pub use identity::Linked;
 pub use invitation::Invitation;
 pub use lookup::{EventRule, Hook};

@@ -3,6 +3,7 @@
 use super::{START, World};
 use domain::audit::{Action, Record, RequestOrigin};
 use domain::id::digest16;
+use domain::variables::{Held, Variable, Variables, sealed_for};
 use domain::{Actor, HookId, RecordId, WorkflowId};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -43,6 +44,21 @@ impl World {
             after: Value::Null,
             origin: RequestOrigin::default(),
         }
+    }
+
+    /// Makes these the variables of an environment, all of them secret. `before` is how often that was done before.
+    pub async fn set_secrets(&self, environment: &str, before: u32, secrets: &[(&str, &str)]) {
+        let sealer = self.executor.secrets.sealer(0).await.expect("there is a key");
+        let mut variables = Variables::default();
+        for (name, value) in secrets {
+            let sealed = sealer.seal(&self.org, &sealed_for(environment, name), value).expect("it seals");
+            let changed_by = "owner@example.com".to_owned();
+            let variable = Variable { held: Held::Secret(sealed), changed_at: START, changed_by };
+            variables.values.insert((*name).to_owned(), variable);
+        }
+        let record = self.record(Action::VariableSet);
+        let changed = self.store.change_variables(&self.org, environment, before, &variables, START, &record);
+        assert!(changed.await.expect("the table answers"), "they were changed {before} times before");
     }
 
     /// Stores a definition as an enabled workflow, with its webhooks and event rules; the same definition is the same workflow.

@@ -99,7 +99,7 @@ pub(crate) async fn replay(
     let plan = app.plans.get(org, &head.workflow, head.version).await?;
     let refuse = |cause: CannotRepeat| ApiError::new(422, "cannot_replay", cause.to_string());
     for (path, output) in &body.outputs {
-        if output.to_string().len() > domain::limits::MAX_INLINE_BYTES || dispatch::nests_too_deep(output) {
+        if output.to_string().len() > domain::limits::MAX_INLINE_BYTES || domain::nests_too_deep(output) {
             let detail = format!("the output for `{path}` is larger or deeper than a step's may be");
             return Err(ApiError::new(422, "output_too_large", detail));
         }

@@ -1,6 +1,6 @@
 //! A new workflow.
 
-use super::{Tagged, change, compile, shown, tagged};
+use super::{Tagged, change, compile_for, shown, tagged};
 use crate::App;
 use crate::body::JsonBody;
 use crate::error::ApiResult;
@@ -27,8 +27,8 @@ pub(crate) async fn create(
     caller: Can<permit::WorkflowsWrite>,
     JsonBody(document): JsonBody<Value>,
 ) -> ApiResult<(StatusCode, Tagged)> {
-    let plan = compile(&document)?;
     let org = caller.org_key();
+    let plan = compile_for(&app, org, document).await?;
     if let Some(quota) = app.store.quotas(org).await?.workflows {
         within("workflows", Some(quota), app.store.count_workflows(org).await?)?;
     }

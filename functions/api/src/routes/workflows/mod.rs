@@ -15,6 +15,7 @@ mod test;
 mod traffic;
 mod try_step;
 mod update;
+mod uses;
 mod validate;
 mod version;
 mod versions;
@@ -54,10 +55,21 @@ fn compile(document: &Value) -> Result<Plan, Problem> {
         return Err(Problem::new(413, "definition_too_large", detail));
     }
     let checked = Plan::parse_new(document).and_then(|plan| {
-        let faults: Vec<Fault> = schedules::faults(&plan).into_iter().chain(without_sandbox(&plan)).collect();
+        let faults: Vec<Fault> = schedules::faults(&plan)
+            .into_iter()
+            .chain(without_sandbox(&plan))
+            .chain(uses::faults(&plan))
+            .collect();
         if faults.is_empty() { Ok(plan) } else { Err(faults) }
     });
     checked.map_err(refused)
+}
+
+/// Reads a definition that shall be saved, pinned to the connectors that there are; or refuses it with every fault.
+async fn compile_for(app: &App, org: &OrgKey, document: Value) -> ApiResult<Plan> {
+    let plan = compile(&uses::pinned(document))?;
+    let faults = uses::connection_faults(app, org, &plan).await?;
+    if faults.is_empty() { Ok(plan) } else { Err(refused(faults).into()) }
 }
 
 /// What would run code: no deployment has a sandbox for it yet, and a step that always fails is of no use.

@@ -63,7 +63,7 @@ pub(crate) async fn start(
         let detail = format!("`input` may have {} bytes", domain::limits::MAX_BODY_BYTES);
         return Err(ApiError::new(413, "body_too_large", detail));
     }
-    if dispatch::nests_too_deep(&body.input) {
+    if domain::nests_too_deep(&body.input) {
         return Err(ApiError::new(422, "input_too_deep", "`input` nests deeper than 100 levels"));
     }
     let priority = match body.priority.as_deref().map(Priority::parse) {

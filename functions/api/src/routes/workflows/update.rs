@@ -1,6 +1,6 @@
 //! A new version of a workflow.
 
-use super::{Tagged, change, compile, cycles, find, schedules, shown, tagged};
+use super::{Tagged, change, compile_for, cycles, find, schedules, shown, tagged};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::ApiResult;
@@ -40,7 +40,7 @@ pub(crate) async fn update(
     if_match: IfMatch,
     JsonBody(document): JsonBody<Value>,
 ) -> ApiResult<Tagged> {
-    let plan = compile(&document)?;
+    let plan = compile_for(&app, caller.org_key(), document).await?;
     let meta = find(&app, caller.org_key(), &id).await?;
     if_match.check(meta.revision)?;
     let before = shown(&meta);

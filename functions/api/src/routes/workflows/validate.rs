@@ -1,6 +1,7 @@
 //! Checking a definition without saving it.
 
-use super::compile;
+use super::uses::connection_faults;
+use super::{compile, refused};
 use crate::App;
 use crate::body::JsonBody;
 use crate::error::ApiResult;
@@ -26,12 +27,19 @@ pub(crate) struct Validation {
     (status = 400, description = "`body_malformed`", body = ProblemView),
 ))]
 pub(crate) async fn validate(
-    State(_app): State<App>,
-    _caller: Can<permit::WorkflowsRead>,
+    State(app): State<App>,
+    caller: Can<permit::WorkflowsRead>,
     JsonBody(document): JsonBody<Value>,
 ) -> ApiResult<Json<Validation>> {
-    Ok(Json(match compile(&document) {
-        Ok(_) => Validation { valid: true, errors: Vec::new() },
+    let checked = match compile(&document) {
+        Ok(plan) => {
+            let faults = connection_faults(&app, caller.org_key(), &plan).await?;
+            if faults.is_empty() { Ok(()) } else { Err(refused(faults)) }
+        }
+        Err(problem) => Err(problem),
+    };
+    Ok(Json(match checked {
+        Ok(()) => Validation { valid: true, errors: Vec::new() },
         Err(problem) if problem.errors.is_empty() => return Err(problem.into()),
         Err(problem) => {
             Validation { valid: false, errors: problem.errors.into_iter().map(FaultView::from).collect() }

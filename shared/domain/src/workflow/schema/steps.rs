@@ -154,8 +154,9 @@ fn inner() -> Value {
     json!({"$ref": "#/$defs/steps", "minItems": 1})
 }
 
-fn action() -> Vec<Field> {
-    let input = object(&[
+/// The input of the built-in action.
+pub(super) fn http_input() -> Value {
+    object(&[
         required(
             "url",
             text_template(),
@@ -169,7 +170,10 @@ fn action() -> Vec<Field> {
         optional("form", object_template(), "A form; not together with `body`.", json!({"id": "1"})),
         optional("follow_redirects", flag(true), "At most five.", json!(false)),
         optional("accept_any_status", flag(false), "400 and above is no failure.", json!(true)),
-    ]);
+    ])
+}
+
+fn action() -> Vec<Field> {
     let default = Retry::default();
     let retry = object(&[
         optional(
@@ -204,8 +208,24 @@ fn action() -> Vec<Field> {
         ),
     ]);
     vec![
-        required("use", json!({"enum": [HTTP_REQUEST]}), "Which action.", json!(HTTP_REQUEST)),
-        required("input", input, "What it is called with.", json!({"url": "https://example.com"})),
+        required(
+            "use",
+            json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$"}),
+            "Which action: `http.request`, or one of a connector as `<app>.<action>`.",
+            json!(HTTP_REQUEST),
+        ),
+        optional(
+            "connection",
+            json!({"type": "string", "pattern": "^conn_"}),
+            "By which connection; an app that asks for credentials needs one.",
+            json!("conn_01hv3kq7x0e8m2n4p6r8t0v2w4"),
+        ),
+        required(
+            "input",
+            json!({"type": "object"}),
+            "What it is called with.",
+            json!({"url": "https://example.com"}),
+        ),
         optional("retry", retry, "How a failure is tried again.", json!({"max_attempts": 5})),
         optional(
             "timeout",

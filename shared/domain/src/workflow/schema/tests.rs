@@ -112,6 +112,20 @@ fn the_document_and_what_is_inside_steps_have_the_same_fields() {
 }
 
 #[test]
+fn verify_has_the_fields_that_its_schemes_have_together() {
+    let of = |verify: Value| json!({"name": "n", "steps": [], "triggers": [{"id": "t", "type": "webhook", "verify": verify}]});
+    let (names, required) = in_the_schema(&schema()["$defs"]["trigger_webhook"]["properties"]["verify"]);
+    let mut known = BTreeSet::new();
+    for scheme in crate::workflow::verify::Scheme::NAMES {
+        // Without a header there is more to complain of, and still a list.
+        let document = of(json!({"scheme": scheme, "secret": "A", "header": "h", "zzz": 1}));
+        known.extend(known_to_the_parser(&document, "/triggers/0/verify"));
+    }
+    assert_eq!(names, known);
+    assert_eq!(required, missing(&of(json!({})), "/triggers/0/verify"));
+}
+
+#[test]
 fn every_field_is_described_and_has_an_example() {
     fn look(of: &Value, at: &str) {
         if let Some(properties) = of["properties"].as_object().filter(|_| of["additionalProperties"] == false)

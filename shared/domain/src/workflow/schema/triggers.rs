@@ -3,6 +3,7 @@
 use super::fields::{Field, choice, duration, object, optional, required, template, text};
 use crate::limits;
 use crate::workflow::Challenge;
+use crate::workflow::verify::{Algorithm, Encoding, KeyForm, Scheme};
 use serde_json::json;
 
 pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
@@ -24,6 +25,7 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
                         "Whose question before the first delivery is answered.",
                         json!("slack"),
                     ),
+                    verify(),
                     batch(),
                     debounce(),
                 ],
@@ -77,6 +79,85 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
             "Each time of a schedule",
         ),
     ]
+}
+
+/// The fields of all schemes; which of them has which, the parser knows.
+fn verify() -> Field {
+    let name = json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": limits::MAX_VARIABLE_NAME});
+    let names =
+        json!({"type": "array", "items": name, "minItems": 1, "maxItems": limits::MAX_VERIFY_SECRETS});
+    let header = || json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "maxLength": 100});
+    let parts = json!({"type": "array", "items": text(1, 100), "minItems": 1, "maxItems": limits::MAX_SIGNED_PARTS, "default": ["body"]});
+    let fields = [
+        required("scheme", choice(&Scheme::NAMES, None), "Whose signatures they are.", json!("github")),
+        required(
+            "secret",
+            json!({"anyOf": [name, names]}),
+            "The name of the secret variable, or of several: a signature by any of them counts.",
+            json!("GITHUB_SECRET"),
+        ),
+        optional(
+            "header",
+            header(),
+            "`hmac`, `token`: where the signature or the token is.",
+            json!("x-signature"),
+        ),
+        optional(
+            "query",
+            text(1, 100),
+            "`token`: the parameter of the address where the token is.",
+            json!("token"),
+        ),
+        optional(
+            "prefix",
+            text(0, 100),
+            "`hmac`, `token`: what stands before it in the header.",
+            json!("sha256="),
+        ),
+        optional(
+            "algorithm",
+            choice(&Algorithm::NAMES, Some("sha256")),
+            "`hmac`: the hash.",
+            json!("sha512"),
+        ),
+        optional(
+            "encoding",
+            choice(&Encoding::NAMES, Some("hex")),
+            "`hmac`: how the signature is written.",
+            json!("base64"),
+        ),
+        optional(
+            "signed",
+            parts,
+            "`hmac`: what is signed, one behind the other: `timestamp`, `id`, `body`, and other texts as they are.",
+            json!(["timestamp", ".", "body"]),
+        ),
+        optional(
+            "timestamp",
+            header(),
+            "`hmac`: the header with the time of signing, in seconds or milliseconds since 1970.",
+            json!("x-timestamp"),
+        ),
+        optional(
+            "tolerance",
+            duration(limits::MIN_TOLERANCE, limits::MAX_TOLERANCE, Some(std::time::Duration::from_mins(5))),
+            "`hmac`: how far that time may be from now.",
+            json!("PT1M"),
+        ),
+        optional("id", header(), "`hmac`: the header that names the delivery.", json!("x-delivery")),
+        optional(
+            "key",
+            choice(&KeyForm::NAMES, Some("text")),
+            "`hmac`: whether the secret is the key itself, or the key in base64 or hex.",
+            json!("base64"),
+        ),
+    ];
+    optional(
+        "verify",
+        object(&fields),
+        "What a request must carry to be believed.",
+        json!({"scheme": "github", "secret": "GITHUB_SECRET"}),
+    )
 }
 
 fn batch() -> Field {

@@ -4,8 +4,9 @@ use super::{
     Action, Approval, Arm, Code, ForEach, HTTP_REQUEST, Language, OnError, OnTimeout, ParallelArm, Pause,
     Retry, Step, StepKind, StopAs, TYPES,
 };
+use crate::ConnectionId;
 use crate::limits;
-use crate::workflow::read::{Reader, Walk};
+use crate::read::{Reader, Walk};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -127,11 +128,21 @@ fn read_branch(r: &mut Reader<'_>, depth: usize) -> StepKind {
 fn read_action(r: &mut Reader<'_>) -> Option<Action> {
     let uses = r.text("use");
     if let Some(uses) = &uses
-        && uses != HTTP_REQUEST
+        && !is_action(uses)
     {
-        let message = format!("no action is named `{uses}`; this version has `{HTTP_REQUEST}`");
+        let message =
+            format!("`{uses}` is no action: they are called `<app>.<action>`, such as `{HTTP_REQUEST}`");
         r.fault_at("use", "action_unknown", message);
     }
+    let connection = r.optional_text("connection", 64).and_then(|text| {
+        let id = ConnectionId::parse(&text).ok();
+        if id.is_none() {
+            let message =
+                "`connection` is the id of a connection, such as `conn_…`; `GET /v1/connections` lists them";
+            r.fault_at("connection", "invalid_id", message);
+        }
+        id
+    });
     let input = r.required("input").cloned();
     let retry = r.nested("retry", read_retry).unwrap_or_default();
     let timeout = r
@@ -139,7 +150,18 @@ fn read_action(r: &mut Reader<'_>) -> Option<Action> {
         .unwrap_or(limits::DEFAULT_STEP_TIMEOUT);
     let at_most_once = r.boolean("at_most_once").unwrap_or(false);
     let idempotent = r.boolean("idempotent");
-    Some(Action { uses: uses?, input: input?, retry, timeout, at_most_once, idempotent })
+    Some(Action { uses: uses?, connection, input: input?, retry, timeout, at_most_once, idempotent })
+}
+
+/// `<app>.<action>`, or what is built in.
+fn is_action(uses: &str) -> bool {
+    let is_name = |name: &str| {
+        name.len() <= 64
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    uses == HTTP_REQUEST
+        || uses.split_once('.').is_some_and(|(app, action)| app != "http" && is_name(app) && is_name(action))
 }
 
 fn read_retry(r: &mut Reader<'_>) -> Retry {

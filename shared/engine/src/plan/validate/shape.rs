@@ -4,7 +4,7 @@
 
 use super::super::{Node, NodeKind, Pausing};
 use domain::run::GatherRule;
-use domain::workflow::{OnError, Step, TriggerKind};
+use domain::workflow::{HTTP_REQUEST, OnError, Step, TriggerKind};
 use expr::{Kind, Outline};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -132,7 +132,7 @@ impl<'a> Shapes<'a> {
             NodeKind::ForEach(_) => List,
             NodeKind::While { .. } => Shape::object([("iterations", Number)]),
             NodeKind::Try { .. } => Shape::object([("error", Any)]),
-            NodeKind::Action(action) if action.uses == "http.request" => {
+            NodeKind::Action(action) if action.uses == HTTP_REQUEST => {
                 Shape::object([("status", Number), ("headers", Shape::any_object()), ("body", Any)])
             }
             NodeKind::Action(_) | NodeKind::Code(_) | NodeKind::Stop { .. } => Any,

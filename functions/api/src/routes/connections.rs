@@ -1,0 +1,446 @@
+//! Connections: access to apps. Credentials are taken, sealed, and shown to nobody again.
+
+use super::connectors::unknown;
+use super::members::PageQuery;
+use super::setup::{name_of, random};
+use crate::App;
+use crate::body::{IdOf, JsonBody, QueryOf};
+use crate::error::{ApiError, ApiResult, internal};
+use crate::etag::{IfMatch, tagged};
+use crate::page;
+use crate::view::ProblemView;
+use auth::{Can, permit};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use calls::{Opener, Secrets, Sender, carry, http_request};
+use connectors::manifest::{Auth, AuthKind};
+use connectors::{Call, Manifest, built_in, schema};
+use domain::audit::Action;
+use domain::connection::{Connection, ConnectionStatus, Credentials, sealed_for};
+use domain::run::StepError;
+use domain::{ConnectionId, Fault, Millis, OrgKey, Problem};
+use egress::{HttpPort, HttpRequest};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{ConnectionStore, KeptConnection, StoreError};
+use utoipa::ToSchema;
+
+/// How long the app may take to answer a test.
+const TEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// An access to an app.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(crate) struct ConnectionView {
+    #[schema(example = "conn_7zq2m4w8k1x5c9v3b6n0p2r4t8")]
+    id: String,
+    #[schema(example = "Slack of the sales team")]
+    name: String,
+    #[schema(example = "slack")]
+    connector: String,
+    /// Which of the connector's ways to sign in.
+    #[schema(example = "bot")]
+    auth: String,
+    /// What is not secret.
+    #[schema(value_type = Object)]
+    fields: Map<String, Value>,
+    /// `ready`, `pending` or `needs_reconnect`.
+    #[schema(example = "ready")]
+    status: String,
+    /// Why it needs to be made anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    created_at: String,
+    #[schema(example = "ada@example.com")]
+    created_by: String,
+    changed_at: String,
+}
+
+impl From<&KeptConnection> for ConnectionView {
+    fn from(kept: &KeptConnection) -> Self {
+        let of = &kept.connection;
+        Self {
+            id: kept.id.to_string(),
+            name: of.name.clone(),
+            connector: of.connector.clone(),
+            auth: of.auth.clone(),
+            fields: of.fields.clone(),
+            status: of.status.as_str().to_owned(),
+            reason: of.reason.clone(),
+            created_at: of.created_at.rfc3339(),
+            created_by: of.created_by.clone(),
+            changed_at: of.changed_at.rfc3339(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConnectionList {
+    items: Vec<ConnectionView>,
+    /// Present when there are more.
+    next_cursor: Option<String>,
+}
+
+type Tagged<T> = ([(HeaderName, HeaderValue); 1], Json<T>);
+
+/// Lists connections.
+#[utoipa::path(get, path = "/v1/connections", tag = "connections", params(PageQuery), security(("token" = [])), responses(
+    (status = 200, body = ConnectionList),
+    (status = 422, description = "a parameter that cannot be", body = ProblemView)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsRead>,
+    QueryOf(query): QueryOf<PageQuery>,
+) -> ApiResult<Json<ConnectionList>> {
+    let limit = page::limit(query.limit)?;
+    let pages = app.pages("connections", caller.org_key()).await?;
+    let after = pages.decode(query.cursor.as_deref())?.and_then(|id| ConnectionId::parse(&id).ok());
+    let mut found = app.store.connections(caller.org_key(), after.as_ref(), limit + 1).await?;
+    let next_cursor = pages.cut(&mut found, limit, |kept| kept.id.to_string());
+    Ok(Json(ConnectionList { items: found.iter().map(Into::into).collect(), next_cursor }))
+}
+
+/// What a connection is to be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectionRequest {
+    #[schema(example = "Slack of the sales team")]
+    name: String,
+    #[schema(example = "slack")]
+    connector: String,
+    /// Which of the connector's ways to sign in; without it the first.
+    #[schema(example = "bot")]
+    auth: Option<String>,
+    /// What is not secret, such as a subdomain or a user name.
+    #[schema(value_type = Option<Object>)]
+    fields: Option<Map<String, Value>>,
+    /// The secrets by their names. They are sealed, and shown to nobody again.
+    #[schema(value_type = Option<Object>)]
+    credentials: Option<Credentials>,
+}
+
+/// Makes a connection. Its credentials are not tried: `POST /v1/connections/{id}/test` does that.
+#[utoipa::path(post, path = "/v1/connections", tag = "connections", request_body = ConnectionRequest, security(("token" = [])), responses(
+    (status = 201, body = ConnectionView),
+    (status = 404, description = "`connector_unknown`", body = ProblemView),
+    (status = 422, description = "`invalid_name`, or `invalid_connection` with every fault", body = ProblemView)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsWrite>,
+    JsonBody(request): JsonBody<ConnectionRequest>,
+) -> ApiResult<(StatusCode, Tagged<ConnectionView>)> {
+    let name = name_of(&request.name)?;
+    let manifest = built_in(&request.connector, None).ok_or_else(unknown)?;
+    let auth = chosen(&manifest, request.auth.as_deref())?;
+    let (fields, credentials) = (request.fields.unwrap_or_default(), request.credentials.unwrap_or_default());
+    check(&manifest, auth, &fields, Some(&credentials))?;
+    let now = app.now();
+    let id = ConnectionId::from_bytes(random());
+    let connection = Connection {
+        name,
+        connector: manifest.name.clone(),
+        version: manifest.version,
+        auth: auth.id.clone(),
+        fields,
+        status: ConnectionStatus::Ready,
+        reason: None,
+        created_at: now,
+        created_by: caller.name().to_owned(),
+        changed_at: now,
+    };
+    let org = caller.org_key();
+    let credentials = seal(&app, org, &id, &credentials).await?;
+    let kept = KeptConnection { id, connection, credentials, revision: 1 };
+    let record = caller.record(Action::ConnectionCreated, now).on("connection", &kept.id);
+    let record = record.after(told(&kept.connection));
+    if !app.store.put_connection(org, &kept, &record).await? {
+        return Err(conflict());
+    }
+    Ok((StatusCode::CREATED, (tagged(1), Json((&kept).into()))))
+}
+
+/// One connection.
+#[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path)), security(("token" = [])), responses(
+    (status = 200, body = ConnectionView),
+    (status = 404, description = "`connection_not_found`", body = ProblemView)))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsRead>,
+    IdOf(id): IdOf<ConnectionId>,
+) -> ApiResult<Tagged<ConnectionView>> {
+    let kept = find(&app, caller.org_key(), &id).await?;
+    Ok((tagged(kept.revision), Json((&kept).into())))
+}
+
+/// How a connection is changed. What is absent stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectionChange {
+    #[schema(example = "Slack of the sales team")]
+    name: Option<String>,
+    /// All of them. They may say where credentials are sent, so new ones need the credentials again.
+    #[schema(value_type = Option<Object>)]
+    fields: Option<Map<String, Value>>,
+    /// All of them, by their names.
+    #[schema(value_type = Option<Object>)]
+    credentials: Option<Credentials>,
+}
+
+/// Changes a connection, or gives it new credentials. Steps use them at once.
+#[utoipa::path(patch, path = "/v1/connections/{id}", tag = "connections", request_body = ConnectionChange,
+    params(("id" = String, Path), ("if-match" = Option<String>, Header)), security(("token" = [])), responses(
+    (status = 200, body = ConnectionView),
+    (status = 404, description = "`connection_not_found`", body = ProblemView),
+    (status = 409, description = "`conflict`", body = ProblemView),
+    (status = 412, description = "`precondition_failed`", body = ProblemView),
+    (status = 422, description = "`invalid_name`, `credentials_needed`, or `invalid_connection` with every fault", body = ProblemView)))]
+pub(crate) async fn change(
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsWrite>,
+    IdOf(id): IdOf<ConnectionId>,
+    if_match: IfMatch,
+    JsonBody(request): JsonBody<ConnectionChange>,
+) -> ApiResult<Tagged<ConnectionView>> {
+    let org = caller.org_key();
+    let mut kept = find(&app, org, &id).await?;
+    if_match.check(kept.revision)?;
+    let before = told(&kept.connection);
+    if let Some(name) = &request.name {
+        kept.connection.name = name_of(name)?;
+    }
+    let has_secrets = kept.credentials.is_some();
+    if let Some(fields) = request.fields.filter(|fields| *fields != kept.connection.fields) {
+        if has_secrets && request.credentials.is_none() {
+            let detail = "these fields may say where credentials are sent: give the credentials again, too";
+            return Err(ApiError::new(422, "credentials_needed", detail));
+        }
+        kept.connection.fields = fields;
+    }
+    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let auth = chosen(&manifest, Some(&kept.connection.auth))?;
+    check(&manifest, auth, &kept.connection.fields, request.credentials.as_ref())?;
+    if let Some(credentials) = &request.credentials {
+        kept.credentials = seal(&app, org, &id, credentials).await?;
+        kept.connection.status = ConnectionStatus::Ready;
+        kept.connection.reason = None;
+    }
+    kept.connection.changed_at = app.now();
+    kept.revision += 1;
+    let mut after = told(&kept.connection);
+    if request.credentials.is_some() {
+        after["credentials"] = "new".into();
+    }
+    let record = caller.record(Action::ConnectionChanged, app.now()).on("connection", &id);
+    let record = record.before(before).after(after);
+    if !app.store.put_connection(org, &kept, &record).await? {
+        return Err(conflict());
+    }
+    Ok((tagged(kept.revision), Json((&kept).into())))
+}
+
+/// Deletes a connection with its credentials. Steps that use it fail from now on.
+#[utoipa::path(delete, path = "/v1/connections/{id}", tag = "connections", params(("id" = String, Path)), security(("token" = [])), responses(
+    (status = 204, description = "It is gone"),
+    (status = 404, description = "`connection_not_found`", body = ProblemView),
+    (status = 409, description = "`conflict`", body = ProblemView)))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsWrite>,
+    IdOf(id): IdOf<ConnectionId>,
+) -> ApiResult<StatusCode> {
+    let org = caller.org_key();
+    let kept = find(&app, org, &id).await?;
+    let record = caller.record(Action::ConnectionDeleted, app.now()).on("connection", &id);
+    let record = record.before(told(&kept.connection));
+    if !app.store.delete_connection(org, &id, kept.revision, &record).await? {
+        return Err(conflict());
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a test came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConnectionTest {
+    /// Whether the app took the credentials.
+    ok: bool,
+    /// What it answered, such as who it takes one for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    output: Option<Value>,
+    /// Why it did not work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<TestError>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TestError {
+    #[schema(example = "credentials_refused")]
+    code: String,
+    #[schema(example = "Slack refused: invalid_auth")]
+    message: String,
+}
+
+/// Asks the app whether it takes a connection's credentials.
+#[utoipa::path(post, path = "/v1/connections/{id}/test", tag = "connections", params(("id" = String, Path)), security(("token" = [])), responses(
+    (status = 200, body = ConnectionTest),
+    (status = 404, description = "`connection_not_found`", body = ProblemView),
+    (status = 409, description = "`connector_untestable`: the app has nothing harmless to ask", body = ProblemView)))]
+pub(crate) async fn test(
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsWrite>,
+    IdOf(id): IdOf<ConnectionId>,
+) -> ApiResult<Json<ConnectionTest>> {
+    let org = caller.org_key();
+    let kept = find(&app, org, &id).await?;
+    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let Some(action) = manifest.test.clone() else {
+        let detail = "this connector names no action by which a connection could be tested";
+        return Err(ApiError::new(409, "connector_untestable", detail));
+    };
+    Ok(Json(match ask(&app, org, &id, manifest, &action, json!({})).await {
+        Ok(output) => ConnectionTest { ok: true, output: Some(output), error: None },
+        Err(StepError { code, message, .. }) => {
+            ConnectionTest { ok: false, output: None, error: Some(TestError { code, message }) }
+        }
+    }))
+}
+
+/// Calls an action by a connection, outside any run.
+async fn ask(
+    app: &App,
+    org: &OrgKey,
+    id: &ConnectionId,
+    manifest: Arc<Manifest>,
+    action: &str,
+    input: Value,
+) -> Result<Value, StepError> {
+    let mut secrets = Secrets::default();
+    let opener = Opener {
+        connections: app.store.as_ref(),
+        sealers: app.keyrings.as_ref(),
+        clock: app.clock.as_ref(),
+        draw: &runtime::SystemDraw,
+    };
+    let access = opener.open(org, id, &manifest, &mut secrets).await?;
+    let mut call = Call::begin(manifest, action, input, &access, app.now().0)?;
+    let sender = Asking { http: app.http.as_ref(), now: app.now() };
+    let Ok(answer) = carry(&mut call, &sender, "", &secrets, app.clock.as_ref(), TEST_TIMEOUT).await;
+    answer
+}
+
+struct Asking<'a> {
+    http: &'a dyn HttpPort,
+    now: Millis,
+}
+
+impl Sender for Asking<'_> {
+    type Broken = Infallible;
+
+    async fn send(
+        &self,
+        request: HttpRequest,
+        secrets: &Secrets,
+    ) -> Result<Result<Value, StepError>, Infallible> {
+        Ok(http_request::outcome(self.http.send(request).await, true, self.now, secrets))
+    }
+}
+
+/// The way to sign in that was chosen, or the first.
+fn chosen<'m>(manifest: &'m Manifest, id: Option<&str>) -> ApiResult<&'m Auth> {
+    let found = id.map_or_else(|| manifest.auth.first(), |id| manifest.auth(id));
+    found.ok_or_else(|| {
+        let ways: Vec<_> = manifest.auth.iter().map(|auth| format!("`{}`", auth.id)).collect();
+        let message = match ways.len() {
+            0 => format!("{} is used without a connection", manifest.title),
+            _ => format!("{} has these ways to sign in: {}", manifest.title, ways.join(", ")),
+        };
+        refused(vec![Fault::new("/auth", "auth_unknown", message)])
+    })
+}
+
+/// Whether fields and credentials are what the connector asks for. Without `credentials` those that are kept stay.
+fn check(
+    manifest: &Manifest,
+    auth: &Auth,
+    fields: &Map<String, Value>,
+    credentials: Option<&Credentials>,
+) -> ApiResult<()> {
+    let mut faults = Vec::new();
+    if auth.kind == AuthKind::OAuth2 {
+        let message = "this deployment cannot ask for these tokens yet; use another way to sign in";
+        faults.push(Fault::new("/auth", "auth_unsupported", message));
+    }
+    let public: Vec<&str> = auth.fields.iter().filter(|f| !f.secret).map(|f| f.name.as_str()).collect();
+    let known = schema::properties(&manifest.fields, &manifest.schemas);
+    for (name, value) in fields {
+        let at = domain::fault::join("/fields", name);
+        if public.contains(&name.as_str()) {
+            if value.as_str().is_none_or(str::is_empty) {
+                faults.push(Fault::new(at, "type_mismatch", format!("`{name}` must be a text")));
+            }
+        } else if !known.iter().any(|known| known == name) {
+            faults.push(Fault::new(
+                at,
+                "unknown_field",
+                format!("`{name}` is not a field of this connector"),
+            ));
+        }
+    }
+    for name in public.iter().filter(|name| !fields.contains_key(**name)) {
+        faults.push(Fault::new("/fields", "missing_field", format!("`{name}` is missing")));
+    }
+    let value = Value::Object(fields.clone());
+    faults.extend(schema::check(&value, &manifest.fields, &manifest.schemas, "/fields", false));
+    if let Some(credentials) = credentials {
+        let wanted = || auth.fields.iter().filter(|field| field.secret).map(|field| field.name.as_str());
+        for name in wanted().filter(|name| credentials.get(*name).is_none_or(String::is_empty)) {
+            faults.push(Fault::new("/credentials", "missing_field", format!("`{name}` is missing")));
+        }
+        for (name, value) in credentials {
+            let at = domain::fault::join("/credentials", name);
+            if !wanted().any(|wanted| wanted == name) {
+                faults.push(Fault::new(at, "unknown_field", format!("`{name}` is not asked for")));
+            } else if value.len() > domain::limits::MAX_CREDENTIAL_BYTES {
+                faults.push(Fault::new(at, "type_mismatch", format!("`{name}` is too long")));
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(refused(faults)) }
+}
+
+fn refused(faults: Vec<Fault>) -> ApiError {
+    let detail = "the connection has faults; `errors` says where";
+    Problem::new(422, "invalid_connection", detail).with_errors(faults).into()
+}
+
+async fn seal(
+    app: &App,
+    org: &OrgKey,
+    id: &ConnectionId,
+    credentials: &Credentials,
+) -> ApiResult<Option<String>> {
+    if credentials.is_empty() {
+        return Ok(None);
+    }
+    let text = serde_json::to_string(credentials).map_err(|e| internal(&e))?;
+    let keyring = app.keyring().await?;
+    keyring.sealer().seal(org, &sealed_for(id), &text).map(Some).map_err(|e| internal(&e))
+}
+
+/// What the ledger tells of a connection.
+fn told(connection: &Connection) -> Value {
+    json!({"name": connection.name, "connector": connection.connector, "auth": connection.auth,
+        "fields": connection.fields, "status": connection.status.as_str()})
+}
+
+pub(super) async fn find(app: &App, org: &OrgKey, id: &ConnectionId) -> ApiResult<KeptConnection> {
+    app.store.connection(org, id).await?.ok_or_else(IdOf::<ConnectionId>::not_found)
+}
+
+fn conflict() -> ApiError {
+    StoreError::Conflict { operation: "put_connection" }.into()
+}

@@ -1,0 +1,78 @@
+//! Calls of connectors' actions: as many requests as they take, one after the other.
+
+use crate::http_request::{self, Prepared};
+use crate::secrets::Secrets;
+use connectors::{Answered, Call, Manifest, Response, built_in};
+use domain::run::StepError;
+use egress::HttpRequest;
+use runtime::Clock;
+use serde_json::Value;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Sends the requests of a call.
+pub trait Sender: Send + Sync {
+    /// Why a request could not be sent that is neither the app's fault nor the input's.
+    type Broken;
+
+    /// Sends a request: `{status, headers, body}`, whatever the status.
+    fn send(
+        &self,
+        request: HttpRequest,
+        secrets: &Secrets,
+    ) -> impl Future<Output = Result<Result<Value, StepError>, Self::Broken>> + Send;
+}
+
+/// A connector by its name; without a version the newest.
+pub fn manifest(name: &str, version: Option<u32>) -> Result<Arc<Manifest>, StepError> {
+    built_in(name, version).ok_or_else(|| {
+        let message = match version {
+            Some(version) => format!("there is no version {version} of the connector `{name}`"),
+            None => format!("there is no connector `{name}`"),
+        };
+        StepError::fatal("connector_unknown", message)
+    })
+}
+
+/// Carries a call to its end within `timeout`. `key` tells the app of repeats, where it can be told.
+pub async fn carry<S: Sender>(
+    call: &mut Call,
+    sender: &S,
+    key: &str,
+    secrets: &Secrets,
+    clock: &dyn Clock,
+    timeout: Duration,
+) -> Result<Result<Value, StepError>, S::Broken> {
+    let until = clock.now().plus(timeout);
+    loop {
+        let left = u64::try_from(until.0 - clock.now().0).unwrap_or(0);
+        if left == 0 {
+            let message = "the pages of the list took longer than the step's time limit";
+            return Ok(Err(StepError::passing("request_timeout", message)));
+        }
+        let prepared = call.request().and_then(|request| {
+            let key = call.manifest().idempotency_header.as_deref().map(|name| (name, key));
+            http_request::prepare(&secrets.revealed(&request), key, Duration::from_millis(left))
+        });
+        let Prepared { mut request, .. } = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Err(secrets.hide_error(error))),
+        };
+        http_request::guard(&mut request, secrets);
+        let mut output = match sender.send(request, secrets).await? {
+            Ok(output) => output,
+            Err(error) => return Ok(Err(error)),
+        };
+        let response = Response {
+            status: output["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0),
+            headers: output["headers"].take(),
+            body: output["body"].take(),
+        };
+        match call.answered(&response) {
+            Ok(Answered::More) => {}
+            Ok(Answered::Output(output)) => return Ok(Ok(output)),
+            Err(error) => return Ok(Err(http_request::shortened(error))),
+        }
+    }
+}

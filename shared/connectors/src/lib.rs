@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+mod call;
+mod catalogue;
+mod encode;
+pub mod fixture;
+pub mod manifest;
+mod read;
+pub mod schema;
+#[cfg(feature = "yaml")]
+pub mod yaml;
+
+pub use call::{Access, Answered, Call, MAX_ITEMS, MAX_ITEMS_FIELD, Response, basic, with_max_items};
+pub use catalogue::{built_in, names};
+pub use manifest::Manifest;
+pub use read::read;

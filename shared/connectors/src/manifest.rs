@@ -1,0 +1,240 @@
+//! What a connector is: an app's API as data.
+
+use expr::Template;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// An app's API, of one version.
+#[derive(Debug)]
+pub struct Manifest {
+    /// Small letters, digits and `_`: what steps call it by.
+    pub name: String,
+    pub title: String,
+    /// Raised by each change that breaks a workflow that uses it.
+    pub version: u32,
+    pub description: String,
+    /// Where the vendor documents the API.
+    pub docs: Option<String>,
+    pub categories: Vec<String>,
+    /// What every path is put behind; it may read `connection`.
+    pub base_url: Template,
+    /// What a connection keeps beside its credentials, such as a subdomain: a JSON Schema.
+    pub fields: Value,
+    /// How to sign in to the app; the first is offered first.
+    pub auth: Vec<Auth>,
+    /// Headers of every request.
+    pub headers: Template,
+    /// The action that tells whether a connection works.
+    pub test: Option<String>,
+    /// By name; `default` holds for actions that name none.
+    pub rate_limits: BTreeMap<String, RateLimit>,
+    /// The header by which the app knows a repeated request.
+    pub idempotency_header: Option<String>,
+    /// What answers mean, in this order; those of an action come first.
+    pub errors: Vec<ErrorRule>,
+    pub actions: BTreeMap<String, Action>,
+    /// Schemas that others refer to as `#/schemas/<name>`.
+    pub schemas: Map<String, Value>,
+    /// The document that this was read from, which is what is shown.
+    pub document: Value,
+}
+
+/// A way to sign in to an app.
+#[derive(Debug)]
+pub struct Auth {
+    /// What connections call it by.
+    pub id: String,
+    pub title: String,
+    /// How to get what it asks for.
+    pub help: Option<String>,
+    pub kind: AuthKind,
+    /// What the user gives, all of it secret unless `secret` is false.
+    pub fields: Vec<AuthField>,
+    /// What is added to each request; it reads `auth` and `connection`.
+    pub headers: Template,
+    pub query: Template,
+    /// For [`AuthKind::OAuth2`].
+    pub oauth2: Option<OAuth2>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthKind {
+    None,
+    /// A token in the header `authorization`.
+    Bearer,
+    /// A key in a header or in the query.
+    ApiKey,
+    /// Name and password.
+    Basic,
+    /// Tokens that a server gives (RFC 6749).
+    OAuth2,
+}
+
+/// How tokens are got.
+#[derive(Debug)]
+pub struct OAuth2 {
+    pub grant: Grant,
+    /// Where the user agrees; empty for grants without a user.
+    pub authorize_url: Template,
+    pub token_url: Template,
+    pub scopes: Vec<String>,
+    pub scope_separator: String,
+    /// Proof key for code exchange (RFC 7636).
+    pub pkce: bool,
+    pub client_auth: ClientAuth,
+    /// How requests for tokens are written: most servers take forms only.
+    pub token_encoding: Encoding,
+    /// Further parameters of the address where the user agrees.
+    pub authorize_query: Map<String, Value>,
+    /// What of the answer, `token`, the connection keeps beside the tokens.
+    pub keep: Template,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    AuthorizationCode,
+    ClientCredentials,
+}
+
+/// How a client tells who it is (RFC 6749, 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    Body,
+    Basic,
+}
+
+/// One thing that is asked for to sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthField {
+    pub name: String,
+    pub title: String,
+    pub secret: bool,
+}
+
+/// So many requests in so much time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    pub requests: u32,
+    pub per: Duration,
+}
+
+/// What an answer means that is no success.
+#[derive(Debug)]
+pub struct ErrorRule {
+    /// Reads `response`; the rule holds where it is true.
+    pub when: Template,
+    /// The app's own code for it.
+    pub code: Option<Template>,
+    pub message: Option<Template>,
+    /// Whether a later attempt may succeed; absent, the status tells.
+    pub retryable: Option<bool>,
+    /// Whether the credentials are refused.
+    pub reconnect: bool,
+    /// In how many seconds to try again.
+    pub retry_after: Option<Template>,
+}
+
+/// One thing that the app can be asked to do.
+#[derive(Debug)]
+pub struct Action {
+    pub title: String,
+    pub description: String,
+    pub docs: Option<String>,
+    /// A JSON Schema of an object.
+    pub input: Value,
+    /// A JSON Schema of what it gives.
+    pub output: Value,
+    pub request: Request,
+    /// What it gives of an answer; reads `response` and `input`.
+    pub response: Template,
+    pub errors: Vec<ErrorRule>,
+    pub pages: Option<Pages>,
+    /// Whether a repeat has no further effect; absent, the method tells.
+    pub idempotent: Option<bool>,
+    /// Which of the connector's rate limits holds.
+    pub rate_limit: Option<String>,
+}
+
+/// How an input becomes a request.
+#[derive(Debug)]
+pub struct Request {
+    pub method: String,
+    /// `{name}` stands for a field of the input.
+    pub path: String,
+    /// Another base than the connector's.
+    pub base_url: Option<Template>,
+    pub query: Query,
+    pub headers: Template,
+    pub body: Body,
+}
+
+/// What is put into the query.
+#[derive(Debug)]
+pub enum Query {
+    /// These fields of the input; of a request without a body all that are not in the path.
+    Fields(Vec<String>),
+    Template(Template),
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub enum Body {
+    /// Nothing.
+    None,
+    /// The fields of the input that are used nowhere else.
+    Rest(Encoding),
+    Template(Encoding, Template),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    Json,
+    /// `a[b][0]=c` for what is nested.
+    Form,
+    Text,
+}
+
+/// How a list that comes in parts is asked for to its end.
+#[derive(Debug)]
+pub struct Pages {
+    /// The items of one answer.
+    pub items: Template,
+    pub by: PageBy,
+    /// How many to ask for at once, and in which field of the query or body.
+    pub size: Option<(Put, u32)>,
+}
+
+/// Where something is put of which the input knows nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    Query(String),
+    Body(String),
+}
+
+#[derive(Debug)]
+pub enum PageBy {
+    /// The answer has what to ask with for the next part.
+    Cursor { next: Template, put: Put },
+    /// How many items to pass over.
+    Offset { put: Put },
+    /// The number of a page.
+    Page { put: Put, first: u32 },
+    /// The answer has the address of the next part.
+    Url { next: Template },
+    /// The header `link` has it (RFC 8288, `rel="next"`).
+    Link,
+}
+
+impl Manifest {
+    /// The way to sign in that connections call `id`.
+    pub fn auth(&self, id: &str) -> Option<&Auth> {
+        self.auth.iter().find(|auth| auth.id == id)
+    }
+
+    /// The rate limit of an action, with its name.
+    pub fn rate_limit(&self, action: &Action) -> Option<(&str, RateLimit)> {
+        let name = action.rate_limit.as_deref().unwrap_or("default");
+        self.rate_limits.get_key_value(name).map(|(name, limit)| (name.as_str(), *limit))
+    }
+}

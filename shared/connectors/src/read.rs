@@ -1,0 +1,488 @@
+//! From a document to a [`Manifest`], with every fault at once.
+
+use crate::manifest::{
+    Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Manifest, OAuth2,
+    PageBy, Pages, Put, Query, RateLimit, Request,
+};
+use crate::schema;
+use domain::fault::{self, Fault};
+use domain::read::{Reader, Walk};
+use expr::{Template, Tier};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const KINDS: [(&str, AuthKind); 5] = [
+    ("none", AuthKind::None),
+    ("bearer", AuthKind::Bearer),
+    ("api_key", AuthKind::ApiKey),
+    ("basic", AuthKind::Basic),
+    ("oauth2", AuthKind::OAuth2),
+];
+const ENCODINGS: [(&str, Encoding); 3] =
+    [("json", Encoding::Json), ("form", Encoding::Form), ("text", Encoding::Text)];
+const MAX_TEXT: usize = 10_000;
+
+/// Reads a manifest. Only one without faults is given.
+pub fn read(document: &Value) -> Result<Manifest, Vec<Fault>> {
+    let mut walk = Walk::default();
+    let manifest = manifest(&mut walk, document);
+    let mut faults = walk.finish();
+    if let Some(manifest) = &manifest {
+        faults.extend(cross(manifest));
+    }
+    match manifest {
+        Some(manifest) if faults.is_empty() => Ok(manifest),
+        _ => Err(faults),
+    }
+}
+
+fn manifest(walk: &mut Walk, document: &Value) -> Option<Manifest> {
+    let mut r = Reader::open(walk, document, String::new())?;
+    let name = r.text("name");
+    if name.as_deref().is_some_and(|name| !is_name(name)) {
+        let message = "`name` is small letters, digits and `_`, 64 at most; it begins with a letter";
+        r.fault_at("name", "invalid_id", message);
+    }
+    let title = r.text("title");
+    let version = r.integer("version", 1, 1_000_000).unwrap_or(1) as u32;
+    let description = r.optional_text("description", MAX_TEXT).unwrap_or_default();
+    let docs = r.optional_text("docs", 2000);
+    let categories = texts(&mut r, "categories");
+    r.required("base_url");
+    let base_url = template(&mut r, "base_url", Scope::Connection);
+    let fields = r.take("fields").cloned().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+    let auth = list(&mut r, "auth", auth);
+    let headers = template(&mut r, "headers", Scope::Connection);
+    let test = r.optional_text("test", 64);
+    let rate_limits = named(&mut r, "rate_limits", |r| {
+        r.required("requests");
+        r.required("per");
+        let requests = r.integer("requests", 1, 1_000_000)?;
+        let per = r.duration("per", Duration::from_secs(1), Duration::from_hours(24))?;
+        Some(RateLimit { requests: requests as u32, per })
+    });
+    let idempotency_header = r.optional_text("idempotency_header", 100);
+    let errors = list(&mut r, "errors", error_rule);
+    let schemas = match r.take("schemas").cloned() {
+        Some(Value::Object(schemas)) => schemas,
+        None => Map::new(),
+        Some(_) => {
+            r.fault_at("schemas", "type_mismatch", "`schemas` must be an object of JSON Schemas");
+            Map::new()
+        }
+    };
+    r.required("actions");
+    let actions = named(&mut r, "actions", action);
+    r.close();
+    Some(Manifest {
+        name: name?,
+        title: title?,
+        version,
+        description,
+        docs,
+        categories,
+        base_url,
+        fields,
+        auth,
+        headers,
+        test,
+        rate_limits,
+        idempotency_header,
+        errors,
+        actions,
+        schemas,
+        document: document.clone(),
+    })
+}
+
+fn auth(r: &mut Reader<'_>) -> Option<Auth> {
+    let id = r.id("id");
+    r.required("type");
+    let kind = r.choice("type", &KINDS.map(|(name, _)| name)).map(|i| KINDS[i].1);
+    let title = r.text("title");
+    let help = r.optional_text("help", MAX_TEXT);
+    let own: Vec<AuthField> = list(r, "fields", |r| {
+        let field = AuthField {
+            name: r.id("name")?,
+            title: r.optional_text("title", 200).unwrap_or_default(),
+            secret: r.boolean("secret").unwrap_or(true),
+        };
+        Some(field)
+    });
+    let header = r.optional_text("header", 100);
+    let in_query = r.optional_text("query", 100);
+    let prefix = r.optional_text("prefix", 100);
+    let kind = kind?;
+    let oauth2 = (kind == AuthKind::OAuth2).then(|| oauth2(r));
+    let asked = |names: &[(&str, &str, bool)]| {
+        let made = names.iter().map(|(name, title, secret)| AuthField {
+            name: (*name).to_owned(),
+            title: (*title).to_owned(),
+            secret: *secret,
+        });
+        made.collect::<Vec<_>>()
+    };
+    let (default, shown, prefix) = match kind {
+        AuthKind::None => (Vec::new(), None, String::new()),
+        AuthKind::Bearer => {
+            (asked(&[("token", "Token", true)]), Some("token"), prefix.unwrap_or_else(|| "Bearer ".into()))
+        }
+        AuthKind::ApiKey => (asked(&[("key", "API key", true)]), Some("key"), prefix.unwrap_or_default()),
+        AuthKind::OAuth2 => (Vec::new(), Some("access_token"), prefix.unwrap_or_else(|| "Bearer ".into())),
+        AuthKind::Basic => (
+            asked(&[("username", "User name", false), ("password", "Password", true)]),
+            Some("basic"),
+            prefix.unwrap_or_else(|| "Basic ".into()),
+        ),
+    };
+    let fields = if own.is_empty() { default } else { own };
+    let mut headers = Map::new();
+    let mut query = Map::new();
+    if let Some(shown) = shown {
+        // A key of another name is meant where the connector names its fields itself.
+        let shown = match kind {
+            AuthKind::Bearer | AuthKind::ApiKey if !fields.iter().any(|field| field.name == shown) => {
+                fields.first().map_or(shown, |field| &field.name)
+            }
+            _ => shown,
+        };
+        let value = format!("{prefix}{{{{ auth.{shown} }}}}");
+        match in_query {
+            Some(name) => query.insert(name, value.into()),
+            None => headers.insert(header.unwrap_or_else(|| "authorization".to_owned()), value.into()),
+        };
+    }
+    let mut extra = |field: &'static str, into: &mut Map<String, Value>| match r.take(field).cloned() {
+        Some(Value::Object(more)) => into.extend(more),
+        Some(_) => r.fault_at(field, "type_mismatch", format!("`{field}` must be an object of texts")),
+        None => {}
+    };
+    extra("more_headers", &mut headers);
+    extra("more_query", &mut query);
+    let headers = of(r, "more_headers", &Value::Object(headers), Scope::Auth);
+    let query = of(r, "more_query", &Value::Object(query), Scope::Auth);
+    Some(Auth { id: id?, title: title?, help, kind, fields, headers, query, oauth2 })
+}
+
+fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
+    let grants =
+        [("authorization_code", Grant::AuthorizationCode), ("client_credentials", Grant::ClientCredentials)];
+    let grant = r.choice("grant", &grants.map(|(name, _)| name)).map_or(grants[0].1, |i| grants[i].1);
+    if grant == Grant::AuthorizationCode {
+        r.required("authorize_url");
+    }
+    r.required("token_url");
+    let authorize_query = match r.take("authorize_query").cloned() {
+        Some(Value::Object(query)) => query,
+        None => Map::new(),
+        Some(_) => {
+            r.fault_at("authorize_query", "type_mismatch", "`authorize_query` must be an object of texts");
+            Map::new()
+        }
+    };
+    OAuth2 {
+        grant,
+        authorize_url: template(r, "authorize_url", Scope::Connection),
+        token_url: template(r, "token_url", Scope::Connection),
+        scopes: texts(r, "scopes"),
+        scope_separator: r.optional_text("scope_separator", 2).unwrap_or_else(|| " ".to_owned()),
+        pkce: r.boolean("pkce").unwrap_or(true),
+        client_auth: match r.choice("client_auth", &["body", "basic"]) {
+            Some(1) => ClientAuth::Basic,
+            _ => ClientAuth::Body,
+        },
+        token_encoding: match r.choice("token_encoding", &["form", "json"]) {
+            Some(1) => Encoding::Json,
+            _ => Encoding::Form,
+        },
+        authorize_query,
+        keep: template(r, "keep", Scope::Token),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it reads one of a list, as others do")]
+fn error_rule(r: &mut Reader<'_>) -> Option<ErrorRule> {
+    r.required("when");
+    let when = template(r, "when", Scope::Response);
+    let mut optional =
+        |field: &'static str| r.take(field).is_some().then(|| template(r, field, Scope::Response));
+    let (code, message, retry_after) = (optional("code"), optional("message"), optional("retry_after"));
+    let retryable = r.boolean("retryable");
+    let reconnect = r.boolean("reconnect").unwrap_or(false);
+    Some(ErrorRule { when, code, message, retryable, reconnect, retry_after })
+}
+
+fn action(r: &mut Reader<'_>) -> Option<Action> {
+    let title = r.text("title");
+    let description = r.optional_text("description", MAX_TEXT).unwrap_or_default();
+    let docs = r.optional_text("docs", 2000);
+    let input = r.take("input").cloned().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+    let output = r.take("output").cloned().unwrap_or_else(|| json!({}));
+    r.required("request");
+    let request = r.nested("request", request).flatten();
+    let response = match r.take("response") {
+        Some(_) => template(r, "response", Scope::Response),
+        None => of(r, "response", &json!("{{ response.body }}"), Scope::Response),
+    };
+    let errors = list(r, "errors", error_rule);
+    let pages = r.nested("pages", pages).flatten();
+    let idempotent = r.boolean("idempotent");
+    let rate_limit = r.optional_text("rate_limit", 64);
+    Some(Action {
+        title: title?,
+        description,
+        docs,
+        input,
+        output,
+        request: request?,
+        response,
+        errors,
+        pages,
+        idempotent,
+        rate_limit,
+    })
+}
+
+fn request(r: &mut Reader<'_>) -> Option<Request> {
+    r.required("method");
+    let method = r.choice("method", &METHODS).map(|i| METHODS[i].to_owned());
+    let path = r.text("path");
+    if path.as_deref().is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
+        r.fault_at("path", "invalid_path", "`path` begins with `/`; `base_url` says where");
+    }
+    let base_url = r.take("base_url").is_some().then(|| template(r, "base_url", Scope::Connection));
+    let headers = template(r, "headers", Scope::Input);
+    let query = match r.take("query").cloned() {
+        None => Query::Fields(Vec::new()),
+        Some(Value::Array(_)) => Query::Fields(texts(r, "query")),
+        Some(_) => Query::Template(template(r, "query", Scope::Input)),
+    };
+    let encoding = r.choice("encoding", &["json", "form", "none"]);
+    let given: Vec<&'static str> =
+        ENCODINGS.iter().map(|(name, _)| *name).filter(|name| r.take(name).is_some()).collect();
+    if given.len() > 1 {
+        r.fault("body_twice", "give one of `json`, `form` and `text`");
+    }
+    let sends = method.as_deref().is_some_and(|method| matches!(method, "POST" | "PUT" | "PATCH"));
+    let body = match given.first() {
+        Some(&name) => {
+            let encoding = ENCODINGS.iter().find(|(n, _)| *n == name).map_or(Encoding::Json, |(_, e)| *e);
+            Body::Template(encoding, template(r, name, Scope::Input))
+        }
+        None => match encoding {
+            Some(2) => Body::None,
+            Some(1) => Body::Rest(Encoding::Form),
+            Some(_) => Body::Rest(Encoding::Json),
+            None if sends => Body::Rest(Encoding::Json),
+            None => Body::None,
+        },
+    };
+    Some(Request { method: method?, path: path?, base_url, query, headers, body })
+}
+
+fn pages(r: &mut Reader<'_>) -> Option<Pages> {
+    r.required("items");
+    let items = template(r, "items", Scope::Response);
+    let next = r.take("next").is_some().then(|| template(r, "next", Scope::Response));
+    r.required("by");
+    let by = r.choice("by", &["cursor", "offset", "page", "url", "link"]);
+    let put = put(r, "query", "body");
+    let first = r.integer("first", 0, 1).unwrap_or(1) as u32;
+    let size = r
+        .nested("size", |r| {
+            r.required("max");
+            let put = self::put(r, "query", "body");
+            let max = r.integer("max", 1, 10_000);
+            Some((put?, max? as u32))
+        })
+        .flatten();
+    let mut missing = |field: &str| {
+        r.fault("missing_field", &format!("`{field}` is missing: this kind of pages needs it"));
+    };
+    let by = match by? {
+        0 | 3 if next.is_none() => {
+            missing("next");
+            return None;
+        }
+        0..=2 if put.is_none() => {
+            missing("query");
+            return None;
+        }
+        0 => PageBy::Cursor { next: next?, put: put? },
+        1 => PageBy::Offset { put: put? },
+        2 => PageBy::Page { put: put?, first },
+        3 => PageBy::Url { next: next? },
+        _ => PageBy::Link,
+    };
+    Some(Pages { items, by, size })
+}
+
+fn put(r: &mut Reader<'_>, query: &'static str, body: &'static str) -> Option<Put> {
+    let in_query = r.optional_text(query, 100).map(Put::Query);
+    let in_body = r.optional_text(body, 100).map(Put::Body);
+    in_query.or(in_body)
+}
+
+/// What a template may read.
+#[derive(Clone, Copy)]
+enum Scope {
+    Connection,
+    Auth,
+    Input,
+    Response,
+    Token,
+}
+
+fn template(r: &mut Reader<'_>, field: &'static str, scope: Scope) -> Template {
+    let value = r.take(field).cloned().unwrap_or_else(|| json!({}));
+    of(r, field, &value, scope)
+}
+
+/// A template that can be computed where it stands: manifests have no guarded process to themselves.
+fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: Scope) -> Template {
+    let allowed: &[&str] = match scope {
+        Scope::Connection => &["connection"],
+        Scope::Auth => &["auth", "connection"],
+        Scope::Input => &["input", "connection"],
+        Scope::Token => &["token"],
+        Scope::Response => &["input", "response", "connection"],
+    };
+    match Template::parse(value) {
+        Ok(template) => {
+            if template.tier() == Tier::Guarded {
+                let message = "this expression has no bound that is known before; use a simpler one";
+                r.fault_at(field, "expression_too_complex", message);
+            }
+            for (_, expression) in template.expressions() {
+                for read in expression.reads() {
+                    if let Some(first) = read.first()
+                        && !allowed.contains(first)
+                    {
+                        let names = allowed.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+                        let message = format!("`{first}` cannot be read here; there are {names}");
+                        r.fault_at(field, "unknown_reference", message);
+                    }
+                }
+            }
+            template
+        }
+        Err(found) => {
+            let at = fault::join(r.pointer(), field);
+            for one in found {
+                r.walk().fault(&format!("{at}{}", one.pointer), one.code, one.message);
+            }
+            Template::parse(&Value::Null).expect("null holds no expression")
+        }
+    }
+}
+
+fn texts(r: &mut Reader<'_>, field: &'static str) -> Vec<String> {
+    let Some(value) = r.take(field).cloned() else { return Vec::new() };
+    let texts = value.as_array().and_then(|items| {
+        items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+    });
+    texts.unwrap_or_else(|| {
+        r.fault_at(field, "type_mismatch", format!("`{field}` must be a list of texts"));
+        Vec::new()
+    })
+}
+
+/// The members of a list, each an object.
+fn list<T>(r: &mut Reader<'_>, field: &'static str, read: impl Fn(&mut Reader<'_>) -> Option<T>) -> Vec<T> {
+    let Some(value) = r.take(field).cloned() else { return Vec::new() };
+    let at = fault::join(r.pointer(), field);
+    let Value::Array(items) = value else {
+        r.fault_at(field, "type_mismatch", format!("`{field}` must be a list"));
+        return Vec::new();
+    };
+    let one = |(i, item): (usize, &Value)| {
+        let mut inner = Reader::open(r.walk(), item, format!("{at}/{i}"))?;
+        let read = read(&mut inner);
+        inner.close();
+        read
+    };
+    items.iter().enumerate().filter_map(one).collect()
+}
+
+/// The members of an object whose names are the writer's.
+fn named<T>(
+    r: &mut Reader<'_>,
+    field: &'static str,
+    read: impl Fn(&mut Reader<'_>) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let Some(value) = r.take(field).cloned() else { return BTreeMap::new() };
+    let at = fault::join(r.pointer(), field);
+    let Value::Object(members) = value else {
+        r.fault_at(field, "type_mismatch", format!("`{field}` must be an object"));
+        return BTreeMap::new();
+    };
+    let mut found = BTreeMap::new();
+    for (name, member) in &members {
+        let at = fault::join(&at, name);
+        if !is_name(name) {
+            let message = format!("`{name}`: a name is small letters, digits and `_`, 64 at most");
+            r.walk().fault(&at, "invalid_id", message);
+        }
+        let Some(mut inner) = Reader::open(r.walk(), member, at) else { continue };
+        let read = read(&mut inner);
+        inner.close();
+        found.extend(read.map(|read| (name.clone(), read)));
+    }
+    found
+}
+
+/// What can be said only once all is read.
+fn cross(manifest: &Manifest) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Some(test) = &manifest.test
+        && !manifest.actions.contains_key(test)
+    {
+        faults.push(Fault::new("/test", "action_unknown", format!("there is no action `{test}`")));
+    }
+    let mut ids: Vec<&str> = Vec::new();
+    for (i, auth) in manifest.auth.iter().enumerate() {
+        if ids.contains(&auth.id.as_str()) {
+            let message = format!("two ways to sign in are called `{}`", auth.id);
+            faults.push(Fault::new(format!("/auth/{i}/id"), "duplicate_id", message));
+        }
+        ids.push(&auth.id);
+    }
+    schema::well_formed(&manifest.fields, "/fields", &manifest.schemas, &mut faults);
+    for (name, action) in &manifest.actions {
+        let at = fault::join("/actions", name);
+        schema::well_formed(&action.input, &format!("{at}/input"), &manifest.schemas, &mut faults);
+        schema::well_formed(&action.output, &format!("{at}/output"), &manifest.schemas, &mut faults);
+        if let Some(limit) = &action.rate_limit
+            && !manifest.rate_limits.contains_key(limit)
+        {
+            let message = format!("there is no rate limit `{limit}`");
+            faults.push(Fault::new(format!("{at}/rate_limit"), "unknown_reference", message));
+        }
+        let known = schema::properties(&action.input, &manifest.schemas);
+        let mut asked: Vec<(String, &str)> =
+            placeholders(&action.request.path).map(|name| (format!("{at}/request/path"), name)).collect();
+        if let Query::Fields(fields) = &action.request.query {
+            asked.extend(fields.iter().map(|name| (format!("{at}/request/query"), name.as_str())));
+        }
+        for (pointer, name) in asked {
+            if !known.iter().any(|known| known == name) {
+                let message = format!("the input has no field `{name}`");
+                faults.push(Fault::new(pointer, "unknown_reference", message));
+            }
+        }
+    }
+    faults
+}
+
+/// The names between braces.
+pub(crate) fn placeholders(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+fn is_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}

@@ -1,0 +1,112 @@
+//! What a call sends and makes of answers, where no vendor is needed to tell.
+
+use connectors::{Access, Answered, Call, Response, read};
+use domain::run::StepError;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+fn manifest(action: Value) -> Arc<connectors::Manifest> {
+    let document = json!({"name": "acme", "title": "Acme", "base_url": "https://api.acme.example/v1",
+        "actions": {"go": action}});
+    Arc::new(read(&document).unwrap_or_else(|faults| panic!("{faults:?}")))
+}
+
+fn begin(action: Value, input: Value) -> Result<Call, StepError> {
+    Call::begin(manifest(action), "go", input, &Access::default(), 0)
+}
+
+fn answer(status: u16, body: Value) -> Response {
+    Response { status, headers: json!({}), body }
+}
+
+fn by_id() -> Value {
+    json!({"title": "Go", "input": {"type": "object", "properties": {"id": {"type": "string"}}},
+        "request": {"method": "GET", "path": "/things/{id}"}})
+}
+
+#[test]
+fn a_field_cannot_lead_out_of_its_segment() {
+    let url = |id: &str| begin(by_id(), json!({"id": id})).unwrap().request().map(|r| r["url"].clone());
+    assert_eq!(url("a/../b").unwrap(), "https://api.acme.example/v1/things/a%2F..%2Fb");
+    assert_eq!(url("?x#y").unwrap(), "https://api.acme.example/v1/things/%3Fx%23y");
+    for id in ["", ".", ".."] {
+        assert_eq!(url(id).unwrap_err().code, "invalid_input", "{id}");
+    }
+}
+
+fn list(pages: Value) -> Value {
+    json!({"title": "Go", "request": {"method": "GET", "path": "/things"}, "pages": pages})
+}
+
+#[test]
+fn pages_have_one_size_and_come_to_an_end() {
+    let pages = json!({"items": "{{ response.body.items }}", "by": "page", "query": "page",
+        "size": {"query": "per_page", "max": 100}});
+    let mut call = begin(list(pages), json!({"max_items": 150})).unwrap();
+    let all = |n: usize| answer(200, json!({"items": vec![1; n]}));
+    assert_eq!(call.request().unwrap()["query"], json!({"per_page": 100, "page": 1}));
+    assert!(matches!(call.answered(&all(100)).unwrap(), Answered::More));
+    assert_eq!(call.request().unwrap()["query"], json!({"per_page": 100, "page": 2}));
+    let Answered::Output(output) = call.answered(&all(100)).unwrap() else { panic!("it goes on") };
+    assert_eq!((output["items"].as_array().unwrap().len(), &output["more"]), (150, &json!(true)));
+}
+
+#[test]
+fn an_app_whose_pages_lead_in_a_circle_is_left_alone() {
+    let pages = json!({"items": "{{ response.body.items }}", "by": "cursor", "query": "after",
+        "next": "{{ response.body.next }}"});
+    let mut call = begin(list(pages), json!({"max_items": 10_000})).unwrap();
+    let same = answer(200, json!({"items": [], "next": "again"}));
+    let mut asked = 0;
+    loop {
+        call.request().unwrap();
+        asked += 1;
+        if let Answered::Output(output) = call.answered(&same).unwrap() {
+            assert_eq!(output, json!({"items": [], "more": true}));
+            break;
+        }
+    }
+    assert_eq!(asked, 200);
+}
+
+#[test]
+fn a_list_does_not_go_on_elsewhere() {
+    let pages =
+        json!({"items": "{{ response.body.items }}", "by": "url", "next": "{{ response.body.next }}"});
+    let mut call = begin(list(pages), json!({})).unwrap();
+    call.request().unwrap();
+    let elsewhere = json!({"items": [1], "next": "https://api.acme.example.evil.example/v1/things?p=2"});
+    assert!(matches!(call.answered(&answer(200, elsewhere)).unwrap(), Answered::More));
+    assert_eq!(call.request().unwrap_err().code, "app_response_invalid");
+}
+
+#[test]
+fn what_is_no_answer_is_told_and_not_taken() {
+    let pages = json!({"items": "{{ response.body.items }}", "by": "link"});
+    let mut call = begin(list(pages), json!({})).unwrap();
+    call.request().unwrap();
+    for (media, body) in [("text/html; charset=utf-8", "<html>"), ("application/json", "{\"items\": [1,")] {
+        let response = Response { status: 200, headers: json!({"content-type": media}), body: body.into() };
+        assert_eq!(call.answered(&response).unwrap_err().code, "app_response_invalid", "{media}");
+    }
+    assert_eq!(call.answered(&answer(200, json!({"items": 7}))).unwrap_err().code, "app_response_invalid");
+    let down = call.answered(&answer(503, json!("<html>"))).unwrap_err();
+    assert_eq!((down.code.as_str(), down.retryable), ("app_error", true));
+    let refused = call.answered(&answer(401, Value::Null)).unwrap_err();
+    assert_eq!((refused.code.as_str(), refused.retryable), ("credentials_refused", false));
+}
+
+#[test]
+fn an_input_is_held_against_its_schema() {
+    let action = json!({"title": "Go", "request": {"method": "POST", "path": "/things"}, "input": {"type": "object",
+        "required": ["name"], "additionalProperties": false, "properties": {"name": {"type": "string", "maxLength": 3},
+        "kind": {"enum": ["a", "b"]}, "tags": {"type": "array", "items": {"type": "integer"}}}}});
+    let fault = |input: Value| begin(action.clone(), input).map(|_| ()).unwrap_err().message;
+    assert!(fault(json!({})).contains("`name` is missing"));
+    assert!(fault(json!({"name": null})).contains("`name` is missing"));
+    assert!(fault(json!({"name": "long"})).contains('3'));
+    assert!(fault(json!({"name": "a", "kind": "c"})).contains("`a`"));
+    assert!(fault(json!({"name": "a", "tags": [1, "x"]})).contains("whole number"));
+    assert!(fault(json!({"name": "a", "x": 1})).contains("`x` is not a field"));
+    assert!(begin(action, json!({"name": "a", "kind": null})).is_ok());
+}

@@ -1,0 +1,56 @@
+//! A connection: an organisation's access to an app.
+
+use crate::{ConnectionId, Millis};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// What is kept of a connection beside its credentials, which are sealed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Connection {
+    /// What people call it.
+    pub name: String,
+    /// The connector whose app it leads to.
+    pub connector: String,
+    /// The connector's version by which its credentials were asked for.
+    pub version: u32,
+    /// Which of the connector's ways to sign in.
+    pub auth: String,
+    /// What is not secret, such as a subdomain or a user name.
+    pub fields: Map<String, Value>,
+    pub status: ConnectionStatus,
+    /// Why it needs to be made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub created_at: Millis,
+    pub created_by: String,
+    pub changed_at: Millis,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionStatus {
+    Ready,
+    /// The user has not agreed yet.
+    Pending,
+    /// The app refuses the credentials for good.
+    NeedsReconnect,
+}
+
+impl ConnectionStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Pending => "pending",
+            Self::NeedsReconnect => "needs_reconnect",
+        }
+    }
+}
+
+/// The secrets of a connection by their names: what is sealed as JSON.
+pub type Credentials = BTreeMap<String, String>;
+
+/// What a connection's credentials are sealed for: they open nowhere else.
+pub fn sealed_for(id: &ConnectionId) -> String {
+    format!("connection/{id}")
+}
