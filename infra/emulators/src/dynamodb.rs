@@ -2,14 +2,18 @@
 
 use crate::cloud::{Answer, CloudError};
 use crate::meter::Meter;
+use crate::reads::{Plain, Reads};
 use crate::stream::{Stream, Trim};
 use dynoxide::{Database, DynoxideError};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 pub(crate) struct DynamoDb {
+    /// Where the tables are a file: closed before them.
+    reads: Option<Reads>,
     database: Database,
     /// Where it is a file.
     file: Option<PathBuf>,
@@ -22,12 +26,12 @@ impl DynamoDb {
         // A commit must survive `kill -9`, for which the write-ahead log is enough; that of a power cut is not asked of a local
         // stack, and would cost a disk flush for each step.
         database.disable_bulk_loading().map_err(|e| CloudError::Tables(e.to_string()))?;
-        Ok(Self { database, file: Some(file.to_owned()) })
+        Ok(Self { reads: Some(Reads::of(file)), database, file: Some(file.to_owned()) })
     }
 
     pub(crate) fn memory() -> Result<Self, CloudError> {
         let database = Database::memory().map_err(|e| CloudError::Tables(e.to_string()))?;
-        Ok(Self { database, file: None })
+        Ok(Self { reads: None, database, file: None })
     }
 
     /// Reads the stream of a table, from the oldest record that is kept.
@@ -37,17 +41,34 @@ impl DynamoDb {
     }
 
     pub(crate) fn answer(&self, operation: &str, body: &[u8], meter: &Meter) -> Answer {
-        let metered;
-        let body = if meter.is_on() {
-            metered = with_capacity(operation, body);
-            metered.as_slice()
-        } else {
-            body
+        let Some(reads) = &self.reads else { return self.by_dynoxide(operation, body, meter) };
+        let Some(plain) = Plain::parse(operation, body) else {
+            return self.by_dynoxide(operation, body, meter);
         };
-        let answer = self.dispatch(operation, body);
-        if meter.is_on() {
-            count(operation, &answer.body, meter);
+        if let Some(read) = reads.read(&plain) {
+            if meter.is_on() {
+                meter.add(&format!("dynamodb.{operation} {}", plain.table), read.units);
+            }
+            return read.answer;
         }
+        let answer = self.by_dynoxide(operation, body, meter);
+        if answer.status == 200 {
+            reads.learn(plain);
+        }
+        answer
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> Option<&Reads> {
+        self.reads.as_ref()
+    }
+
+    pub(crate) fn by_dynoxide(&self, operation: &str, body: &[u8], meter: &Meter) -> Answer {
+        if !meter.is_on() {
+            return self.dispatch(operation, body);
+        }
+        let answer = self.dispatch(operation, &with_capacity(operation, body));
+        count(operation, &answer.body, meter);
         answer
     }
 
@@ -108,35 +129,52 @@ fn run<Q: DeserializeOwned, R: Serialize>(
 }
 
 /// Asks for the capacity that the call consumes.
-fn with_capacity(operation: &str, body: &[u8]) -> Vec<u8> {
+fn with_capacity<'a>(operation: &str, body: &'a [u8]) -> Cow<'a, [u8]> {
+    const ASKS: &[u8] = br#"{"ReturnConsumedCapacity":"INDEXES","#;
     let bills = !matches!(operation, "CreateTable" | "DescribeTable" | "UpdateTable" | "UpdateTimeToLive");
-    match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(mut request)) if bills => {
-            request.insert("ReturnConsumedCapacity".to_owned(), "INDEXES".into());
-            serde_json::to_vec(&request).unwrap_or_else(|_| body.to_vec())
-        }
-        _ => body.to_vec(),
+    match body.strip_prefix(b"{") {
+        Some(rest) if bills => Cow::Owned([ASKS, rest].concat()),
+        _ => Cow::Borrowed(body),
     }
+}
+
+/// What an answer says of what it took; the rest is not looked at.
+#[derive(Deserialize)]
+struct Billed {
+    #[serde(rename = "ConsumedCapacity")]
+    consumed: Option<Consumed>,
+    #[serde(rename = "__type")]
+    kind: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Consumed {
+    One(OfTable),
+    Each(Vec<OfTable>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct OfTable {
+    table_name: String,
+    capacity_units: f64,
 }
 
 /// Adds what a response says was consumed. A write whose condition failed consumes too, but its answer does not say how much:
 /// one unit is counted, which is what our heads and journal items take.
 fn count(operation: &str, answer: &str, meter: &Meter) {
-    let answer: Value = serde_json::from_str(answer).unwrap_or_default();
-    let consumed = &answer["ConsumedCapacity"];
+    let Ok(Billed { consumed, kind }) = serde_json::from_str(answer) else { return };
     let per_table = match consumed {
-        Value::Array(tables) => tables.iter().collect(),
-        Value::Object(_) => vec![consumed],
-        _ => Vec::new(),
+        Some(Consumed::Each(tables)) => tables,
+        Some(Consumed::One(table)) => vec![table],
+        None => Vec::new(),
     };
-    if per_table.is_empty()
-        && answer["__type"].as_str().is_some_and(|t| t.ends_with("ConditionalCheckFailedException"))
-    {
+    if per_table.is_empty() && kind.is_some_and(|kind| kind.ends_with("ConditionalCheckFailedException")) {
         meter.add(&format!("dynamodb.{operation} (condition failed)"), 1.0);
     }
     for table in per_table {
-        let name = table["TableName"].as_str().unwrap_or("?");
-        meter.add(&format!("dynamodb.{operation} {name}"), table["CapacityUnits"].as_f64().unwrap_or(0.0));
+        meter.add(&format!("dynamodb.{operation} {}", table.table_name), table.capacity_units);
     }
 }
 

@@ -6,6 +6,7 @@ mod cloud;
 mod dynamodb;
 mod kept;
 mod meter;
+mod reads;
 mod s3;
 mod secrets;
 mod sqs;
