@@ -44,6 +44,8 @@ async fn things(app: &mut TestApp) -> BTreeMap<&'static str, String> {
         app.post("/v1/invitations", &json!({"email": "x@example.com", "role": "viewer"})).await.expect(201);
     let me = app.get("/v1/me").await.expect(200);
     app.put("/v1/variables/of_ada", &json!({"value": "canary"})).await.expect(200);
+    let connection = json!({"name": "canary", "connector": "slack", "auth": "bot", "credentials": {"token": "canary-xoxb-1"}});
+    let connection = app.post("/v1/connections", &connection).await.expect(201);
     let of = |value: &Value| text(value).to_owned();
     BTreeMap::from([
         ("/v1/workflows/", workflow.id),
@@ -54,6 +56,9 @@ async fn things(app: &mut TestApp) -> BTreeMap<&'static str, String> {
         ("/v1/members/", of(&me["id"])),
         ("/v1/auth/sessions/", of(&me["session"])),
         ("/v1/variables/", "of_ada".to_owned()),
+        ("/v1/connections/", of(&connection["id"])),
+        // Everybody's; this one is nobody's.
+        ("/v1/connectors/", "x".to_owned()),
         ("/v1/organizations/", of(&app.get("/v1/organization").await.expect(200)["id"])),
     ])
 }
@@ -118,6 +123,8 @@ async fn every_route_lets_in_the_roles_that_have_its_permission_and_nobody_else(
         ("/v1/members/", "usr_00000000000000000000000000".to_owned()),
         ("/v1/auth/sessions/", "ses_00000000000000000000000000".to_owned()),
         ("/v1/variables/", "nothing".to_owned()),
+        ("/v1/connections/", "conn_00000000000000000000000000".to_owned()),
+        ("/v1/connectors/", "x".to_owned()),
         ("/v1/organizations/", "org_00000000000000000000000000".to_owned()),
     ]);
     let made =
@@ -204,7 +211,14 @@ async fn an_owner_elsewhere_finds_nothing_and_changes_nothing() {
     assert!(asked > 80, "{asked}");
     assert_eq!(state(&app, &things).await, before);
     // Lists are of one's own.
-    for list in ["/v1/workflows", "/v1/runs", "/v1/service-accounts", "/v1/api-keys", "/v1/invitations"] {
+    for list in [
+        "/v1/workflows",
+        "/v1/runs",
+        "/v1/service-accounts",
+        "/v1/api-keys",
+        "/v1/invitations",
+        "/v1/connections",
+    ] {
         assert_eq!(there_app.get(list).await.expect(200)["items"], json!([]), "{list}");
     }
     assert!(!there_app.get("/v1/audit?limit=100").await.text().contains(&things["/v1/workflows/"]));
@@ -220,6 +234,7 @@ async fn state(app: &TestApp, things: &BTreeMap<&str, String>) -> Vec<Value> {
         "/v1/organization",
         "/v1/auth/sessions",
         "/v1/variables",
+        "/v1/connections",
     ] {
         all.push(app.get(path).await.expect(200));
     }

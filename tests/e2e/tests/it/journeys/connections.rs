@@ -96,8 +96,8 @@ async fn what_an_app_refuses_is_told_in_its_words() {
     let change = json!({"credentials": {"token": TOKEN}});
     app.patch(&format!("/v1/connections/{refused}"), &change).await.expect(200);
     app.run_steps(json!([post(&refused, json!({"channel": "C1"}))]), &json!({}), "succeeded").await;
-    app.delete(&format!("/v1/connections/{refused}")).await.expect(204);
-    app.get(&format!("/v1/connections/{refused}")).await.expect(404);
+    assert_eq!(app.delete(&format!("/v1/connections/{refused}")).await.status, 204);
+    app.get(&format!("/v1/connections/{refused}")).await.refused(404, "connection_not_found");
 }
 
 #[tokio::test]
