@@ -128,6 +128,8 @@ impl Step {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arm {
+    /// Where the arm stands in the document: an arm before it may be no arm.
+    pub pointer: String,
     pub when: Value,
     pub steps: Vec<Step>,
 }

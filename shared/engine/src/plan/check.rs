@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
         let kind = &self.plan.node(*ix).kind;
         for (i, template) in kind.templates().into_iter().enumerate() {
             let at = match &step.kind {
-                StepKind::Branch { .. } => format!("{at}/arms/{i}/when"),
+                StepKind::Branch { arms, .. } => format!("{}/when", arms[i].pointer),
                 other => format!("{at}{}", field(other)),
             };
             self.template(template, &at, before);

@@ -170,8 +170,8 @@ impl Compiler {
             }
             StepKind::Branch { arms, otherwise } => {
                 let mut compiled = Vec::with_capacity(arms.len());
-                for (i, arm) in arms.iter().enumerate() {
-                    let when = self.template(&arm.when, &format!("{at}/arms/{i}/when"));
+                for arm in arms {
+                    let when = self.template(&arm.when, &format!("{}/when", arm.pointer));
                     compiled.push((when, self.block(&arm.steps, &within, next)));
                 }
                 NodeKind::Branch { arms: compiled, otherwise: self.block(otherwise, &within, next) }

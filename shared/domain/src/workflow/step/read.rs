@@ -106,11 +106,12 @@ fn read_branch(r: &mut Reader<'_>, depth: usize) -> StepKind {
                 };
                 let when = arm.required("when").cloned();
                 let steps = arm.required("steps").cloned();
-                let steps_at = format!("{}/steps", arm.pointer());
+                let pointer = arm.pointer().to_owned();
+                let steps_at = format!("{pointer}/steps");
                 arm.close();
                 let steps = steps.map(|s| read_all(r.walk(), &s, &steps_at, depth + 1));
                 if let (Some(when), Some(steps)) = (when, steps) {
-                    arms.push(Arm { when, steps });
+                    arms.push(Arm { pointer, when, steps });
                 }
             }
         }

@@ -60,7 +60,7 @@ fn of_step(shapes: &Shapes<'_>, step: &Step, kind: &NodeKind, faults: &mut Vec<F
     let at = &step.pointer;
     for (i, template) in kind.templates().into_iter().enumerate() {
         let at = match &step.kind {
-            StepKind::Branch { .. } => format!("{at}/arms/{i}/when"),
+            StepKind::Branch { arms, .. } => format!("{}/when", arms[i].pointer),
             other => format!("{at}{}", super::check::field(other)),
         };
         members(shapes, template, &at, faults);
