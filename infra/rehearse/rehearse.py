@@ -320,6 +320,23 @@ def what_comes_twice(deployment: Deployment):
     say("a chain of runs was stopped where it was too deep")
 
 
+def who_sends(deployment: Deployment):
+    import urllib.error
+
+    owner, key = Owner(deployment), "a key that the sender has"
+    owner.ask("PUT", "/v1/variables/SENDER_KEY", {"value": key, "secret": True})
+    verify = {"scheme": "token", "secret": "SENDER_KEY", "query": "key"}
+    known = owner.publish("known", [{"id": "in", "type": "webhook", "verify": verify}], [{"id": "note", "type": "map", "output": 1}])
+    hook = "/hooks/" + known["triggers"][0]["url"].split("/hooks/")[1]
+    try:
+        owner.post(hook + "?key=another", {})
+        raise AssertionError("a sender without the key was believed")
+    except urllib.error.HTTPError as refused:
+        assert refused.code == 401, refused.code
+    owner.ends(owner.post(hook + "?key=" + key.replace(" ", "+"), {})["id"], "succeeded")
+    say("a webhook believed the sender that has its key, and no other")
+
+
 def queue_length(deployment: Deployment, queue: str) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     held = deployment.cloud.sqs.get_queue_attributes(QueueUrl=deployment.queue(queue), AttributeNames=names)["Attributes"]
@@ -538,6 +555,7 @@ def main() -> int:
         ended_well(smoke(given.smoke, deployment), deployment)
         say("smoke journey passed, after the last upgrade")
         what_comes_twice(deployment)
+        who_sends(deployment)
         what_time_does(deployment)
         what_quotas_do(deployment)
         what_an_erasure_leaves(deployment)
