@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a build script gets its folders from the environment")]
 
 #[path = "src/yaml.rs"]
-#[allow(dead_code, unreachable_pub, reason = "it is a module of the crate, too")]
+#[expect(dead_code, unreachable_pub, reason = "it is a module of the crate, too")]
 mod yaml;
 
 use std::error::Error;

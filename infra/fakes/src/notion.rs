@@ -1,7 +1,11 @@
 //! Notion's API as of version 2025-09-03: users, search, pages, databases and their data sources, blocks.
 
+mod blocks;
 mod query;
+mod values;
 
+use self::blocks::{append, block, children};
+use self::values::{rich, rich_texts, shown};
 use crate::call::Call;
 use crate::desk::Desk;
 use crate::rate::{Rule, whole_seconds};
@@ -154,63 +158,6 @@ impl Kept {
             "url": format!("https://www.notion.so/{}", SOURCE.replace('-', "")), "public_url": null, "properties": self.schema
         })
     }
-}
-
-/// A property's value as it is shown, out of what was given.
-fn shown(name: &str, kind: &str, given: &Value) -> Answer {
-    let wrong = || {
-        invalid(&format!("body failed validation: body.properties.{name}.{kind} is not what it should be."))
-    };
-    Ok(match kind {
-        "title" | "rich_text" => rich_texts(given)?,
-        "number" if given.is_number() || given.is_null() => given.clone(),
-        "checkbox" if given.is_boolean() => given.clone(),
-        "url" if given.is_string() || given.is_null() => given.clone(),
-        "date" if given.is_null() => Value::Null,
-        "date" if given["start"].is_string() => {
-            json!({ "start": given["start"], "end": given["end"], "time_zone": given["time_zone"] })
-        }
-        "select" if given.is_null() => Value::Null,
-        "select" => choice(given).ok_or_else(wrong)?,
-        "multi_select" => {
-            let items = given.as_array().ok_or_else(wrong)?;
-            items.iter().map(choice).collect::<Option<Vec<_>>>().ok_or_else(wrong)?.into()
-        }
-        _ => return Err(wrong()),
-    })
-}
-
-fn choice(given: &Value) -> Option<Value> {
-    let name = given["name"].as_str().filter(|name| !name.is_empty() && !name.contains(','))?;
-    Some(json!({ "id": format!("opt-{name}"), "name": name, "color": "default" }))
-}
-
-fn rich(text: &str) -> Value {
-    json!([{
-        "type": "text", "text": { "content": text, "link": null }, "plain_text": text, "href": null,
-        "annotations": { "bold": false, "italic": false, "strikethrough": false, "underline": false, "code": false, "color": "default" }
-    }])
-}
-
-fn rich_texts(given: &Value) -> Answer {
-    let items =
-        given.as_array().ok_or_else(|| invalid("body failed validation: rich text should be an array."))?;
-    if items.len() > LONGEST_ARRAY {
-        return Err(invalid("body failed validation: rich text should have length ≤ `100`."));
-    }
-    let mut all = Vec::new();
-    for item in items {
-        let text = item["text"]["content"].as_str();
-        let text = text.ok_or_else(|| invalid("body failed validation: text.content should be a string."))?;
-        if text.chars().count() > LONGEST_TEXT {
-            return Err(invalid(&format!(
-                "body failed validation: text.content.length should be ≤ `2000`, instead was `{}`.",
-                text.chars().count()
-            )));
-        }
-        all.push(rich(text)[0].clone());
-    }
-    Ok(all.into())
 }
 
 fn person(id: &str, name: &str) -> Value {
@@ -517,84 +464,6 @@ async fn query_source(State(fake): Fake, Path(given): Path<String>, call: Call) 
     })
 }
 
-fn append(kept: &mut Kept, call: &Call, parent: &str, children: &Value) -> Result<Vec<Value>, Response> {
-    let items = children.as_array().filter(|items| items.len() <= LONGEST_ARRAY);
-    let items =
-        items.ok_or_else(|| invalid("body failed validation: body.children.length should be ≤ `100`."))?;
-    let mut new = Vec::new();
-    for item in items {
-        let kinds = [
-            "paragraph",
-            "heading_1",
-            "heading_2",
-            "heading_3",
-            "bulleted_list_item",
-            "numbered_list_item",
-            "quote",
-            "to_do",
-            "code",
-            "divider",
-        ];
-        let Some(kind) = kinds.into_iter().find(|kind| item.get(kind).is_some()) else {
-            return Err(unmodelled(call, "this type of block"));
-        };
-        let mut content = item[kind].clone();
-        if content.get("children").is_some() {
-            return Err(unmodelled(call, "children of children in one request"));
-        }
-        if kind != "divider" {
-            content["rich_text"] = rich_texts(&content["rich_text"])?;
-            content["color"] = json!("default");
-        }
-        let by = json!({ "object": "user", "id": BOT });
-        new.push(json!({
-            "object": "block", "id": kept.id(), "type": kind, "parent": { "type": "page_id", "page_id": parent }, "created_time": at(call), "last_edited_time": at(call),
-            "created_by": by, "last_edited_by": by, "has_children": false, "archived": false, "in_trash": false, kind: content
-        }));
-    }
-    kept.children.entry(parent.to_owned()).or_default().extend(new.iter().cloned());
-    Ok(new)
-}
-
-async fn children(State(fake): Fake, Path(given): Path<String>, call: Call) -> Response {
-    fake.enter(&call, |kept, asked| {
-        let id = id(&given)?;
-        let known = kept.pages.iter().any(|page| page["id"] == id.as_str())
-            || kept.children.values().flatten().any(|block| block["id"] == id.as_str());
-        if !known {
-            return Err(not_found("block", &id));
-        }
-        if call.method == http::Method::GET {
-            return list("block", kept.children.get(&id).map_or(&[], Vec::as_slice), asked);
-        }
-        for name in ["after", "position"] {
-            if asked.get(name).is_some() {
-                return Err(unmodelled(&call, name));
-            }
-        }
-        let new = append(kept, &call, &id, &asked["children"])?;
-        list("block", &new, &Value::Null)
-    })
-}
-
-async fn block(State(fake): Fake, Path(given): Path<String>, call: Call) -> Response {
-    fake.enter(&call, |kept, _| {
-        let id = id(&given)?;
-        for blocks in kept.children.values_mut() {
-            if let Some(at) = blocks.iter().position(|block| block["id"] == id.as_str()) {
-                if call.method == http::Method::GET {
-                    return Ok(blocks[at].clone());
-                }
-                let mut gone = blocks.remove(at);
-                gone["in_trash"] = true.into();
-                gone["archived"] = true.into();
-                return Ok(gone);
-            }
-        }
-        Err(not_found("block", &id))
-    })
-}
-
 impl Vendor for Notion {
     fn name(&self) -> &'static str {
         "notion"
@@ -624,17 +493,13 @@ impl Vendor for Notion {
         *self.state() = Kept::seeded();
     }
 
-    fn refusal(&self, status: StatusCode, retry_after: Option<u64>) -> Response {
-        let response = match status.as_u16() {
+    fn refusal(&self, status: StatusCode) -> Response {
+        match status.as_u16() {
             429 => limited(),
             503 => refused(503, "service_unavailable", "Notion is unavailable, please try again later."),
             504 => refused(504, "gateway_timeout", "The request timed out."),
             529 => refused(529, "service_overload", "Notion is overloaded, please try again later."),
             other => refused(other, "internal_server_error", "Unexpected error occurred."),
-        };
-        match retry_after {
-            Some(seconds) => reply::with_header(response, "retry-after", seconds),
-            None => response,
         }
     }
 

@@ -1,5 +1,10 @@
 //! Oz, Warp's agents: runs that go on while they are looked at, schedules, identities, environments, artifacts.
 
+mod kept;
+mod run;
+
+use self::kept::{identities, one_identity, one_schedule, schedules, switch_schedule};
+use self::run::Run;
 use crate::call::Call;
 use crate::desk::Desk;
 use crate::reply;
@@ -19,9 +24,6 @@ const FILE: &str = "artifact-fake-file";
 const ENVIRONMENT: &str = "environment-fake";
 const TERMINAL: [&str; 5] = ["SUCCEEDED", "FAILED", "BLOCKED", "ERROR", "CANCELLED"];
 const AGENT_TYPES: [&str; 7] = ["FOREMAN", "TRIAGE", "SPEC", "IMPLEMENT", "REVIEW", "VERIFY", "CUSTOM"];
-/// A run that nobody looks at begins and ends by the clock.
-const BEGINS: SignedDuration = SignedDuration::from_secs(10);
-const ENDS: SignedDuration = SignedDuration::from_mins(1);
 
 #[derive(Debug)]
 pub(crate) struct Oz {
@@ -36,70 +38,6 @@ struct Kept {
     runs: Vec<Run>,
     schedules: Vec<Value>,
     identities: Vec<Value>,
-}
-
-#[derive(Debug)]
-struct Run {
-    item: Value,
-    created: Timestamp,
-    /// How often it was looked at.
-    looks: u32,
-}
-
-impl Run {
-    fn is(&self, state: &str) -> bool {
-        self.item["state"] == state
-    }
-
-    fn ended(&self) -> bool {
-        TERMINAL.iter().any(|state| self.is(state))
-    }
-
-    fn become_now(&mut self, state: &str, now: Timestamp) {
-        self.item["state"] = json!(state);
-        self.item["updated_at"] = json!(now.to_string());
-    }
-
-    /// Where the run is by now: a look moves it on, and so does time.
-    fn go_on(&mut self, now: Timestamp, looked: bool) {
-        if self.ended() {
-            return;
-        }
-        self.looks += u32::from(looked);
-        let age = now.duration_since(self.created);
-        if self.looks >= 3 || age >= ENDS {
-            let prompt = self.item["prompt"].as_str().unwrap_or_default().to_owned();
-            let (state, message) = if prompt.contains("[fail]") {
-                (
-                    "FAILED",
-                    json!({ "message": "The agent gave up.", "error_code": "content_policy_violation", "retryable": false }),
-                )
-            } else if prompt.contains("[error]") {
-                (
-                    "ERROR",
-                    json!({ "message": "The platform failed.", "error_code": "internal_error", "retryable": true }),
-                )
-            } else if prompt.contains("[block]") {
-                ("BLOCKED", json!({ "message": "The agent waits for an answer." }))
-            } else {
-                ("SUCCEEDED", json!({ "message": "Done." }))
-            };
-            self.become_now(state, now);
-            self.item["status_message"] = message;
-            self.item["run_time"] = json!("PT42S");
-            self.item["request_usage"] = json!({ "inference_cost": 1.5, "compute_cost": 0.5 });
-            if state == "SUCCEEDED" {
-                let at = now.to_string();
-                self.item["artifacts"] = json!([
-                    { "artifact_type": "PLAN", "created_at": at, "data": { "artifact_uid": PLAN, "document_uid": "document-fake", "title": "Plan" } },
-                    { "artifact_type": "PULL_REQUEST", "created_at": at, "data": { "url": "https://github.com/example/repo/pull/1", "branch": "fake" } }
-                ]);
-            }
-        } else if (self.looks >= 2 || age >= BEGINS) && !self.is("INPROGRESS") {
-            self.become_now("INPROGRESS", now);
-            self.item["started_at"] = json!(now.to_string());
-        }
-    }
 }
 
 type Answer = Result<Response, Response>;
@@ -437,127 +375,6 @@ async fn models(State(oz): State<Arc<Oz>>, call: Call) -> Response {
     })
 }
 
-/// A schedule's fields out of a request, over what was there.
-fn schedule(call: &Call, mut item: Value, all: bool) -> Result<Value, Response> {
-    let body = object(call)?;
-    for name in ["name", "cron_schedule"] {
-        item[name] = json!(text(call, &body, name)?);
-    }
-    let cron = item["cron_schedule"].as_str().unwrap_or_default();
-    if cron.split_whitespace().count() != 5 {
-        return Err(invalid(call, "`cron_schedule` has five fields."));
-    }
-    if all && !body.get("enabled").is_some_and(Value::is_boolean) {
-        return Err(invalid(call, "`enabled` is needed."));
-    }
-    for name in ["prompt", "enabled", "agent_config"] {
-        if let Some(value) = body.get(name).filter(|value| !value.is_null()) {
-            item[name] = value.clone();
-        }
-    }
-    item["updated_at"] = json!(call.now.to_string());
-    Ok(item)
-}
-
-fn missing(call: &Call) -> Response {
-    refused(&call.path, 404, "resource_not_found", "There is nothing of this id.")
-}
-
-async fn schedules(State(oz): State<Arc<Oz>>, call: Call) -> Response {
-    oz.enter(&call, |kept| {
-        if call.method == http::Method::GET {
-            return ok(&json!({ "schedules": kept.schedules }));
-        }
-        let at = call.now.to_string();
-        let new = json!({ "id": kept.id(), "enabled": true, "prompt": "", "created_at": at, "scope": { "type": "User" } });
-        let new = schedule(&call, new, false)?;
-        kept.schedules.push(new.clone());
-        Ok(reply::json(StatusCode::CREATED, &new))
-    })
-}
-
-async fn one_schedule(State(oz): State<Arc<Oz>>, Path(id): Path<String>, call: Call) -> Response {
-    oz.enter(&call, |kept| {
-        let at =
-            kept.schedules.iter().position(|item| item["id"] == id.as_str()).ok_or_else(|| missing(&call))?;
-        match call.method.as_str() {
-            "DELETE" => {
-                kept.schedules.remove(at);
-                return ok(&json!({ "success": true }));
-            }
-            "PUT" => kept.schedules[at] = schedule(&call, kept.schedules[at].clone(), true)?,
-            _ => {}
-        }
-        ok(&kept.schedules[at])
-    })
-}
-
-async fn switch_schedule(
-    State(oz): State<Arc<Oz>>,
-    Path((id, what)): Path<(String, String)>,
-    call: Call,
-) -> Response {
-    oz.enter(&call, |kept| {
-        if what != "pause" && what != "resume" {
-            return Ok(oz.not_modelled(call.method.as_str(), &call.path));
-        }
-        let found = kept.schedules.iter_mut().find(|item| item["id"] == id.as_str());
-        let item = found.ok_or_else(|| missing(&call))?;
-        item["enabled"] = json!(what == "resume");
-        ok(item)
-    })
-}
-
-fn identity(call: &Call, mut item: Value, new: bool) -> Result<Value, Response> {
-    let body = object(call)?;
-    if new {
-        text(call, &body, "name")?;
-    }
-    if let Some(kind) = body.get("agent_type").filter(|kind| !kind.is_null())
-        && !kind.as_str().is_some_and(|kind| AGENT_TYPES.contains(&kind))
-    {
-        return Err(invalid(call, "There is no such `agent_type`."));
-    }
-    for (name, value) in body {
-        if !["uid", "available", "created_at"].contains(&name.as_str()) && !value.is_null() {
-            item[name] = value;
-        }
-    }
-    Ok(item)
-}
-
-async fn identities(State(oz): State<Arc<Oz>>, call: Call) -> Response {
-    oz.enter(&call, |kept| {
-        if call.method == http::Method::GET {
-            return ok(&json!({ "agents": kept.identities }));
-        }
-        let new = json!({ "uid": kept.id(), "available": true, "created_at": call.now.to_string(),
-            "memory": { "attached_stores": [], "auto_memory": { "enabled": false } }, "secrets": [], "skills": [] });
-        let new = identity(&call, new, true)?;
-        kept.identities.push(new.clone());
-        Ok(reply::json(StatusCode::CREATED, &new))
-    })
-}
-
-async fn one_identity(State(oz): State<Arc<Oz>>, Path(uid): Path<String>, call: Call) -> Response {
-    oz.enter(&call, |kept| {
-        let at = kept
-            .identities
-            .iter()
-            .position(|item| item["uid"] == uid.as_str())
-            .ok_or_else(|| missing(&call))?;
-        match call.method.as_str() {
-            "DELETE" => {
-                kept.identities.remove(at);
-                return Ok(reply::typed(StatusCode::NO_CONTENT, "application/json", ""));
-            }
-            "PUT" => kept.identities[at] = identity(&call, kept.identities[at].clone(), false)?,
-            _ => {}
-        }
-        ok(&kept.identities[at])
-    })
-}
-
 impl Vendor for Oz {
     fn name(&self) -> &'static str {
         "oz"
@@ -595,14 +412,10 @@ impl Vendor for Oz {
         *self.state() = Kept::default();
     }
 
-    fn refusal(&self, status: StatusCode, retry_after: Option<u64>) -> Response {
+    fn refusal(&self, status: StatusCode) -> Response {
         let code =
             if status == StatusCode::TOO_MANY_REQUESTS { "resource_unavailable" } else { "internal_error" };
-        let response = refused("", status.as_u16(), code, "As was asked for.");
-        match retry_after {
-            Some(seconds) => reply::with_header(response, "retry-after", seconds),
-            None => response,
-        }
+        refused("", status.as_u16(), code, "As was asked for.")
     }
 
     fn faults(&self) -> &'static [&'static str] {

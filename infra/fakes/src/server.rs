@@ -86,7 +86,7 @@ impl Server {
         let body = match Limited::new(&mut body, LARGEST).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
-                return Ok(self.vendor.refusal(StatusCode::PAYLOAD_TOO_LARGE, None));
+                return Ok(self.vendor.refusal(StatusCode::PAYLOAD_TOO_LARGE));
             }
             Err(_) => return Err(Closed),
         };
@@ -118,7 +118,11 @@ impl Server {
             Some(Fault::Own(own)) => routed(api, request, call.with_fault(own)).await,
             Some(Fault::Status(status, retry_after)) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                self.vendor.refusal(status, retry_after)
+                let response = self.vendor.refusal(status);
+                match retry_after {
+                    Some(seconds) => reply::with_header(response, "retry-after", seconds),
+                    None => response,
+                }
             }
             Some(Fault::Timeout(time)) => {
                 tokio::time::sleep(time).await;

@@ -27,8 +27,8 @@ pub trait Vendor: Debug + Send + Sync + 'static {
     /// Back to what was there at the start.
     fn reset(&self);
 
-    /// A failure with this status in the vendor's own words, as a planned fault asks for it.
-    fn refusal(&self, status: StatusCode, retry_after: Option<u64>) -> Response;
+    /// A failure with this status in the vendor's own words, as a planned fault asks for it; `retry-after` is put to it by the frame.
+    fn refusal(&self, status: StatusCode) -> Response;
 
     /// Faults that handlers do themselves, when `Call::fault` names one.
     fn faults(&self) -> &'static [&'static str] {

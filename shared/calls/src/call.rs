@@ -52,7 +52,8 @@ pub async fn carry<S: Sender>(
             return Ok(Err(StepError::passing("request_timeout", message)));
         }
         let prepared = call.request().and_then(|request| {
-            let key = call.manifest().idempotency_header.as_deref().map(|name| (name, key));
+            let header = call.manifest().idempotency_header.as_deref().filter(|_| call.takes_key());
+            let key = header.map(|name| (name, key));
             http_request::prepare(&secrets.revealed(&request), key, Duration::from_millis(left))
         });
         let Prepared { mut request, .. } = match prepared {
@@ -72,7 +73,13 @@ pub async fn carry<S: Sender>(
         match call.answered(&response) {
             Ok(Answered::More) => {}
             Ok(Answered::Output(output)) => return Ok(Ok(output)),
-            Err(error) => return Ok(Err(http_request::shortened(error))),
+            Err(mut error) => {
+                if error.retryable && error.retry_after_ms.is_none() {
+                    let after = response.headers["retry-after"].as_str();
+                    error.retry_after_ms = after.and_then(|after| http_request::wait_of(after, clock.now()));
+                }
+                return Ok(Err(http_request::shortened(error)));
+            }
         }
     }
 }

@@ -297,7 +297,12 @@ fn excerpt(body: &Value) -> Value {
 
 /// `Retry-After` as seconds or as an HTTP date.
 fn retry_after(headers: &HeaderMap, now: Millis) -> Option<u64> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    wait_of(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+}
+
+/// How many milliseconds a `Retry-After` asks to wait.
+pub fn wait_of(text: &str, now: Millis) -> Option<u64> {
+    let text = text.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(seconds.saturating_mul(1000));
     }

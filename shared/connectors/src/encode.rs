@@ -57,18 +57,24 @@ fn flatten(name: &str, value: &Value, out: &mut Map<String, Value>) {
 
 /// The address with `rel="next"` in a `link` header (RFC 8288).
 pub(crate) fn next_link(header: &str) -> Option<String> {
-    header.split(',').find_map(|link| {
-        let (address, parameters) = link.split_once('>')?;
-        let address = address.trim().strip_prefix('<')?;
-        let parameters = parameters.to_ascii_lowercase();
+    let mut rest = header;
+    while let Some((_, link)) = rest.split_once('<') {
+        let (address, after) = link.split_once('>')?;
+        // What follows up to the next address; an address may have commas of its own.
+        let parameters =
+            after.split_once('<').map_or(after, |(parameters, _)| parameters).to_ascii_lowercase();
+        rest = after;
         let is = |name: &str, wanted: &str| {
-            parameters.split(';').filter_map(|parameter| parameter.trim().split_once('=')).any(
+            parameters.split([';', ',']).filter_map(|parameter| parameter.trim().split_once('=')).any(
                 |(n, value)| n == name && value.trim_matches('"').split(' ').any(|value| value == wanted),
             )
         };
         // Some apps name a next part always, and say so if there is nothing in it.
-        (is("rel", "next") && !is("results", "false")).then(|| address.to_owned())
-    })
+        if is("rel", "next") && !is("results", "false") {
+            return Some(address.to_owned());
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -96,5 +102,8 @@ mod tests {
         assert_eq!(next_link(header).as_deref(), Some("https://a.example/?p=3"));
         assert_eq!(next_link(r#"<https://a.example/?p=3>; rel="next"; results="false""#), None);
         assert_eq!(next_link("<>"), None);
+        let commas =
+            r#"<https://a.example/?ids=1,2&p=1>; rel="first", <https://a.example/?ids=1,2&p=2>; rel="next""#;
+        assert_eq!(next_link(commas).as_deref(), Some("https://a.example/?ids=1,2&p=2"));
     }
 }

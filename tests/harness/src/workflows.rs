@@ -15,6 +15,8 @@ pub const DOWN: &str = "https://example.com/down";
 pub const GONE: &str = "https://example.com/gone";
 
 /// Answers 200 and a list of a hundred texts, about 2 KB.
+/// Where an app is called that takes one token only.
+pub const APP: &str = "https://api.stripe.com/v1/customers";
 pub const LARGE: &str = "https://example.com/large";
 
 /// What [`LARGE`] answers.

@@ -1,6 +1,6 @@
 //! The workflows that are simulated, and what each comes to when nothing goes wrong.
 
-use crate::ports::lock;
+use crate::ports::{connection, lock};
 use crate::scenario::Scenario;
 use crate::world::World;
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use domain::variables::{Held, Variable, Variables};
 use domain::{OrgKey, WorkflowId};
 use guard::{Guard, GuardConfig};
 use harness::START;
-use harness::workflows::{Case, cases, each, get, map, wait, workflow};
+use harness::workflows::{APP, Case, cases, each, get, map, wait, workflow};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -154,6 +154,18 @@ impl Library {
         );
         reads.definition["environment"] = json!("staging");
         cases.push(reads);
+        // By a connection: what it is signed with is opened with each attempt, and seen nowhere.
+        let mut app = case(
+            "an app",
+            json!([
+                {"id": "make", "type": "action", "use": "stripe.create_customer", "connection": connection().as_str(),
+                 "input": {"name": "{{ 'Ada ' & 'Lovelace' }}", "metadata": {"n": "{{ 1 + 1 }}"}}},
+                wait("pause", "PT20S"),
+                map("made", json!({"is": "{{ steps.make.id }}", "signed": "{{ steps.make.signed_with }}"})),
+            ]),
+        );
+        app.claimed = &[APP];
+        cases.push(app);
         let mut outlived =
             case("a wait outlives its run", json!([wait("long", "PT6H"), map("after", json!(1))]));
         outlived.definition["timeout"] = json!("PT2H");

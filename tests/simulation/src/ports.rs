@@ -8,12 +8,14 @@ use bytes::Bytes;
 use dispatch::{
     BusError, BusEvent, CodeError, CodeRequest, EventBus, QueueError, Sandbox, StepMessage, StepQueue,
 };
+use domain::connection::{Connection, ConnectionStatus, sealed_for};
 use domain::run::{
     Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
 };
 use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, limits};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
-use harness::workflows::{DOWN, GET, GONE, LARGE, POST, SHAKY};
+use harness::workflows::{APP, DOWN, GET, GONE, LARGE, POST, SHAKY};
+use harness::{FixedSealer, START};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use runtime::{Clock, Draw};
 use serde_json::{Value, json};
@@ -427,6 +429,9 @@ pub struct SimHttp {
     pub(crate) seen: Mutex<HashMap<String, u32>>,
 }
 
+/// What the app takes for its customer's.
+const APP_TOKEN: &str = "rk_test_the_simulation_of_an_app";
+
 impl SimHttp {
     fn answer(&self, request: &HttpRequest) -> (u16, Value) {
         let key = request.headers.get("idempotency-key").and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -443,6 +448,14 @@ impl SimHttp {
             DOWN => (500, json!("down")),
             GONE => (404, json!("gone")),
             LARGE => (200, harness::workflows::large()),
+            APP => {
+                let signed = request.headers.get("authorization").and_then(|v| v.to_str().ok());
+                match signed.and_then(|signed| signed.strip_prefix("Bearer ")) {
+                    // Careless apps repeat what they were sent.
+                    Some(APP_TOKEN) => (200, json!({"id": "cus_1", "signed_with": APP_TOKEN})),
+                    _ => (401, json!({"error": {"type": "invalid_request_error"}})),
+                }
+            }
             _ => (200, json!({})),
         }
     }
@@ -482,8 +495,38 @@ impl Sandbox for SimSandbox {
 
 #[async_trait]
 impl ConnectionStore for SimStore {
-    async fn connection(&self, _: &OrgKey, _: &ConnectionId) -> Result<Option<KeptConnection>, StoreError> {
-        // No definition of the library names one.
-        Ok(None)
+    /// Each organisation has the same one, with credentials of its own.
+    async fn connection(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+    ) -> Result<Option<KeptConnection>, StoreError> {
+        self.call("connection", |_| Ok((*id == connection()).then(|| to_an_app(org)))).await
+    }
+}
+
+/// The connection by which workflows call an app.
+pub(crate) fn connection() -> ConnectionId {
+    ConnectionId::from_bytes([3; 16])
+}
+
+fn to_an_app(org: &OrgKey) -> KeptConnection {
+    let credentials = json!({"token": APP_TOKEN}).to_string();
+    KeptConnection {
+        id: connection(),
+        connection: Connection {
+            name: "an app".to_owned(),
+            connector: "stripe".to_owned(),
+            version: 1,
+            auth: "key".to_owned(),
+            fields: serde_json::Map::new(),
+            status: ConnectionStatus::Ready,
+            reason: None,
+            created_at: START,
+            created_by: "somebody".to_owned(),
+            changed_at: START,
+        },
+        credentials: Some(FixedSealer::default().seal(org, &sealed_for(&connection()), &credentials)),
+        revision: 1,
     }
 }

@@ -1,12 +1,13 @@
 //! An organisation with everything that one can have.
 
 use domain::audit::{Action, Record, RequestOrigin};
+use domain::connection::{Connection, ConnectionStatus};
 use domain::id::digest16;
 use domain::usage::{Day, Figures};
 use domain::variables::{Held, Variable, Variables};
 use domain::{
-    Actor, ApiKeyId, HookId, InvitationId, OrgId, OrgKey, Provenance, RecordId, RunId, ServiceId, SessionId,
-    UserId,
+    Actor, ApiKeyId, ConnectionId, HookId, InvitationId, OrgId, OrgKey, Provenance, RecordId, RunId,
+    ServiceId, SessionId, UserId,
 };
 use harness::workflows::{GET, get, map};
 use harness::{Delivery, Reply, START, World};
@@ -15,8 +16,8 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{
-    ApiKey, Invitation, KeptAnswer, Member, Organization, QuotaStore, Sequence, ServiceAccount, Session,
-    UsageStore, User, Window, rate_name,
+    ApiKey, Invitation, KeptAnswer, KeptConnection, Member, Organization, QuotaStore, Sequence,
+    ServiceAccount, Session, UsageStore, User, Window, rate_name,
 };
 
 /// What a test knows of it.
@@ -170,6 +171,24 @@ async fn programs(world: &World, org: &OrgKey, n: u8, only: &User) -> (String, S
         created_at: START,
         revision: 1,
     };
+    let connection = KeptConnection {
+        id: ConnectionId::from_bytes([n; 16]),
+        connection: Connection {
+            name: format!("secret of {n}"),
+            connector: "slack".into(),
+            version: 1,
+            auth: "bot".into(),
+            fields: serde_json::Map::new(),
+            status: ConnectionStatus::Ready,
+            reason: None,
+            created_at: START,
+            created_by: only.email.clone(),
+            changed_at: START,
+        },
+        credentials: Some(format!("sealed {n}")),
+        revision: 1,
+    };
+    assert!(store.put_connection(org, &connection, &record(Action::ConnectionCreated)).await.unwrap());
     assert!(store.save_service_account(org, &service, &record(Action::ServiceCreated)).await.unwrap());
     for (i, holder) in
         [Actor::Service(service.id.clone()), Actor::User(only.id.clone())].into_iter().enumerate()

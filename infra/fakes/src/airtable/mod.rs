@@ -129,12 +129,8 @@ impl Vendor for Airtable {
         *self.state() = State::at_start(self.desk.clock.now());
     }
 
-    fn refusal(&self, status: StatusCode, retry_after: Option<u64>) -> Response {
-        let response = Refusal::asked_for(status).into_response();
-        match retry_after {
-            Some(seconds) => reply::with_header(response, "retry-after", seconds),
-            None => response,
-        }
+    fn refusal(&self, status: StatusCode) -> Response {
+        Refusal::asked_for(status).into_response()
     }
 
     fn faults(&self) -> &'static [&'static str] {

@@ -94,14 +94,9 @@ impl Vendor for OAuth {
         *self.server() = at_start();
     }
 
-    fn refusal(&self, status: StatusCode, retry_after: Option<u64>) -> Response {
+    fn refusal(&self, status: StatusCode) -> Response {
         let error = if status.is_server_error() { "server_error" } else { "temporarily_unavailable" };
-        let response =
-            reply::json(status, &json!({"error": error, "error_description": "a fault that was asked for"}));
-        match retry_after {
-            Some(seconds) => reply::with_header(response, "retry-after", seconds),
-            None => response,
-        }
+        reply::json(status, &json!({"error": error, "error_description": "a fault that was asked for"}))
     }
 
     fn faults(&self) -> &'static [&'static str] {

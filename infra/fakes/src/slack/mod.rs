@@ -272,17 +272,13 @@ impl Vendor for Slack {
         *self.state() = State::seeded();
     }
 
-    fn refusal(&self, status: StatusCode, retry_after: Option<u64>) -> Response {
+    fn refusal(&self, status: StatusCode) -> Response {
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Self::limited(Duration::from_secs(retry_after.unwrap_or(1)));
+            return Self::limited(Duration::from_secs(1));
         }
         let code =
             if status == StatusCode::SERVICE_UNAVAILABLE { "service_unavailable" } else { "internal_error" };
-        let response = reply::json(status, &json!({ "ok": false, "error": code }));
-        match retry_after {
-            Some(seconds) => reply::with_header(response, "retry-after", seconds),
-            None => response,
-        }
+        reply::json(status, &json!({ "ok": false, "error": code }))
     }
 
     fn faults(&self) -> &'static [&'static str] {

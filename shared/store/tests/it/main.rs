@@ -2,6 +2,7 @@
 
 mod accounts;
 mod claims;
+mod connections;
 mod corrupt;
 mod due;
 mod heads;

@@ -43,6 +43,9 @@ async fn an_export_has_everything_and_no_secrets() {
     let account =
         app.post("/v1/service-accounts", &json!({"name": "robot", "role": "viewer"})).await.expect(201);
     let key = app.post("/v1/api-keys", &json!({"name": "k", "scopes": ["org.export"]})).await.expect(201);
+    let connection =
+        json!({"name": "c", "connector": "slack", "auth": "bot", "credentials": {"token": "xoxb-canary-1"}});
+    let connection = app.post("/v1/connections", &connection).await.expect(201);
     // More than a page: eight versions of about 200 KB.
     let steps =
         |n: usize| json!([{"id": "a", "type": "map", "output": format!("{n}{}", "y".repeat(200_000))}]);
@@ -75,6 +78,9 @@ async fn an_export_has_everything_and_no_secrets() {
     // What the loops gave is large, too.
     assert_eq!((counts["run"], counts["file"]), (3, 3), "{counts:?}");
     assert_eq!(of_kind(&lines, "service_account")[0]["id"], account["id"]);
+    assert_eq!(of_kind(&lines, "connection").len(), 1);
+    assert_eq!(of_kind(&lines, "connection")[0]["id"], connection["id"]);
+    assert!(lines.iter().all(|line| !line.to_string().contains("xoxb-canary")));
     // Each version, run and step once, as they are shown elsewhere.
     let mut versions: Vec<u64> = of_kind(&lines, "workflow_version")
         .iter()

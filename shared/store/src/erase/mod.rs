@@ -19,6 +19,9 @@
 //! Nothing is deleted before what leads to it; an item that others are found by goes after them. So any step may be repeated, by
 //! two at the same time as well, and whoever dies half way has lost nothing that a repetition needs.
 
+mod delete;
+
+use self::delete::key_of;
 use crate::attr::{self, Item, n, s};
 use crate::control::{
     email_key_item, hook_key_item, identity_item, membership_key, org_key_item, user_key,
@@ -28,7 +31,6 @@ use crate::runs::{LIST_SHARDS, Listed, groups_partition, heads_partition, partit
 use crate::transact::{Change, Writes};
 use crate::{DueEntry, DueKind, DueStore, Store, StoreError, codec, ledger, tokens, usage};
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure as OnFailure;
 use domain::audit::Record;
@@ -550,120 +552,6 @@ impl Store {
         // Refused when another eraser was faster.
         self.transact("erase_last", writes).await.map(|_| true)
     }
-
-    /// The items of a part of the index: the partition of each, and its place.
-    async fn listed(
-        &self,
-        lp: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<(String, String)>, StoreError> {
-        let got = self
-            .client
-            .query()
-            .table_name(&self.tables.runs)
-            .index_name(crate::tables::LIST_INDEX)
-            .key_condition_expression("lp = :lp AND ls > :after")
-            .expression_attribute_values(":lp", s(lp))
-            .expression_attribute_values(":after", s(after.unwrap_or(" ")))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|e| StoreError::of("listed", &e))?;
-        let found = got.items.unwrap_or_default();
-        found
-            .iter()
-            .map(|item| Ok((attr::text(item, "pk")?.to_owned(), attr::text(item, "ls")?.to_owned())))
-            .collect()
-    }
-
-    /// The first items of a partition, with what they are found and judged by.
-    async fn first_of(&self, table: &str, pk: &str, limit: usize) -> Result<Vec<Item>, StoreError> {
-        self.client
-            .query()
-            .table_name(table)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", s(pk))
-            .projection_expression("pk, sk, run, sl, ts, dl, wk")
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .consistent_read(true)
-            .send()
-            .await
-            .map(|got| got.items.unwrap_or_default())
-            .map_err(|e| StoreError::of("first_of", &e))
-    }
-
-    /// Deletes the first items of a partition; whether there were any.
-    async fn erase_partition(&self, table: &str, pk: &str, most: usize) -> Result<bool, StoreError> {
-        let items = self.first_of(table, pk, most).await?;
-        let more = !items.is_empty();
-        self.delete_all(table, items.iter().map(key_of).collect::<Result<_, _>>()?).await?;
-        Ok(more)
-    }
-
-    async fn delete_all(&self, table: &str, keys: Vec<Item>) -> Result<(), StoreError> {
-        stream::iter(keys)
-            .map(|key| async move {
-                let delete = self.client.delete_item().table_name(table).set_key(Some(key));
-                delete.send().await.map(drop).map_err(|e| StoreError::of("erase", &e))
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await
-    }
-
-    async fn delete_if(&self, key: Item, condition: &str, values: Item) -> Result<(), StoreError> {
-        let deleted = self
-            .client
-            .delete_item()
-            .table_name(&self.tables.control)
-            .set_key(Some(key))
-            .condition_expression(condition)
-            .set_expression_attribute_values(Some(values))
-            .send()
-            .await;
-        match deleted {
-            Ok(_) => Ok(()),
-            Err(e)
-                if e.as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(e) => Err(StoreError::of("erase", &e)),
-        }
-    }
-
-    /// Changes an item of the control table, unless the condition fails: then there is nothing to change.
-    async fn change_if(
-        &self,
-        key: Item,
-        change: &str,
-        condition: &str,
-        values: Item,
-    ) -> Result<(), StoreError> {
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.tables.control)
-            .set_key(Some(key))
-            .update_expression(change)
-            .condition_expression(condition)
-            .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()));
-        if change.contains("#on") {
-            update = update.expression_attribute_names("#on", "on");
-        }
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(e)
-                if e.as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(e) => Err(StoreError::of("erase", &e)),
-        }
-    }
 }
 
 /// A week before the organisation was made: the clocks of functions differ.
@@ -682,13 +570,6 @@ fn rules_partition(org: &OrgKey) -> String {
 
 fn erased_sort(org: &OrgId) -> String {
     format!("erased#{org}")
-}
-
-fn key_of(item: &Item) -> Result<Item, StoreError> {
-    Ok(Item::from([
-        ("pk".to_owned(), s(attr::text(item, "pk")?)),
-        ("sk".to_owned(), s(attr::text(item, "sk")?)),
-    ]))
 }
 
 /// Where an API key is found by its hash.
