@@ -12,8 +12,6 @@ pub struct Connection {
     pub name: String,
     /// The connector whose app it leads to.
     pub connector: String,
-    /// The connector's version by which its credentials were asked for.
-    pub version: u32,
     /// Which of the connector's ways to sign in.
     pub auth: String,
     /// What is not secret, such as a subdomain or a user name.

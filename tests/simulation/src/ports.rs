@@ -517,7 +517,6 @@ fn to_an_app(org: &OrgKey) -> KeptConnection {
         connection: Connection {
             name: "an app".to_owned(),
             connector: "stripe".to_owned(),
-            version: 1,
             auth: "key".to_owned(),
             fields: serde_json::Map::new(),
             status: ConnectionStatus::Ready,

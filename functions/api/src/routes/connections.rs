@@ -143,7 +143,6 @@ pub(crate) async fn create(
     let connection = Connection {
         name,
         connector: manifest.name.clone(),
-        version: manifest.version,
         auth: auth.id.clone(),
         fields,
         status: ConnectionStatus::Ready,

@@ -176,7 +176,6 @@ async fn programs(world: &World, org: &OrgKey, n: u8, only: &User) -> (String, S
         connection: Connection {
             name: format!("secret of {n}"),
             connector: "slack".into(),
-            version: 1,
             auth: "bot".into(),
             fields: serde_json::Map::new(),
             status: ConnectionStatus::Ready,

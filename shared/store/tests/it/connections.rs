@@ -11,7 +11,6 @@ fn kept(n: u8) -> KeptConnection {
     let connection = Connection {
         name: format!("connection {n}"),
         connector: "slack".into(),
-        version: 1,
         auth: "bot".into(),
         fields: Map::new(),
         status: ConnectionStatus::Ready,

@@ -130,6 +130,12 @@ async fn a_definition_is_held_to_what_its_connectors_ask_for() {
     step["use"] = "slack.post_message".into();
     step["connection"] = "conn_01hv3kq7x0e8m2n4p6r8t0v2w4".into();
     assert_eq!(codes(step.clone()).await, ["connection_missing /steps/0/connection"]);
+    let body = json!({"name": "G", "connector": "github", "auth": "token", "credentials": {"token": "ghp_0123456789"}});
+    step["connection"] = app.post("/v1/connections", &body).await.expect(201)["id"].clone();
+    assert_eq!(codes(step.clone()).await, ["connection_mismatch /steps/0/connection"]);
+    app.post("/v1/workflows", &manual("astray", json!([step.clone()])))
+        .await
+        .refused(422, "invalid_definition");
     step.as_object_mut().unwrap().remove("connection");
     assert_eq!(codes(step).await, ["connection_missing /steps/0"]);
     // What is saved names the versions that it was saved with.
