@@ -15,7 +15,7 @@ mod transact;
 mod usage;
 
 pub use control::{
-    ADDRESSES, ApiKey, Invitation, KeptConnection, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh,
+    ADDRESSES, ApiKey, Invitation, KeptConnection, KeptTokens, Lease, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh,
     Rotation, ServiceAccount, Session, USE_NOTED, UsedKey,
 };
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};

@@ -1,7 +1,7 @@
 //! What the functions ask of the store: the traits that a simulation models, and whose one real implementation is [`Store`](crate::Store).
 
 use crate::StoreError;
-use crate::control::{KeptConnection, Split, WorkflowVersion};
+use crate::control::{KeptConnection, Lease, Split, WorkflowVersion};
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
@@ -165,6 +165,27 @@ pub trait ConnectionStore: Send + Sync {
     /// A connection, read strongly.
     async fn connection(&self, org: &OrgKey, id: &ConnectionId)
     -> Result<Option<KeptConnection>, StoreError>;
+    /// Takes the right to ask for tokens after those of `number`, unless somebody has it, or newer ones are there.
+    async fn lease_tokens(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        number: u32,
+        holder: &str,
+        now: Millis,
+        until: Millis,
+    ) -> Result<Lease, StoreError>;
+    /// Keeps new tokens, before anybody uses them, and ends the lease; whether it was still held.
+    async fn keep_tokens(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        number: u32,
+        holder: &str,
+        sealed: &str,
+    ) -> Result<bool, StoreError>;
+    /// Ends a lease that came to nothing.
+    async fn release_tokens(&self, org: &OrgKey, id: &ConnectionId, holder: &str) -> Result<(), StoreError>;
 }
 
 /// What must be looked at, and when.

@@ -15,7 +15,7 @@ mod workflow;
 
 pub use account::{Organization, User};
 pub use api_key::{ADDRESSES, ApiKey, ServiceAccount, USE_NOTED, UsedKey};
-pub use connection::KeptConnection;
+pub use connection::{KeptConnection, KeptTokens, Lease};
 pub use identity::Linked;
 pub use invitation::Invitation;
 pub use lookup::{EventRule, Hook};
