@@ -46,6 +46,8 @@ pub struct Call {
     seed: Seed,
     pages: u32,
     items: Vec<Value>,
+    /// About how many bytes the items have.
+    bytes: usize,
     next: Option<Next>,
     origin: Option<String>,
 }
@@ -116,6 +118,7 @@ impl Call {
             seed,
             pages: 0,
             items: Vec::new(),
+            bytes: 0,
             next: None,
             origin: None,
             manifest,
@@ -284,6 +287,14 @@ impl Call {
             } else {
                 self.following(&pages.by, &scope, response, came, pages.size.as_ref().map(|(_, max)| *max))?
             };
+        self.bytes += items.iter().map(weight).sum::<usize>();
+        if self.bytes > MAX_OUTPUT_BYTES {
+            let message = format!(
+                "the list has more than {} MB; ask for fewer items with `max_items`",
+                MAX_OUTPUT_BYTES / 1_048_576
+            );
+            return Err(StepError::fatal("output_too_large", message));
+        }
         let left = self.left();
         self.items.extend(items);
         let cut = came > left;
@@ -412,6 +423,19 @@ pub fn with_max_items(schema: &Value) -> Value {
         properties.insert(MAX_ITEMS_FIELD.to_owned(), field);
     }
     schema
+}
+
+/// About how many bytes a value has as JSON, and never much fewer.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => 2 + items.iter().map(|item| weight(item) + 1).sum::<usize>(),
+        Value::Object(fields) => {
+            2 + fields.iter().map(|(name, value)| name.len() + 4 + weight(value)).sum::<usize>()
+        }
+    }
 }
 
 /// Puts a value where `a.b` says, making the objects on the way.

@@ -78,6 +78,8 @@ pub struct OAuth2 {
     /// Where the user agrees; empty for grants without a user.
     pub authorize_url: Template,
     pub token_url: Template,
+    /// Where new tokens are got with a refresh token, if not there.
+    pub refresh_url: Option<Template>,
     pub scopes: Vec<String>,
     pub scope_separator: String,
     /// Proof key for code exchange (RFC 7636).

@@ -186,6 +186,7 @@ fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
         grant,
         authorize_url: template(r, "authorize_url", Scope::Connection),
         token_url: template(r, "token_url", Scope::Connection),
+        refresh_url: r.take("refresh_url").is_some().then(|| template(r, "refresh_url", Scope::Connection)),
         scopes: texts(r, "scopes"),
         scope_separator: r.optional_text("scope_separator", 2).unwrap_or_else(|| " ".to_owned()),
         pkce: r.boolean("pkce").unwrap_or(true),

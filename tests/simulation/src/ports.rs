@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
     Appended, Attempt, Claim, ConnectionStore, Created, DueEntry, DueStore, Gather, Held, Journal,
-    KeptConnection, LowWater, Pulse, Reading, RunStore, StoreError,
+    KeptConnection, Lease, LowWater, Pulse, Reading, RunStore, StoreError,
 };
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -485,5 +485,32 @@ impl ConnectionStore for SimStore {
     async fn connection(&self, _: &OrgKey, _: &ConnectionId) -> Result<Option<KeptConnection>, StoreError> {
         // No definition of the library names one.
         Ok(None)
+    }
+
+    async fn lease_tokens(
+        &self,
+        _: &OrgKey,
+        _: &ConnectionId,
+        _: u32,
+        _: &str,
+        _: Millis,
+        _: Millis,
+    ) -> Result<Lease, StoreError> {
+        Ok(Lease::Theirs)
+    }
+
+    async fn keep_tokens(
+        &self,
+        _: &OrgKey,
+        _: &ConnectionId,
+        _: u32,
+        _: &str,
+        _: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn release_tokens(&self, _: &OrgKey, _: &ConnectionId, _: &str) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -154,7 +154,7 @@ pub(crate) async fn create(
     };
     let org = caller.org_key();
     let credentials = seal(&app, org, &id, &credentials).await?;
-    let kept = KeptConnection { id, connection, credentials, revision: 1 };
+    let kept = KeptConnection { id, connection, credentials, revision: 1, tokens: None };
     let record = caller.record(Action::ConnectionCreated, now).on("connection", &kept.id);
     let record = record.after(told(&kept.connection));
     if !app.store.put_connection(org, &kept, &record).await? {

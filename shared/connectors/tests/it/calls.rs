@@ -70,6 +70,19 @@ fn an_app_whose_pages_lead_in_a_circle_is_left_alone() {
 }
 
 #[test]
+fn a_list_does_not_fill_the_memory() {
+    let pages = json!({"items": "{{ response.body.items }}", "by": "cursor", "query": "after",
+        "next": "{{ response.body.next }}"});
+    let mut call = begin(list(pages), json!({"max_items": 10_000})).unwrap();
+    let large = answer(200, json!({"items": ["x".repeat(1_000_000)], "next": "more"}));
+    let outcome = (0..100).find_map(|_| {
+        call.request().unwrap();
+        call.answered(&large).err()
+    });
+    assert_eq!(outcome.unwrap().code, "output_too_large");
+}
+
+#[test]
 fn a_list_does_not_go_on_elsewhere() {
     let pages =
         json!({"items": "{{ response.body.items }}", "by": "url", "next": "{{ response.body.next }}"});

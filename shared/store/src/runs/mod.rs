@@ -14,6 +14,7 @@ pub(crate) use gather::groups_partition;
 pub use journal::{Appended, Claim, ClaimView, Held, Journal};
 pub(crate) use list::{Listed, SHARDS as LIST_SHARDS, key as heads_partition};
 pub use list::{RunFilter, RunPage};
+pub(crate) use head::condition_held;
 pub use pulse::Pulse;
 
 use domain::run::Head;
