@@ -23,6 +23,7 @@ MAKES_ORG_KEYS = {
     "functions/api/src/routes/auth/logout.rs",
     "functions/api/src/routes/auth/memberships.rs",
     "functions/api/src/routes/auth/oidc.rs",
+    "functions/api/src/routes/oauth/consent.rs",
     "functions/api/src/routes/auth/password.rs",
     "functions/api/src/routes/auth/refresh.rs",
     "functions/api/src/routes/auth/tokens.rs",

@@ -1,4 +1,4 @@
-//! The cookies: one that keeps a browser signed in, one that knows it again, and one while somebody is at the provider.
+//! The cookies: one that keeps a browser signed in, one that knows it again, and two while somebody is at the provider, or at an app.
 
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -11,6 +11,8 @@ pub(crate) const DEVICE: &str = "pb_device";
 
 /// A sign-in by the provider that is under way.
 pub(crate) const PENDING: &str = "pb_sign_in";
+/// A consent at an app that is under way.
+pub(crate) const CONSENT: &str = "pb_consent";
 
 /// The value of a cookie; of several with one name, the first.
 pub(crate) fn get<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -29,10 +31,18 @@ pub(crate) fn set(name: &str, value: &str, kept: Duration, public_url: &str) -> 
 
 /// A cookie that comes along when the provider sends the browser back, which a strict one would not. Only the routes of that get it.
 pub(crate) fn set_pending(value: &str, kept: Duration, public_url: &str) -> Option<HeaderValue> {
+    set_lax(PENDING, "/v1/auth/oidc", value, kept, public_url)
+}
+
+/// The same for the consent of an app's user.
+pub(crate) fn set_consent(value: &str, kept: Duration, public_url: &str) -> Option<HeaderValue> {
+    set_lax(CONSENT, "/v1/oauth", value, kept, public_url)
+}
+
+fn set_lax(name: &str, path: &str, value: &str, kept: Duration, public_url: &str) -> Option<HeaderValue> {
     let secure = if public_url.starts_with("https://") { "; Secure" } else { "" };
     let age = kept.as_secs();
-    let text =
-        format!("{PENDING}={value}; Path=/v1/auth/oidc; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
+    let text = format!("{name}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).ok()
 }
 

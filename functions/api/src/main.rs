@@ -7,7 +7,6 @@ use dispatch::{EventBridge, Plans, Quotas, SqsQueue, Starter};
 use egress::{Egress, EgressConfig};
 use guard::{Guard, GuardConfig};
 use lambda_http::{Error, run};
-use mailer::{Mailer, NoMailer, SesMailer};
 use runtime::{SignedHttp, SystemClock, Vars};
 use std::sync::Arc;
 use store::Store;
@@ -28,19 +27,14 @@ async fn start() -> Result<(), Error> {
     let queue = Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues));
     let clock = Arc::new(SystemClock);
     let credentials = runtime::credentials(&vars)?;
-    let mailer: Arc<dyn Mailer> = match config.mail_from {
-        Some(from) => Arc::new(SesMailer {
-            http: SignedHttp {
-                connector: runtime::object_connector(),
-                credentials: credentials.clone(),
-                region: config.files.region.clone(),
-                endpoint: config.files.endpoint.clone(),
-                clock: clock.clone(),
-            },
-            from,
-        }),
-        None => Arc::new(NoMailer),
+    let signed = SignedHttp {
+        connector: runtime::object_connector(),
+        credentials: credentials.clone(),
+        region: config.files.region.clone(),
+        endpoint: config.files.endpoint.clone(),
+        clock: clock.clone(),
     };
+    let mailer = mailer::sender(config.mail_from, signed);
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let plans = Plans::new(store.clone());
     let http = Arc::new(Egress::new(EgressConfig::default())?);

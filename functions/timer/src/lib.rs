@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod reconnect;
 mod resend;
 mod schedules;
 mod tick;
@@ -11,9 +12,10 @@ pub use resend::resend_unfinished;
 pub use tick::{TickError, Ticked, tick};
 
 use dispatch::{EventBus, Plans, Quotas, StepQueue};
+use mailer::Mailer;
 use runtime::Clock;
 use std::sync::Arc;
-use store::{DueStore, RunStore};
+use store::{ConnectionStore, DueStore, RunStore};
 
 /// What the function works with.
 #[derive(Clone)]
@@ -23,6 +25,9 @@ pub struct App {
     pub queue: Arc<dyn StepQueue>,
     pub bus: Arc<dyn EventBus>,
     pub clock: Arc<dyn Clock>,
+    pub connections: Arc<dyn ConnectionStore>,
+    /// What tells people of connections that must be made anew.
+    pub mailer: Arc<dyn Mailer>,
     pub plans: Plans,
     /// What organisations may start in a day; `None` bounds nothing.
     pub quotas: Option<Quotas>,

@@ -2,7 +2,7 @@
 
 use dispatch::{EventBridge, Plans, Quotas, SqsQueue};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use runtime::{SystemClock, Vars};
+use runtime::{SignedHttp, SystemClock, Vars};
 use serde_json::Value;
 use std::sync::Arc;
 use store::Store;
@@ -15,14 +15,24 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(&vars)?;
     let sdk = runtime::sdk_config(&vars)?;
     let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
+    let clock = Arc::new(SystemClock);
+    let signed = SignedHttp {
+        connector: runtime::object_connector(),
+        credentials: runtime::credentials(&vars)?,
+        region: config.region,
+        endpoint: config.endpoint,
+        clock: clock.clone(),
+    };
     let app = Arc::new(App {
         runs: store.clone(),
         plans: Plans::new(store.clone()),
         quotas: Some(Quotas::new(store.clone())),
-        due: store,
+        due: store.clone(),
+        connections: store,
+        mailer: mailer::sender(config.mail_from, signed),
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues)),
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
-        clock: Arc::new(SystemClock),
+        clock,
     });
     run(service_fn(move |_: LambdaEvent<Value>| {
         let app = app.clone();

@@ -1,6 +1,6 @@
 //! One minute's look.
 
-use crate::{App, check, schedules};
+use crate::{App, check, reconnect, schedules};
 use dispatch::{BusEvent, StartError, StepMessage};
 use domain::Millis;
 use futures::stream::{self, StreamExt};
@@ -161,6 +161,21 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
             Ok(Ticked::default())
         }
         DueKind::Erasure => Ok(Ticked::default()),
+        DueKind::Reconnect if minute_is_over => {
+            match reconnect::tell(app, entry, now).await {
+                Ok(true) => {}
+                Err(error @ TickError::Store(StoreError::Corrupt(_))) => return Err(error),
+                // As with checks: it must not hold up its whole shard.
+                outcome => {
+                    warn!(connection.id = entry.strand, failed = ?outcome.err(), "nobody could be told of a connection; again in a minute");
+                    let at = app.clock.now().plus(DueEntry::SOONEST);
+                    app.due.put_due(&DueEntry { at, of: Some(entry.time()), ..entry.clone() }).await?;
+                }
+            }
+            app.due.delete_due(entry).await?;
+            Ok(Ticked::default())
+        }
+        DueKind::Reconnect => Ok(Ticked::default()),
         DueKind::Schedule => {
             let horizon = Millis((now.plus(AHEAD).0.div_euclid(MINUTE) + 1) * MINUTE);
             match schedules::fire(app, entry, now, horizon).await {

@@ -156,6 +156,7 @@ impl Stack {
         });
         let eraser = eraser::App { store: store.clone(), blobs: blobs.clone(), clock: clock.clone() };
         let erasing = cloud.events_of(SOURCE, ERASING);
+        let mailer = Arc::new(FolderMailer::new(settings.mail, clock.clone()));
         let api = api::router(api::App {
             store: store.clone(),
             runs: store.clone(),
@@ -163,7 +164,7 @@ impl Stack {
             plans: plans.clone(),
             bus: bus.clone(),
             blobs,
-            mailer: Arc::new(FolderMailer::new(settings.mail, clock.clone())),
+            mailer: mailer.clone(),
             oidc: Arc::new(oidc::Client::new(http.clone())),
             http,
             limits: Arc::new(api::Limits::new(settings.rates)),
@@ -187,7 +188,17 @@ impl Stack {
             ingest::App { store: store.clone(), starter, plans: plans.clone(), clock: clock.clone() };
         let deadletter = deadletter::App { runs: store.clone(), bus: bus.clone(), clock: clock.clone() };
         let stream = stream::App { usage: store.clone() };
-        let timer = timer::App { runs: store.clone(), due: store, queue, bus, clock, plans, quotas };
+        let timer = timer::App {
+            runs: store.clone(),
+            due: store.clone(),
+            connections: store,
+            mailer,
+            queue,
+            bus,
+            clock,
+            plans,
+            quotas,
+        };
         let meter = settings.meter;
         Ok(Self {
             addr,

@@ -1,11 +1,13 @@
 //! What a step may use of a connection: its fields, and what stands for its secrets.
 
 use crate::secrets::Secrets;
-use connectors::manifest::{AuthKind, Manifest};
+use crate::tokens::{Client, Fetcher, NoTokens, Server};
+use connectors::manifest::{AuthKind, Grant, Manifest};
 use connectors::{Access, basic};
 use domain::connection::{ConnectionStatus, Credentials, sealed_for};
 use domain::run::StepError;
 use domain::{ConnectionId, OrgKey};
+use egress::HttpPort;
 use runtime::{Clock, Draw};
 use serde_json::Value;
 use store::ConnectionStore;
@@ -19,6 +21,48 @@ pub struct Opener<'a> {
     pub sealers: &'a dyn Sealers,
     pub clock: &'a dyn Clock,
     pub draw: &'a dyn Draw,
+    /// What asks for new tokens.
+    pub http: &'a dyn HttpPort,
+    /// The number of tokens that the app refused, whatever their end says.
+    pub stale: Option<u32>,
+}
+
+/// An opened connection.
+#[derive(Debug)]
+pub struct Opened {
+    pub access: Access,
+    /// The number of the tokens that it uses; `None` where it uses none.
+    pub tokens: Option<u32>,
+}
+
+/// Why a connection does not open.
+#[derive(Debug)]
+pub enum NotOpened {
+    /// The user has to agree again: found of the tokens of this number.
+    Ended {
+        reason: String,
+        number: u32,
+    },
+    Failed(StepError),
+}
+
+impl From<StepError> for NotOpened {
+    fn from(error: StepError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl NotOpened {
+    /// As a step tells it.
+    pub fn into_error(self) -> StepError {
+        match self {
+            Self::Ended { reason, .. } => {
+                let message = format!("the connection must be made anew: {reason}");
+                StepError::fatal("credentials_refused", message)
+            }
+            Self::Failed(error) => error,
+        }
+    }
 }
 
 impl std::fmt::Debug for Opener<'_> {
@@ -35,62 +79,113 @@ impl Opener<'_> {
         id: &ConnectionId,
         manifest: &Manifest,
         secrets: &mut Secrets,
-    ) -> Result<Access, StepError> {
+    ) -> Result<Opened, NotOpened> {
         let kept = self.connections.connection(org, id).await.map_err(|error| {
             warn!(connection.id = %id, %error, "a connection could not be read; the step is tried again");
             unavailable()
         })?;
         let Some(kept) = kept else {
             let message = format!("there is no connection {id} any more; choose another one for this step");
-            return Err(StepError::fatal("connection_missing", message));
+            return Err(StepError::fatal("connection_missing", message).into());
         };
-        let connection = kept.connection;
+        let connection = kept.connection.clone();
         if connection.connector != manifest.name {
             let message =
                 format!("the connection {id} leads to {}, not to {}", connection.connector, manifest.name);
-            return Err(StepError::fatal("connection_mismatch", message));
+            return Err(StepError::fatal("connection_mismatch", message).into());
         }
-        if connection.status != ConnectionStatus::Ready {
-            let message = format!(
-                "the connection `{}` must be made anew: its credentials are refused",
-                connection.name
-            );
-            return Err(StepError::fatal("credentials_refused", message));
+        match connection.status {
+            ConnectionStatus::Ready => {}
+            ConnectionStatus::Pending => {
+                let message =
+                    format!("nobody has agreed yet to the connection `{}`: authorize it", connection.name);
+                return Err(StepError::fatal("connection_pending", message).into());
+            }
+            ConnectionStatus::NeedsReconnect => {
+                let message = format!(
+                    "the connection `{}` must be made anew: its credentials are refused",
+                    connection.name
+                );
+                return Err(StepError::fatal("credentials_refused", message).into());
+            }
         }
         let mut access = Access {
             auth: Some(connection.auth.clone()),
             credentials: connection.fields.clone(),
             fields: Value::Object(connection.fields),
         };
-        let Some(sealed) = &kept.credentials else { return Ok(access) };
+        let credentials = match &kept.credentials {
+            Some(sealed) => self.opened(org, id, &connection.name, sealed).await?,
+            None => Credentials::new(),
+        };
+        let auth = manifest.auth(&connection.auth);
+        if let Some(oauth2) = auth.and_then(|auth| auth.oauth2.as_ref()) {
+            let fetcher = Fetcher {
+                connections: self.connections,
+                sealers: self.sealers,
+                http: self.http,
+                clock: self.clock,
+                draw: self.draw,
+            };
+            let client = match oauth2.grant {
+                Grant::AuthorizationCode => fetcher.client(org, &manifest.name).await?,
+                Grant::ClientCredentials => Client {
+                    id: access.fields["client_id"].as_str().unwrap_or_default().to_owned(),
+                    secret: credentials.get("client_secret").cloned().map(Secret::new),
+                },
+                Grant::ServiceAccount => Client { id: String::new(), secret: None },
+            };
+            let service_account = oauth2.grant == Grant::ServiceAccount;
+            let key_file = credentials.get("key_file").filter(|_| service_account);
+            let key_file = key_file.cloned().map(Secret::new);
+            let server = Server { oauth2, client, key_file, fields: &access.fields };
+            let good = fetcher.good(org, kept, &server, self.stale).await;
+            let (tokens, number) = good.map_err(|error| match error {
+                NoTokens::Ended { reason, number } => NotOpened::Ended { reason, number },
+                NoTokens::Failed(error) => error.into(),
+            })?;
+            self.add(&mut access, secrets, "access_token", tokens.access_token);
+            return Ok(Opened { access, tokens: Some(number) });
+        }
+        if auth.is_some_and(|auth| auth.kind == AuthKind::Basic) {
+            let text = |name: &str| {
+                let public = access.fields[name].as_str().map(str::to_owned);
+                public.or_else(|| credentials.get(name).cloned()).unwrap_or_default()
+            };
+            let both = basic(&text("username"), &text("password"));
+            self.add(&mut access, secrets, "basic", both);
+        }
+        for (name, value) in credentials {
+            self.add(&mut access, secrets, &name, value);
+        }
+        Ok(Opened { access, tokens: None })
+    }
+
+    async fn opened(
+        self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        name: &str,
+        sealed: &str,
+    ) -> Result<Credentials, StepError> {
         let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await.map_err(|error| {
             warn!(connection.id = %id, %error, "credentials could not be opened; the step is tried again");
             unavailable()
         })?;
         let credentials = sealer.open(org, &sealed_for(id), sealed).map_err(|error| {
             warn!(connection.id = %id, %error, "the credentials of a connection do not open");
-            broken(&connection.name)
+            broken(name)
         })?;
-        let credentials: Credentials =
-            serde_json::from_str(credentials.expose()).map_err(|_| broken(&connection.name))?;
-        let mut add = |name: &str, value: String| {
-            let drawn = format!("{:016x}{:016x}", self.draw.draw(), self.draw.draw());
-            let label = format!("connection.{name}");
-            secrets.add(&label, &drawn, Secret::new(value));
-            let stands_in = secrets.stand_in(&label).unwrap_or_default();
-            access.credentials.insert(name.to_owned(), stands_in.into());
-        };
-        if manifest.auth(&connection.auth).is_some_and(|auth| auth.kind == AuthKind::Basic) {
-            let text = |name: &str| {
-                let public = access.fields[name].as_str().map(str::to_owned);
-                public.or_else(|| credentials.get(name).cloned()).unwrap_or_default()
-            };
-            add("basic", basic(&text("username"), &text("password")));
-        }
-        for (name, value) in credentials {
-            add(&name, value);
-        }
-        Ok(access)
+        serde_json::from_str(credentials.expose()).map_err(|_| broken(name))
+    }
+
+    /// What stands in for a secret is drawn anew each time.
+    fn add(self, access: &mut Access, secrets: &mut Secrets, name: &str, value: String) {
+        let drawn = format!("{:016x}{:016x}", self.draw.draw(), self.draw.draw());
+        let label = format!("connection.{name}");
+        secrets.add(&label, &drawn, Secret::new(value));
+        let stands_in = secrets.stand_in(&label).unwrap_or_default();
+        access.credentials.insert(name.to_owned(), stands_in.into());
     }
 }
 

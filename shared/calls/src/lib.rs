@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod assertion;
 pub mod call;
 pub mod connections;
 pub mod http_request;
 mod secrets;
+pub mod tokens;
 
 pub use call::{Sender, carry, manifest};
-pub use connections::Opener;
+pub use connections::{NotOpened, Opened, Opener};
 pub use secrets::Secrets;

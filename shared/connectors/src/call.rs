@@ -415,6 +415,11 @@ fn sign(
     Ok((render(&auth.headers, &scope, seed)?, render(&auth.query, &scope, seed)?))
 }
 
+/// What a template gives, in this scope.
+pub fn evaluate(template: &Template, scope: &Value, now_ms: i64) -> Result<Value, StepError> {
+    render(template, scope, &Seed { now_ms, random: 0 })
+}
+
 /// `Basic` credentials (RFC 7617): what `auth.basic` is.
 pub fn basic(username: &str, password: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"))

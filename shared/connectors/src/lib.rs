@@ -10,7 +10,9 @@ pub mod schema;
 #[cfg(feature = "yaml")]
 pub mod yaml;
 
-pub use call::{Access, Answered, Call, MAX_ITEMS, MAX_ITEMS_FIELD, Response, basic, with_max_items};
+pub use call::{
+    Access, Answered, Call, MAX_ITEMS, MAX_ITEMS_FIELD, Response, basic, evaluate, with_max_items,
+};
 pub use catalogue::{built_in, names};
 pub use manifest::Manifest;
 pub use read::read;

@@ -34,6 +34,8 @@ pub struct Manifest {
     /// What answers mean, in this order; those of an action come first.
     pub errors: Vec<ErrorRule>,
     pub actions: BTreeMap<String, Action>,
+    /// Where the choices of fields come from, for all actions that have a field of this name and say nothing else.
+    pub options: BTreeMap<String, Options>,
     /// Schemas that others refer to as `#/schemas/<name>`.
     pub schemas: Map<String, Value>,
     /// The document that this was read from, which is what is shown.
@@ -78,6 +80,8 @@ pub struct OAuth2 {
     /// Where the user agrees; empty for grants without a user.
     pub authorize_url: Template,
     pub token_url: Template,
+    /// Where new tokens are got with a refresh token, if not there.
+    pub refresh_url: Option<Template>,
     pub scopes: Vec<String>,
     pub scope_separator: String,
     /// Proof key for code exchange (RFC 7636).
@@ -89,12 +93,66 @@ pub struct OAuth2 {
     pub authorize_query: Map<String, Value>,
     /// What of the answer, `token`, the connection keeps beside the tokens.
     pub keep: Template,
+    /// The names of that.
+    pub kept: Vec<String>,
+    /// Which hosts get a client's secret, whatever a connection's fields say.
+    pub hosts: Vec<Hosts>,
+}
+
+/// One host, or all whose names end in this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hosts {
+    One(String),
+    /// Begins with a dot.
+    Below(String),
+}
+
+impl Hosts {
+    /// The hosts of an address whose template this is: what the connection's fields cannot change. `None` if that is nothing.
+    pub fn of(template: &str) -> Option<Self> {
+        const MARK: &str = "x-filled-in-x";
+        let (mut plain, mut rest) = (String::new(), template);
+        while let Some((before, after)) = rest.split_once("{{") {
+            plain.extend([before, MARK]);
+            rest = after.split_once("}}")?.1;
+        }
+        plain.push_str(rest);
+        let url = url::Url::parse(&plain).ok().filter(|url| url.scheme() == "https")?;
+        let host = authority(&url)?;
+        match host.rsplit_once(MARK) {
+            None => Some(Self::One(host)),
+            // One name alone would be a whole domain of others.
+            Some((_, end)) if end.starts_with('.') && end[1..].contains('.') => {
+                Some(Self::Below(end.to_owned()))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Whether an address leads there, as clients read it.
+    pub fn holds(&self, url: &str) -> bool {
+        let Ok(url) = url::Url::parse(url) else { return false };
+        let plain = url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
+        plain
+            && authority(&url).is_some_and(|host| match self {
+                Self::One(one) => host == *one,
+                Self::Below(end) => host.ends_with(end),
+            })
+    }
+}
+
+/// The host, with a port that is not the usual one.
+fn authority(url: &url::Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
     AuthorizationCode,
     ClientCredentials,
+    /// By an assertion that a service account signs (RFC 7523).
+    ServiceAccount,
 }
 
 /// How a client tells who it is (RFC 6749, 2.3.1).
@@ -154,6 +212,35 @@ pub struct Action {
     pub idempotent: Option<bool>,
     /// Which of the connector's rate limits holds.
     pub rate_limit: Option<String>,
+    /// Where the choices of a field of the input come from.
+    pub options: BTreeMap<String, Options>,
+}
+
+impl Manifest {
+    /// Where the choices of a field of an action's input come from.
+    pub fn options_of(&self, action: &str, field: &str) -> Option<&Options> {
+        let action = self.actions.get(action)?;
+        let common = || {
+            let known = crate::schema::properties(&action.input, &self.schemas);
+            self.options.get(field).filter(|_| known.iter().any(|known| known == field))
+        };
+        action.options.get(field).or_else(common)
+    }
+}
+
+/// Choices of a field that the app is asked for.
+#[derive(Debug)]
+pub struct Options {
+    /// The action that lists them.
+    pub action: String,
+    /// What it is given; reads `input`, which is what is filled in so far.
+    pub input: Template,
+    /// The list in what it gives, `output`.
+    pub items: Template,
+    /// What the field takes; reads `item`.
+    pub value: Template,
+    /// What people see; reads `item`.
+    pub label: Template,
 }
 
 /// How an input becomes a request.
@@ -230,5 +317,45 @@ impl Manifest {
     /// The way to sign in that connections call `id`.
     pub fn auth(&self, id: &str) -> Option<&Auth> {
         self.auth.iter().find(|auth| auth.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hosts;
+
+    #[test]
+    fn a_host_is_the_apps_own_whatever_fields_say() {
+        let below = Hosts::of("https://{{ connection.name }}.example.com/token").unwrap();
+        assert_eq!(below, Hosts::Below(".example.com".into()));
+        assert!(below.holds("https://acme.example.com/token"));
+        for other in [
+            "https://evil.org/x.example.com/token",
+            "https://evil.org?.example.com/token",
+            "https://evil.org#.example.com/token",
+            "https://evil.org\\.example.com/token",
+            "https://a@evil.org/.example.com",
+            "https://a.example.com@evil.org/token",
+            "https://a:b@acme.example.com/token",
+            "https://acme.example.com:8443/token",
+            "http://acme.example.com/token",
+            "https://example.com/token",
+            "acme.example.com",
+        ] {
+            assert!(!below.holds(other), "{other}");
+        }
+        let one = Hosts::of("https://example.com/{{ connection.tenant }}/token").unwrap();
+        assert_eq!(one, Hosts::One("example.com".into()));
+        assert!(one.holds("https://EXAMPLE.com/x/token") && !one.holds("https://example.com.evil.org/x"));
+        for open in [
+            "https://{{ connection.host }}/token",
+            "https://{{ connection.host }}.com/token",
+            "https://{{ connection.host }}example.com/token",
+            "http://example.com/token",
+            "{{ connection.url }}",
+            "https://{{ connection.url",
+        ] {
+            assert_eq!(Hosts::of(open), None, "{open}");
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! From a document to a [`Manifest`], with every fault at once.
 
 use crate::manifest::{
-    Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Manifest, OAuth2,
-    PageBy, Pages, Put, Query, RateLimit, Request,
+    Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Hosts, Manifest, OAuth2,
+    Options, PageBy, Pages, Put, Query, RateLimit, Request,
 };
 use crate::schema;
 use domain::fault::{self, Fault};
@@ -75,6 +75,7 @@ fn manifest(walk: &mut Walk, document: &Value) -> Option<Manifest> {
     };
     r.required("actions");
     let actions = named(&mut r, "actions", action);
+    let options = named(&mut r, "options", options);
     r.close();
     Some(Manifest {
         name: name?,
@@ -92,6 +93,7 @@ fn manifest(walk: &mut Walk, document: &Value) -> Option<Manifest> {
         idempotency_header,
         errors,
         actions,
+        options,
         schemas,
         document: document.clone(),
     })
@@ -130,6 +132,16 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
             (asked(&[("token", "Token", true)]), Some("token"), prefix.unwrap_or_else(|| "Bearer ".into()))
         }
         AuthKind::ApiKey => (asked(&[("key", "API key", true)]), Some("key"), prefix.unwrap_or_default()),
+        AuthKind::OAuth2 if oauth2.as_ref().is_some_and(|of| of.grant == Grant::ClientCredentials) => (
+            asked(&[("client_id", "Client ID", false), ("client_secret", "Client secret", true)]),
+            Some("access_token"),
+            prefix.unwrap_or_else(|| "Bearer ".into()),
+        ),
+        AuthKind::OAuth2 if oauth2.as_ref().is_some_and(|of| of.grant == Grant::ServiceAccount) => (
+            asked(&[("key_file", "Key file (JSON)", true)]),
+            Some("access_token"),
+            prefix.unwrap_or_else(|| "Bearer ".into()),
+        ),
         AuthKind::OAuth2 => (Vec::new(), Some("access_token"), prefix.unwrap_or_else(|| "Bearer ".into())),
         AuthKind::Basic => (
             asked(&[("username", "User name", false), ("password", "Password", true)]),
@@ -167,8 +179,11 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
 }
 
 fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
-    let grants =
-        [("authorization_code", Grant::AuthorizationCode), ("client_credentials", Grant::ClientCredentials)];
+    let grants = [
+        ("authorization_code", Grant::AuthorizationCode),
+        ("client_credentials", Grant::ClientCredentials),
+        ("service_account", Grant::ServiceAccount),
+    ];
     let grant = r.choice("grant", &grants.map(|(name, _)| name)).map_or(grants[0].1, |i| grants[i].1);
     if grant == Grant::AuthorizationCode {
         r.required("authorize_url");
@@ -182,10 +197,32 @@ fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
             Map::new()
         }
     };
+    let kept = match r.take("keep") {
+        Some(Value::Object(keep)) => keep.keys().cloned().collect(),
+        _ => Vec::new(),
+    };
+    let mut hosts = Vec::new();
+    for field in ["token_url", "refresh_url"] {
+        let Some(url) = r.take(field).and_then(Value::as_str).map(str::to_owned) else { continue };
+        match Hosts::of(&url) {
+            Some(of) => hosts.push(of),
+            None if grant == Grant::AuthorizationCode => r.fault_at(
+                field,
+                "host_open",
+                format!(
+                    "`{field}` must be an https address whose host ends in names of the app's own, such as `https://{{{{ connection.name }}}}.example.com/token`: it gets the client's secret"
+                ),
+            ),
+            None => {}
+        }
+    }
     OAuth2 {
         grant,
+        kept,
+        hosts,
         authorize_url: template(r, "authorize_url", Scope::Connection),
         token_url: template(r, "token_url", Scope::Connection),
+        refresh_url: r.take("refresh_url").is_some().then(|| template(r, "refresh_url", Scope::Connection)),
         scopes: texts(r, "scopes"),
         scope_separator: r.optional_text("scope_separator", 2).unwrap_or_else(|| " ".to_owned()),
         pkce: r.boolean("pkce").unwrap_or(true),
@@ -230,6 +267,7 @@ fn action(r: &mut Reader<'_>) -> Option<Action> {
     let pages = r.nested("pages", pages).flatten();
     let idempotent = r.boolean("idempotent");
     let rate_limit = r.optional_text("rate_limit", 64);
+    let options = named(r, "options", options);
     Some(Action {
         title: title?,
         description,
@@ -242,7 +280,26 @@ fn action(r: &mut Reader<'_>) -> Option<Action> {
         pages,
         idempotent,
         rate_limit,
+        options,
     })
+}
+
+/// Where the choices of a field come from.
+fn options(r: &mut Reader<'_>) -> Option<Options> {
+    for field in ["action", "value"] {
+        r.required(field);
+    }
+    let items = match r.take("items") {
+        Some(_) => template(r, "items", Scope::Output),
+        None => of(r, "items", &json!("{{ output.items }}"), Scope::Output),
+    };
+    let value = template(r, "value", Scope::Item);
+    let label = match r.take("label") {
+        Some(_) => template(r, "label", Scope::Item),
+        None => template(r, "value", Scope::Item),
+    };
+    let action = r.text("action");
+    Some(Options { action: action?, input: template(r, "input", Scope::Filled), items, value, label })
 }
 
 fn request(r: &mut Reader<'_>) -> Option<Request> {
@@ -333,6 +390,9 @@ enum Scope {
     Input,
     Response,
     Token,
+    Filled,
+    Output,
+    Item,
 }
 
 fn template(r: &mut Reader<'_>, field: &'static str, scope: Scope) -> Template {
@@ -347,6 +407,9 @@ fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: Scope) -> T
         Scope::Auth => &["auth", "connection"],
         Scope::Input => &["input", "connection"],
         Scope::Token => &["token"],
+        Scope::Filled => &["input"],
+        Scope::Output => &["output"],
+        Scope::Item => &["item"],
         Scope::Response => &["input", "response", "connection"],
     };
     match Template::parse(value) {
@@ -450,17 +513,28 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
         ids.push(&auth.id);
     }
     schema::well_formed(&manifest.fields, "/fields", &manifest.schemas, &mut faults);
+    for (field, options) in &manifest.options {
+        faults.extend(listed(manifest, options, &fault::join("/options", field)));
+    }
     for (name, action) in &manifest.actions {
         let at = fault::join("/actions", name);
         schema::well_formed(&action.input, &format!("{at}/input"), &manifest.schemas, &mut faults);
         schema::well_formed(&action.output, &format!("{at}/output"), &manifest.schemas, &mut faults);
+        let known = schema::properties(&action.input, &manifest.schemas);
+        for (field, options) in &action.options {
+            let at = fault::join(&format!("{at}/options"), field);
+            if !known.contains(field) {
+                let message = format!("`{field}` is not a field of the action's input");
+                faults.push(Fault::new(&at, "unknown_reference", message));
+            }
+            faults.extend(listed(manifest, options, &at));
+        }
         if let Some(limit) = &action.rate_limit
             && !manifest.rate_limits.contains_key(limit)
         {
             let message = format!("there is no rate limit `{limit}`");
             faults.push(Fault::new(format!("{at}/rate_limit"), "unknown_reference", message));
         }
-        let known = schema::properties(&action.input, &manifest.schemas);
         let mut asked: Vec<(String, &str)> =
             placeholders(&action.request.path).map(|name| (format!("{at}/request/path"), name)).collect();
         if let Query::Fields(fields) = &action.request.query {
@@ -474,6 +548,14 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Choices are asked for whenever somebody fills in a form.
+fn listed(manifest: &Manifest, options: &Options, at: &str) -> Option<Fault> {
+    let listing = manifest.actions.get(&options.action);
+    let harmless = listing.is_some_and(|of| of.idempotent.unwrap_or(of.request.method == "GET"));
+    let message = "`action` must be an action of this connector that changes nothing";
+    (!harmless).then(|| Fault::new(format!("{at}/action"), "action_unknown", message))
 }
 
 /// The names between braces.

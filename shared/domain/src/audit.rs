@@ -230,6 +230,12 @@ actions! {
     ConnectionChanged = "connection.changed";
     /// A connection was deleted.
     ConnectionDeleted = "connection.deleted";
+    /// A connection got tokens: its user agreed.
+    ConnectionAuthorized = "connection.authorized";
+    /// An app's client was set: as whom tokens are asked for.
+    OAuthClientChanged = "oauth_client.changed";
+    /// An app's client was deleted.
+    OAuthClientDeleted = "oauth_client.deleted";
     /// A run was started by hand.
     RunStarted = "run.started";
     /// A run was cancelled.

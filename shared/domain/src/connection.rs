@@ -4,6 +4,7 @@ use crate::{ConnectionId, Millis};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What is kept of a connection beside its credentials, which are sealed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Connection {
     pub created_at: Millis,
     pub created_by: String,
     pub changed_at: Millis,
+    /// The address of whoever agreed last, who is told when that no longer counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorized_by: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,4 +55,39 @@ pub type Credentials = BTreeMap<String, String>;
 /// What a connection's credentials are sealed for: they open nowhere else.
 pub fn sealed_for(id: &ConnectionId) -> String {
     format!("connection/{id}")
+}
+
+/// What a connection's tokens are sealed for.
+pub fn tokens_sealed_for(id: &ConnectionId) -> String {
+    format!("connection/{id}/tokens")
+}
+
+/// What the secret of an organisation's client is sealed for.
+pub fn oauth_client_sealed_for(connector: &str) -> String {
+    format!("oauth-client/{connector}")
+}
+
+/// What a server gave (RFC 6749, 5.1). It is sealed as JSON, and never shown.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tokens {
+    pub access_token: String,
+    /// What new ones are got with; servers that rotate take each once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
+    /// Absent where the server named no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+}
+
+impl Tokens {
+    /// Whether the access token is good for at least so long.
+    pub fn are_good(&self, now: Millis, at_least: Duration) -> bool {
+        self.expires_at.is_none_or(|end| end > now.plus(at_least))
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
 }

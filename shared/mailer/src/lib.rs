@@ -7,6 +7,7 @@ pub use folder::FolderMailer;
 pub use ses::SesMailer;
 
 use async_trait::async_trait;
+use std::sync::Arc;
 
 /// A mail to one person.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,6 +52,14 @@ pub struct NoMailer;
 impl Mailer for NoMailer {
     async fn send(&self, _: &Mail) -> Result<(), MailError> {
         Err(MailError::NotConfigured)
+    }
+}
+
+/// What sends mail from this address, or says that there is none.
+pub fn sender(from: Option<String>, http: runtime::SignedHttp) -> Arc<dyn Mailer> {
+    match from {
+        Some(from) => Arc::new(SesMailer { http, from }),
+        None => Arc::new(NoMailer),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::attr::{self, Item, n, s};
 use crate::{DueStore, Store, StoreError};
 use async_trait::async_trait;
 use domain::run::Priority;
-use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
+use domain::{ConnectionId, Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
 use std::time::Duration;
 use tracing::warn;
 
@@ -26,6 +26,8 @@ pub enum DueKind {
     Schedule,
     /// Is an organisation still being erased?
     Erasure,
+    /// Must a connection still be made anew? Then whoever agreed to it last is told.
+    Reconnect,
 }
 
 /// One thing to look at.
@@ -33,7 +35,7 @@ pub enum DueKind {
 pub struct DueEntry {
     pub org: OrgKey,
     pub run: RunId,
-    /// The strand that waits; empty for the main one, and for checks. For a schedule, its workflow and trigger.
+    /// The strand that waits; empty for the main one, and for checks. For a schedule, its workflow and trigger; else the connection.
     pub strand: String,
     pub kind: DueKind,
     pub at: Millis,
@@ -46,6 +48,19 @@ pub struct DueEntry {
 impl DueEntry {
     /// Nothing is put any sooner: a tick may be reading the minute that is not over yet.
     pub const SOONEST: Duration = Duration::from_mins(1);
+
+    /// To tell that a connection must be made anew. All that find it within a minute make the same entry.
+    pub fn told_of(org: &OrgKey, connection: &ConnectionId, now: Millis) -> Self {
+        Self {
+            org: org.clone(),
+            run: RunId::derive(org.org(), "reconnect", connection.as_str()),
+            strand: connection.to_string(),
+            kind: DueKind::Reconnect,
+            at: now.plus(Self::SOONEST),
+            of: None,
+            priority: Priority::default(),
+        }
+    }
 
     /// The time that the entry stands for.
     pub fn time(&self) -> Millis {
@@ -80,6 +95,7 @@ impl DueKind {
             Self::Wake => "wake",
             Self::Schedule => "schedule",
             Self::Erasure => "erasure",
+            Self::Reconnect => "reconnect",
         }
     }
 }
@@ -307,6 +323,7 @@ fn read(item: &Item) -> Result<DueEntry, StoreError> {
         Some("wake") => DueKind::Wake,
         Some("schedule") => DueKind::Schedule,
         Some("erasure") => DueKind::Erasure,
+        Some("reconnect") => DueKind::Reconnect,
         _ => return Err(corrupt()),
     };
     let strand = parts.next().unwrap_or_default().to_owned();

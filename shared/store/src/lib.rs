@@ -15,8 +15,8 @@ mod transact;
 mod usage;
 
 pub use control::{
-    ADDRESSES, ApiKey, Invitation, KeptConnection, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh,
-    Rotation, ServiceAccount, Session, USE_NOTED, UsedKey,
+    ADDRESSES, ApiKey, Invitation, KeptConnection, KeptOAuthClient, Lease, Linked, MAX_MEMBERSHIPS, Member,
+    MemberChange, Refresh, Rotation, ServiceAccount, Session, TokenChange, USE_NOTED, UsedKey,
 };
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
 pub use control::{WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowVersion};

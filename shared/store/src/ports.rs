@@ -1,7 +1,7 @@
 //! What the functions ask of the store: the traits that a simulation models, and whose one real implementation is [`Store`](crate::Store).
 
 use crate::StoreError;
-use crate::control::{KeptConnection, Split, WorkflowVersion};
+use crate::control::{KeptConnection, KeptOAuthClient, Lease, Split, WorkflowVersion};
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
@@ -165,6 +165,41 @@ pub trait ConnectionStore: Send + Sync {
     /// A connection, read strongly.
     async fn connection(&self, org: &OrgKey, id: &ConnectionId)
     -> Result<Option<KeptConnection>, StoreError>;
+    /// Takes the right to ask for tokens after those of `number`, unless somebody has it, or newer ones are there.
+    async fn lease_tokens(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        number: u32,
+        holder: &str,
+        now: Millis,
+        until: Millis,
+    ) -> Result<Lease, StoreError>;
+    /// Keeps new tokens, before anybody uses them, and ends the lease; whether it was still held.
+    async fn keep_tokens(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        number: u32,
+        holder: &str,
+        sealed: &str,
+    ) -> Result<bool, StoreError>;
+    /// Ends a lease that came to nothing.
+    async fn release_tokens(&self, org: &OrgKey, id: &ConnectionId, holder: &str) -> Result<(), StoreError>;
+    /// Says that a connection must be made anew, unless its tokens changed meanwhile, or that is said; whether this said it.
+    async fn need_reconnect(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        number: u32,
+        reason: &str,
+    ) -> Result<bool, StoreError>;
+    /// As whom an organisation asks for the tokens of an app.
+    async fn oauth_client(
+        &self,
+        org: &OrgKey,
+        connector: &str,
+    ) -> Result<Option<KeptOAuthClient>, StoreError>;
 }
 
 /// What must be looked at, and when.

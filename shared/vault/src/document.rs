@@ -16,7 +16,9 @@ const PROVIDER: &str = "identity_provider";
 
 /// How long a key signs, in seconds: 90 days.
 const SIGNS_FOR: i64 = 90 * 24 * 3600;
-/// How long a key is known before it signs: far longer than any function caches the keyring.
+/// How long a key seals, in seconds: a year.
+const SEALS_FOR: i64 = 365 * 24 * 3600;
+/// How long a key is known before it is used: far longer than any function caches the keyring.
 const READ_BY_ALL: i64 = 3600;
 /// How long the one before is known after that: far longer than a token lives.
 const FORGOTTEN_AFTER: i64 = 24 * 3600;
@@ -85,8 +87,7 @@ impl Document {
             self.fields.insert("cursor_key".to_owned(), STANDARD.encode(random()?).into());
         }
         if !self.fields.contains_key("seal") {
-            let id = URL_SAFE_NO_PAD.encode(&random()?[..6]);
-            self.fields.insert("seal".to_owned(), json!([{"id": id, "key": STANDARD.encode(random()?)}]));
+            self.fields.insert("seal".to_owned(), json!([new_seal_key(now)?]));
         }
         Ok(self)
     }
@@ -107,32 +108,30 @@ impl Document {
         keys.filter(|keys| !keys.is_empty()).map(Sealer::new).ok_or_else(malformed)
     }
 
-    /// The next step of the rotation of signing keys, if one is due at `now`: a new key is added when the one that signs is old; it
-    /// signs when everybody has read it; the old one goes when its last token has long ended. Each step is a version of the secret.
-    /// Keys whose age cannot be told are left alone.
+    /// The next step of the rotation of keys, if one is due at `now`: a new key is added when the one in use is old; it is used when
+    /// everybody has read it. An old one that signed goes when its last token has long ended; one that sealed stays, since what it sealed
+    /// is still there. Each step is a version of the secret.
     pub(crate) fn rotated(&self, now: i64) -> Result<Option<Self>, KeyringError> {
-        let Some(keys) = self.fields.get("jwt").and_then(Value::as_array) else { return Ok(None) };
-        let ages: Option<Vec<i64>> = keys.iter().map(|key| Some(now - created(key)?)).collect();
-        let Some(ages) = ages else { return Ok(None) };
-        let (Some(signing), Some(newest)) = (ages.first(), ages.iter().min()) else { return Ok(None) };
-        let mut next = keys.clone();
-        if newest < signing {
-            if *newest < READ_BY_ALL {
-                return Ok(None);
-            }
-            let at = ages.iter().position(|age| age == newest).unwrap_or(0);
-            let key = next.remove(at);
-            next.insert(0, key);
-        } else if *signing >= SIGNS_FOR {
-            next.push(new_key(now)?);
-        } else if keys.len() > 1 && *signing >= READ_BY_ALL + FORGOTTEN_AFTER {
-            next.truncate(1);
-        } else {
-            return Ok(None);
+        let mut next = None;
+        if let Some(keys) = self.step("jwt", SIGNS_FOR, now) {
+            next = Some(("jwt", keys.with(new_key, Some(FORGOTTEN_AFTER), now)?));
         }
+        if next.as_ref().is_none_or(|(_, keys)| keys.is_none())
+            && let Some(keys) = self.step("seal", SEALS_FOR, now)
+        {
+            next = Some(("seal", keys.with(new_seal_key, None, now)?));
+        }
+        let Some((field, Some(keys))) = next else { return Ok(None) };
         let mut rotated = self.clone();
-        rotated.fields.insert("jwt".to_owned(), next.into());
+        rotated.fields.insert(field.to_owned(), keys.into());
         Ok(Some(rotated))
+    }
+
+    /// The keys of a field, if all of their ages can be told: others are left alone.
+    fn step(&self, field: &str, used_for: i64, now: i64) -> Option<Keys<'_>> {
+        let keys = self.fields.get(field)?.as_array()?;
+        let ages: Option<Vec<i64>> = keys.iter().map(|key| Some(now - created(key)?)).collect();
+        Some(Keys { all: keys, ages: ages?, used_for })
     }
 
     pub(crate) fn with_setup_token(mut self, setup_token: &str) -> Self {
@@ -167,11 +166,56 @@ impl Document {
     }
 }
 
+/// The keys of one purpose; the first is in use.
+struct Keys<'d> {
+    all: &'d [Value],
+    /// In seconds.
+    ages: Vec<i64>,
+    /// For how long one is used, in seconds.
+    used_for: i64,
+}
+
+impl Keys<'_> {
+    /// The keys after the next step; `None` if none is due.
+    fn with(
+        &self,
+        make: fn(i64) -> Result<Value, KeyringError>,
+        forgotten_after: Option<i64>,
+        now: i64,
+    ) -> Result<Option<Vec<Value>>, KeyringError> {
+        let (Some(used), Some(newest)) = (self.ages.first(), self.ages.iter().min()) else { return Ok(None) };
+        let mut next = self.all.to_vec();
+        if newest < used {
+            if *newest < READ_BY_ALL {
+                return Ok(None);
+            }
+            let at = self.ages.iter().position(|age| age == newest).unwrap_or(0);
+            let key = next.remove(at);
+            next.insert(0, key);
+        } else if *used >= self.used_for {
+            next.push(make(now)?);
+        } else if forgotten_after.is_some_and(|after| next.len() > 1 && *used >= READ_BY_ALL + after) {
+            next.truncate(1);
+        } else {
+            return Ok(None);
+        }
+        Ok(Some(next))
+    }
+}
+
+fn new_seal_key(now: i64) -> Result<Value, KeyringError> {
+    let id = URL_SAFE_NO_PAD.encode(&random()?[..6]);
+    Ok(json!({"id": id, "key": STANDARD.encode(random()?), "created": moment(now)}))
+}
+
+fn moment(now: i64) -> String {
+    jiff::Timestamp::from_second(now).unwrap_or_default().to_string()
+}
+
 fn new_key(now: i64) -> Result<Value, KeyringError> {
     let pkcs8 = Secret::new(auth::token::generate_pkcs8().map_err(|_| KeyringError::Randomness)?);
     let kid = URL_SAFE_NO_PAD.encode(&random()?[..9]);
-    let created = jiff::Timestamp::from_second(now).unwrap_or_default().to_string();
-    Ok(json!({"kid": kid, "pkcs8": STANDARD.encode(pkcs8.expose()), "created": created}))
+    Ok(json!({"kid": kid, "pkcs8": STANDARD.encode(pkcs8.expose()), "created": moment(now)}))
 }
 
 fn created(key: &Value) -> Option<i64> {

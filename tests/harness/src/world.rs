@@ -96,6 +96,7 @@ pub struct World {
     pub blobs: Arc<dyn BlobStore>,
     pub queue: Arc<ModelQueue>,
     pub bus: Arc<RecordingBus>,
+    pub mails: Arc<crate::Mails>,
     pub faults: Arc<Faults>,
     pub org: OrgKey,
     pub starter: Starter,
@@ -167,6 +168,7 @@ impl World {
             budget,
             public_url: "http://patchbay.test".into(),
         });
+        let mails = Arc::new(crate::Mails::default());
         let timer = timer::App {
             runs: runs.clone(),
             due: due.clone(),
@@ -174,6 +176,8 @@ impl World {
             bus: event_bus,
             clock: clock.clone(),
             plans: plans.clone(),
+            connections: store.clone(),
+            mailer: mails.clone(),
             quotas: None,
         };
         Self {
@@ -188,6 +192,7 @@ impl World {
             blobs,
             queue,
             bus,
+            mails,
             faults,
             plans,
             executor,

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
     Appended, Attempt, Claim, ConnectionStore, Created, DueEntry, DueStore, Gather, Held, Journal,
-    KeptConnection, LowWater, Pulse, Reading, RunStore, StoreError,
+    KeptConnection, KeptOAuthClient, Lease, LowWater, Pulse, Reading, RunStore, StoreError,
 };
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -503,6 +503,47 @@ impl ConnectionStore for SimStore {
     ) -> Result<Option<KeptConnection>, StoreError> {
         self.call("connection", |_| Ok((*id == connection()).then(|| to_an_app(org)))).await
     }
+
+    async fn lease_tokens(
+        &self,
+        _: &OrgKey,
+        _: &ConnectionId,
+        _: u32,
+        _: &str,
+        _: Millis,
+        _: Millis,
+    ) -> Result<Lease, StoreError> {
+        Ok(Lease::Theirs)
+    }
+
+    async fn keep_tokens(
+        &self,
+        _: &OrgKey,
+        _: &ConnectionId,
+        _: u32,
+        _: &str,
+        _: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn release_tokens(&self, _: &OrgKey, _: &ConnectionId, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn need_reconnect(
+        &self,
+        _: &OrgKey,
+        _: &ConnectionId,
+        _: u32,
+        _: &str,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn oauth_client(&self, _: &OrgKey, _: &str) -> Result<Option<KeptOAuthClient>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// The connection by which workflows call an app.
@@ -524,8 +565,11 @@ fn to_an_app(org: &OrgKey) -> KeptConnection {
             created_at: START,
             created_by: "somebody".to_owned(),
             changed_at: START,
+            authorized_by: None,
         },
         credentials: Some(FixedSealer::default().seal(org, &sealed_for(&connection()), &credentials)),
         revision: 1,
+        tokens: None,
+        number: 0,
     }
 }

@@ -202,6 +202,8 @@ impl World {
             bus: bus.clone(),
             clock: worker_clock.clone(),
             plans: plans.clone(),
+            connections: store.clone(),
+            mailer: Arc::new(mailer::NoMailer),
             quotas: None,
         };
         let deadletter =

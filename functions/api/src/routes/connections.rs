@@ -13,9 +13,9 @@ use auth::{Can, permit};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use calls::{Opener, Secrets, Sender, carry, http_request};
-use connectors::manifest::{Auth, AuthKind};
-use connectors::{Call, Manifest, built_in, schema};
+use calls::{NotOpened, Opener, Secrets, Sender, carry, http_request};
+use connectors::manifest::{Auth, Grant, Options};
+use connectors::{Call, MAX_ITEMS_FIELD, Manifest, built_in, evaluate, schema};
 use domain::audit::Action;
 use domain::connection::{Connection, ConnectionStatus, Credentials, sealed_for};
 use domain::run::StepError;
@@ -26,9 +26,11 @@ use serde_json::{Map, Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{ConnectionStore, KeptConnection, StoreError};
+use store::{ConnectionStore, KeptConnection, StoreError, TokenChange};
 use utoipa::ToSchema;
 
+/// How many choices of a field are given.
+const MAX_CHOICES: usize = 200;
 /// How long the app may take to answer a test.
 const TEST_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -58,6 +60,10 @@ pub(crate) struct ConnectionView {
     #[schema(example = "ada@example.com")]
     created_by: String,
     changed_at: String,
+    /// Who agreed to it at the app, last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ada@example.com")]
+    authorized_by: Option<String>,
 }
 
 impl From<&KeptConnection> for ConnectionView {
@@ -74,6 +80,7 @@ impl From<&KeptConnection> for ConnectionView {
             created_at: of.created_at.rfc3339(),
             created_by: of.created_by.clone(),
             changed_at: of.changed_at.rfc3339(),
+            authorized_by: of.authorized_by.clone(),
         }
     }
 }
@@ -145,18 +152,19 @@ pub(crate) async fn create(
         connector: manifest.name.clone(),
         auth: auth.id.clone(),
         fields,
-        status: ConnectionStatus::Ready,
+        status: status_of(auth),
         reason: None,
         created_at: now,
         created_by: caller.name().to_owned(),
         changed_at: now,
+        authorized_by: None,
     };
     let org = caller.org_key();
     let credentials = seal(&app, org, &id, &credentials).await?;
-    let kept = KeptConnection { id, connection, credentials, revision: 1 };
+    let kept = KeptConnection { id, connection, credentials, revision: 1, tokens: None, number: 0 };
     let record = caller.record(Action::ConnectionCreated, now).on("connection", &kept.id);
     let record = record.after(told(&kept.connection));
-    if !app.store.put_connection(org, &kept, &record).await? {
+    if !app.store.create_connection(org, &kept, &record).await? {
         return Err(conflict());
     }
     Ok((StatusCode::CREATED, (tagged(1), Json((&kept).into()))))
@@ -211,21 +219,27 @@ pub(crate) async fn change(
     if let Some(name) = &request.name {
         kept.connection.name = name_of(name)?;
     }
+    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let auth = chosen(&manifest, Some(&kept.connection.auth))?;
     let has_secrets = kept.credentials.is_some();
+    let mut tokens = TokenChange::Stay;
     if let Some(fields) = request.fields.filter(|fields| *fields != kept.connection.fields) {
         if has_secrets && request.credentials.is_none() {
             let detail = "these fields may say where credentials are sent: give the credentials again, too";
             return Err(ApiError::new(422, "credentials_needed", detail));
         }
         kept.connection.fields = fields;
+        // They may say where tokens are sent, too.
+        tokens = TokenChange::Gone;
+        kept.connection.status = status_of(auth);
+        kept.connection.reason = None;
     }
-    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
-    let auth = chosen(&manifest, Some(&kept.connection.auth))?;
     check(&manifest, auth, &kept.connection.fields, request.credentials.as_ref())?;
     if let Some(credentials) = &request.credentials {
         kept.credentials = seal(&app, org, &id, credentials).await?;
-        kept.connection.status = ConnectionStatus::Ready;
+        kept.connection.status = status_of(auth);
         kept.connection.reason = None;
+        tokens = TokenChange::Gone;
     }
     kept.connection.changed_at = app.now();
     kept.revision += 1;
@@ -235,7 +249,7 @@ pub(crate) async fn change(
     }
     let record = caller.record(Action::ConnectionChanged, app.now()).on("connection", &id);
     let record = record.before(before).after(after);
-    if !app.store.put_connection(org, &kept, &record).await? {
+    if !app.store.change_connection(org, &kept, &tokens, &record).await? {
         return Err(conflict());
     }
     Ok((tagged(kept.revision), Json((&kept).into())))
@@ -308,6 +322,95 @@ pub(crate) async fn test(
     }))
 }
 
+/// Which choices are asked for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OptionsRequest {
+    #[schema(example = "post_message")]
+    action: String,
+    /// The field of its input.
+    #[schema(example = "channel")]
+    field: String,
+    /// What is filled in so far: the choices of one field may follow from another.
+    #[schema(value_type = Option<Object>)]
+    input: Option<Value>,
+}
+
+/// A choice.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Choice {
+    /// What the field takes.
+    value: Value,
+    /// What people see.
+    #[schema(example = "#general")]
+    label: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Choices {
+    items: Vec<Choice>,
+    /// Whether there are more than were asked for.
+    more: bool,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<TestError>,
+}
+
+/// Asks the app for the choices of a field, such as channels or tables.
+#[utoipa::path(post, path = "/v1/connections/{id}/options", tag = "connections", params(("id" = String, Path)),
+    request_body = OptionsRequest, security(("token" = [])), responses(
+    (status = 200, body = Choices),
+    (status = 404, description = "`connection_not_found`, or `no_options`: the field has no choices to ask for", body = ProblemView)))]
+pub(crate) async fn options(
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsWrite>,
+    IdOf(id): IdOf<ConnectionId>,
+    JsonBody(request): JsonBody<OptionsRequest>,
+) -> ApiResult<Json<Choices>> {
+    let org = caller.org_key();
+    let kept = find(&app, org, &id).await?;
+    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let Some(options) = manifest.options_of(&request.action, &request.field) else {
+        let detail = "this field has no choices that the app could be asked for";
+        return Err(ApiError::new(404, "no_options", detail));
+    };
+    let filled = request.input.unwrap_or_else(|| json!({}));
+    let asked = async {
+        let mut input = evaluate(&options.input, &json!({"input": filled}), app.now().0)?;
+        if manifest.actions.get(&options.action).is_some_and(|action| action.pages.is_some()) {
+            input[MAX_ITEMS_FIELD] = MAX_CHOICES.into();
+        }
+        let output = ask(&app, org, &id, manifest.clone(), &options.action, input).await?;
+        choices(options, &output, app.now().0)
+    };
+    Ok(Json(asked.await.unwrap_or_else(|StepError { code, message, .. }| Choices {
+        items: Vec::new(),
+        more: false,
+        error: Some(TestError { code, message }),
+    })))
+}
+
+fn choices(options: &Options, output: &Value, now_ms: i64) -> Result<Choices, StepError> {
+    let items = evaluate(&options.items, &json!({"output": output}), now_ms)?;
+    let mut found = Vec::new();
+    let all = items.as_array().map(Vec::as_slice).unwrap_or_default();
+    for item in all.iter().take(MAX_CHOICES) {
+        let scope = json!({"item": item});
+        let value = evaluate(&options.value, &scope, now_ms)?;
+        if value.is_null() {
+            continue;
+        }
+        let label = match evaluate(&options.label, &scope, now_ms)? {
+            Value::String(label) => label,
+            Value::Null => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            other => other.to_string(),
+        };
+        found.push(Choice { value, label });
+    }
+    let more = output["more"] == true || all.len() > MAX_CHOICES;
+    Ok(Choices { items: found, more, error: None })
+}
+
 /// Calls an action by a connection, outside any run.
 async fn ask(
     app: &App,
@@ -323,12 +426,34 @@ async fn ask(
         sealers: app.keyrings.as_ref(),
         clock: app.clock.as_ref(),
         draw: &runtime::SystemDraw,
+        http: app.http.as_ref(),
+        stale: None,
     };
-    let access = opener.open(org, id, &manifest, &mut secrets).await?;
-    let mut call = Call::begin(manifest, action, input, &access, app.now().0)?;
+    let opened = match opener.open(org, id, &manifest, &mut secrets).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            if let NotOpened::Ended { reason, number } = &error {
+                // Whoever asks sees it, and nobody else needs to be told.
+                app.store.need_reconnect(org, id, *number, reason).await.map_err(|error| {
+                    tracing::warn!(connection.id = %id, %error, "it could not be kept that a connection must be made anew");
+                    StepError::passing("connection_unavailable", "the connection could not be changed just now")
+                })?;
+            }
+            return Err(error.into_error());
+        }
+    };
+    let mut call = Call::begin(manifest, action, input, &opened.access, app.now().0)?;
     let sender = Asking { http: app.http.as_ref(), now: app.now() };
     let Ok(answer) = carry(&mut call, &sender, "", &secrets, app.clock.as_ref(), TEST_TIMEOUT).await;
     answer
+}
+
+/// What a connection is when it is made: one that its user must agree to waits for that.
+fn status_of(auth: &Auth) -> ConnectionStatus {
+    match &auth.oauth2 {
+        Some(oauth2) if oauth2.grant == Grant::AuthorizationCode => ConnectionStatus::Pending,
+        _ => ConnectionStatus::Ready,
+    }
 }
 
 struct Asking<'a> {
@@ -369,12 +494,10 @@ fn check(
     credentials: Option<&Credentials>,
 ) -> ApiResult<()> {
     let mut faults = Vec::new();
-    if auth.kind == AuthKind::OAuth2 {
-        let message = "this deployment cannot ask for these tokens yet; use another way to sign in";
-        faults.push(Fault::new("/auth", "auth_unsupported", message));
-    }
     let public: Vec<&str> = auth.fields.iter().filter(|f| !f.secret).map(|f| f.name.as_str()).collect();
-    let known = schema::properties(&manifest.fields, &manifest.schemas);
+    let mut known = schema::properties(&manifest.fields, &manifest.schemas);
+    // What an app told of itself when its user agreed.
+    known.extend(auth.oauth2.iter().flat_map(|oauth2| oauth2.kept.iter().cloned()));
     for (name, value) in fields {
         let at = domain::fault::join("/fields", name);
         if public.contains(&name.as_str()) {
@@ -431,7 +554,7 @@ async fn seal(
 }
 
 /// What the ledger tells of a connection.
-fn told(connection: &Connection) -> Value {
+pub(super) fn told(connection: &Connection) -> Value {
     json!({"name": connection.name, "connector": connection.connector, "auth": connection.auth,
         "fields": connection.fields, "status": connection.status.as_str()})
 }

@@ -5,6 +5,7 @@ use super::audit::RecordView;
 use super::connections::ConnectionView;
 use super::invitations::InvitationView;
 use super::members::MemberView;
+use super::oauth::ClientView;
 use super::organization::{OrganizationView, find};
 use super::service_accounts::ServiceAccountView;
 use super::usage::UsageDay;
@@ -54,6 +55,7 @@ enum Part {
     ApiKeys,
     Variables,
     Connections,
+    OAuthClients,
     Workflows,
     Runs,
     Files,
@@ -70,7 +72,8 @@ impl Part {
             Self::ServiceAccounts => Self::ApiKeys,
             Self::ApiKeys => Self::Variables,
             Self::Variables => Self::Connections,
-            Self::Connections => Self::Workflows,
+            Self::Connections => Self::OAuthClients,
+            Self::OAuthClients => Self::Workflows,
             Self::Workflows => Self::Runs,
             Self::Runs => Self::Files,
             Self::Files => Self::Usage,
@@ -218,6 +221,11 @@ impl Export<'_> {
                 let found = store.connections(org, place.id(ConnectionId::parse).as_ref(), AT_ONCE).await?;
                 lines.add_all("connection", found.iter().map(ConnectionView::from));
                 found.last().map(|last| Place::behind(place.part, &last.id))
+            }
+            Part::OAuthClients => {
+                let found = store.oauth_clients(org).await?;
+                lines.add_all("oauth_client", found.iter().map(|client| ClientView::of(self.app, client)));
+                None
             }
             Part::Workflows => self.workflow(&place, lines).await?,
             Part::Runs => self.runs(&place, lines).await?,

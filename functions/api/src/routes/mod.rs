@@ -13,6 +13,7 @@ mod identity_provider;
 mod invitations;
 mod me;
 mod members;
+mod oauth;
 mod organization;
 mod public;
 mod reference;
@@ -97,6 +98,10 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::change, connections::delete))
         .routes(routes!(connections::test))
+        .routes(routes!(connections::options))
+        .routes(routes!(oauth::get_client, oauth::put_client, oauth::delete_client))
+        .routes(routes!(oauth::authorize))
+        .routes(routes!(oauth::callback))
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(runs::file))

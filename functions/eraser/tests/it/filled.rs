@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::{
-    ApiKey, Invitation, KeptAnswer, KeptConnection, Member, Organization, QuotaStore, Sequence,
-    ServiceAccount, Session, UsageStore, User, Window, rate_name,
+    ApiKey, Invitation, KeptAnswer, KeptConnection, KeptOAuthClient, Member, Organization, QuotaStore,
+    Sequence, ServiceAccount, Session, UsageStore, User, Window, rate_name,
 };
 
 /// What a test knows of it.
@@ -183,11 +183,21 @@ async fn programs(world: &World, org: &OrgKey, n: u8, only: &User) -> (String, S
             created_at: START,
             created_by: only.email.clone(),
             changed_at: START,
+            authorized_by: Some(only.email.clone()),
         },
         credentials: Some(format!("sealed {n}")),
         revision: 1,
+        tokens: Some(format!("sealed tokens {n}")),
+        number: 1,
     };
-    assert!(store.put_connection(org, &connection, &record(Action::ConnectionCreated)).await.unwrap());
+    assert!(store.create_connection(org, &connection, &record(Action::ConnectionCreated)).await.unwrap());
+    let client = KeptOAuthClient {
+        connector: "slack".into(),
+        client_id: format!("secret of {n}"),
+        secret: Some(format!("sealed secret {n}")),
+        changed_at: START,
+    };
+    store.put_oauth_client(org, &client, &record(Action::OAuthClientChanged)).await.unwrap();
     assert!(store.save_service_account(org, &service, &record(Action::ServiceCreated)).await.unwrap());
     for (i, holder) in
         [Actor::Service(service.id.clone()), Actor::User(only.id.clone())].into_iter().enumerate()

@@ -2,39 +2,77 @@
 
 use super::Drive;
 use crate::ExecutorError;
-use calls::{Opener, Secrets, Sender, carry, manifest};
+use calls::{NotOpened, Opener, Secrets, Sender, carry, manifest};
 use connectors::{Access, Call};
-use domain::limits;
 use domain::run::StepError;
+use domain::{ConnectionId, limits};
 use egress::HttpRequest;
 use engine::{ActionNode, NodeIx};
 use serde_json::Value;
 use std::time::Duration;
+use store::DueEntry;
+use tracing::warn;
+
+/// A call that has begun.
+pub(super) struct Begun {
+    pub(super) call: Call,
+    /// The number of the tokens that it uses, where it uses any.
+    pub(super) tokens: Option<u32>,
+}
 
 impl Drive<'_> {
-    /// Begins a call with an evaluated input.
+    /// Begins a call with an evaluated input. Tokens with the number `stale` are not used: the app refused them.
     pub(super) async fn begin_call(
         &self,
         action: &ActionNode,
         input: &Value,
         secrets: &mut Secrets,
-    ) -> Result<Call, StepError> {
+        stale: Option<u32>,
+    ) -> Result<Begun, StepError> {
         let (app, name) = action.uses.split_once('.').unwrap_or((&action.uses, ""));
         let version = self.place.plan.definition().connectors.get(app).copied();
         let manifest = manifest(app, version)?;
-        let access = match &action.connection {
+        let (access, tokens) = match &action.connection {
             Some(id) => {
                 let opener = Opener {
                     connections: self.app.connections.as_ref(),
                     sealers: self.app.secrets.as_ref(),
                     clock: self.app.clock.as_ref(),
                     draw: self.app.draw.as_ref(),
+                    http: self.app.http.as_ref(),
+                    stale,
                 };
-                opener.open(self.org, id, &manifest, secrets).await?
+                match opener.open(self.org, id, &manifest, secrets).await {
+                    Ok(opened) => (opened.access, opened.tokens),
+                    Err(error) => {
+                        if let NotOpened::Ended { reason, number } = &error {
+                            self.need_reconnect(id, *number, reason).await;
+                        }
+                        return Err(error.into_error());
+                    }
+                }
             }
-            None => Access::default(),
+            None => (Access::default(), None),
         };
-        Call::begin(manifest, name, input.clone(), &access, self.app.clock.now().0)
+        let call = Call::begin(manifest, name, input.clone(), &access, self.app.clock.now().0)?;
+        Ok(Begun { call, tokens })
+    }
+
+    /// Says of a connection that its user must agree again, and has whoever agreed last told. The step fails either way; the next one
+    /// that needs the connection says it should this fail.
+    async fn need_reconnect(&self, id: &ConnectionId, number: u32, reason: &str) {
+        // First, so that a crash between the two leaves an entry too many and not one too few. All that find it at once write the same.
+        let entry = DueEntry::told_of(self.org, id, self.app.clock.now());
+        if let Err(error) = self.app.due.put_due(&entry).await {
+            warn!(connection.id = %id, %error, "nobody is told yet that a connection must be made anew");
+            return;
+        }
+        match self.app.connections.need_reconnect(self.org, id, number, reason).await {
+            Ok(_) => warn!(connection.id = %id, reason, "a connection must be made anew"),
+            Err(error) => {
+                warn!(connection.id = %id, %error, "it could not be kept that a connection must be made anew");
+            }
+        }
     }
 
     /// Carries a call to its end, within its time.

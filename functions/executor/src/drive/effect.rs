@@ -1,12 +1,12 @@
 //! Steps with effects: each attempt is recorded once.
 
+use super::call::Begun;
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
 use crate::weight::weight;
 use calls::Secrets;
 use calls::http_request::{self, Prepared};
-use connectors::Call;
 use domain::nests_too_deep;
 use domain::run::{Answer, Entry, RunStatus, StepError};
 use domain::workflow::HTTP_REQUEST;
@@ -41,7 +41,7 @@ impl Drive<'_> {
         if self.flush_if_large().await? == Flushed::Overruled {
             return self.yield_until(started_at).await;
         }
-        let effect = match self.prepare(ix, action).await {
+        let effect = match self.prepare(ix, action, None).await {
             Ok(effect) => effect,
             Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
             Err(error) => {
@@ -51,7 +51,7 @@ impl Drive<'_> {
         let Effect { what, input, secrets } = effect;
         let idempotent = match &what {
             What::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
-            What::Call(call) => call.is_idempotent(),
+            What::Call(begun) => begun.call.is_idempotent(),
         };
         let held = if action.at_most_once || !action.idempotent.unwrap_or(idempotent) {
             match self.take(ix, attempt, action).await? {
@@ -75,10 +75,7 @@ impl Drive<'_> {
                     .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
                 self.send_request(ix, attempt, request, any_status, &secrets).await?
             }
-            What::Call(mut call) => {
-                let key = idempotency_key(self.head, &self.path(ix));
-                self.call_app((ix, attempt), &mut call, &key, &secrets, action.timeout).await?
-            }
+            What::Call(begun) => self.asked(ix, attempt, action, *begun, &secrets).await?,
         };
         let event = output
             .and_then(|output| check_size(&output).map(|()| output))
@@ -87,11 +84,42 @@ impl Drive<'_> {
         self.record(ix, Entry { called: true, ..entry }, held).await
     }
 
+    /// Calls an app. What it refuses for the tokens' sake it has not done: it is asked once more, with new ones.
+    async fn asked(
+        &self,
+        ix: NodeIx,
+        attempt: u16,
+        action: &ActionNode,
+        mut begun: Begun,
+        secrets: &Secrets,
+    ) -> Result<Result<Value, StepError>, ExecutorError> {
+        let key = idempotency_key(self.head, &self.path(ix));
+        let until = self.app.clock.now().plus(action.timeout);
+        let first = self.call_app((ix, attempt), &mut begun.call, &key, secrets, action.timeout).await?;
+        let refused = first.as_ref().is_err_and(|error| error.code == "credentials_refused");
+        let left = self.app.clock.now().until(until);
+        if !refused || begun.tokens.is_none() || left.is_zero() {
+            return Ok(first);
+        }
+        match self.prepare(ix, action, begun.tokens).await {
+            Ok(Effect { what: What::Call(mut again), secrets, .. }) => {
+                self.call_app((ix, attempt), &mut again.call, &key, &secrets, left).await
+            }
+            Ok(_) => Ok(first),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
     /// Evaluates what an action is given, and makes of it what is to be sent.
-    async fn prepare(&self, ix: NodeIx, action: &ActionNode) -> Result<Effect, StepError> {
+    async fn prepare(
+        &self,
+        ix: NodeIx,
+        action: &ActionNode,
+        stale: Option<u32>,
+    ) -> Result<Effect, StepError> {
         let (input, mut secrets) = self.place.render_with_secrets(ix, &action.input, &self.context).await?;
         if action.uses != HTTP_REQUEST {
-            let call = self.begin_call(action, &secrets.revealed(&input), &mut secrets).await;
+            let call = self.begin_call(action, &secrets.revealed(&input), &mut secrets, stale).await;
             let call = call.map_err(|error| secrets.hide_error(error))?;
             let input = shown(secrets.named(input));
             return Ok(Effect { what: What::Call(Box::new(call)), input, secrets });
@@ -262,7 +290,7 @@ struct Effect {
 
 enum What {
     Request(Box<Prepared>),
-    Call(Box<Call>),
+    Call(Box<Begun>),
 }
 
 enum Refused {

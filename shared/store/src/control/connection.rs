@@ -1,13 +1,15 @@
 //! Connections to apps: what is known of each, its sealed credentials, and how often it was changed.
 
+use super::oauth_client::{self, KeptOAuthClient};
 use crate::attr::{self, Item, b, n, s};
 use crate::ports::ConnectionStore;
-use crate::transact::Writes;
+use crate::runs::condition_held;
+use crate::transact::{Change, Writes};
 use crate::{Store, StoreError, codec};
 use async_trait::async_trait;
 use domain::audit::Record;
-use domain::connection::Connection;
-use domain::{ConnectionId, OrgKey};
+use domain::connection::{Connection, ConnectionStatus};
+use domain::{ConnectionId, Millis, OrgKey};
 
 /// A connection as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +20,28 @@ pub struct KeptConnection {
     pub credentials: Option<String>,
     /// Raised by each change.
     pub revision: u32,
+    /// Tokens that a server gave, sealed.
+    pub tokens: Option<String>,
+    /// Raised whenever the tokens change: who has older ones reads again.
+    pub number: u32,
+}
+
+/// What a change of a connection does to its tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenChange {
+    Stay,
+    /// These, sealed, in their place.
+    New(String),
+    Gone,
+}
+
+/// What became of the wish to get new tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lease {
+    /// It is ours until it ends; nobody else asks the server meanwhile.
+    Ours,
+    /// Somebody else asks, or has asked: read again.
+    Theirs,
 }
 
 #[async_trait]
@@ -29,6 +53,70 @@ impl ConnectionStore for Store {
     ) -> Result<Option<KeptConnection>, StoreError> {
         let item = self.get_control(org.org().as_str().to_owned(), sort(id)).await?;
         item.as_ref().map(read).transpose()
+    }
+
+    async fn lease_tokens(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        number: u32,
+        holder: &str,
+        now: Millis,
+        until: Millis,
+    ) -> Result<Lease, StoreError> {
+        let values = Item::from([
+            (":number".into(), n(number)),
+            (":holder".into(), s(holder)),
+            (":now".into(), n(now.0)),
+            (":until".into(), n(until.0)),
+        ]);
+        let condition = "tn = :number AND (attribute_not_exists(lu) OR lu < :now)";
+        let ours = self.change_tokens(org, id, "SET lh = :holder, lu = :until", condition, values).await?;
+        Ok(if ours { Lease::Ours } else { Lease::Theirs })
+    }
+
+    async fn keep_tokens(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        number: u32,
+        holder: &str,
+        sealed: &str,
+    ) -> Result<bool, StoreError> {
+        let values = Item::from([
+            (":number".into(), n(number)),
+            (":next".into(), n(number + 1)),
+            (":holder".into(), s(holder)),
+            (":sealed".into(), s(sealed)),
+        ]);
+        let expression = "SET tk = :sealed, tn = :next REMOVE lh, lu";
+        self.change_tokens(org, id, expression, "tn = :number AND lh = :holder", values).await
+    }
+
+    async fn release_tokens(&self, org: &OrgKey, id: &ConnectionId, holder: &str) -> Result<(), StoreError> {
+        let values = Item::from([(":holder".into(), s(holder))]);
+        self.change_tokens(org, id, "REMOVE lh, lu", "lh = :holder", values).await.map(|_| ())
+    }
+
+    async fn need_reconnect(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        number: u32,
+        reason: &str,
+    ) -> Result<bool, StoreError> {
+        let values = Item::from([(":number".into(), n(number)), (":reason".into(), s(reason))]);
+        let condition = "tn = :number AND attribute_not_exists(nr)";
+        self.change_tokens(org, id, "SET nr = :reason REMOVE lh, lu", condition, values).await
+    }
+
+    async fn oauth_client(
+        &self,
+        org: &OrgKey,
+        connector: &str,
+    ) -> Result<Option<KeptOAuthClient>, StoreError> {
+        let item = self.get_control(org.org().as_str().to_owned(), oauth_client::sort(connector)).await?;
+        item.as_ref().map(oauth_client::read).transpose()
     }
 }
 
@@ -45,27 +133,75 @@ impl Store {
         items.iter().map(read).collect()
     }
 
-    /// Writes a connection over the one of the revision before; one of revision 1 is new. Whether it did.
-    pub async fn put_connection(
+    /// Keeps a new connection; whether there was none of its id.
+    pub async fn create_connection(
         &self,
         org: &OrgKey,
         kept: &KeptConnection,
         record: &Record,
     ) -> Result<bool, StoreError> {
-        let table = &self.tables.control;
         let mut item = key(org, &kept.id);
         item.insert("d".into(), b(codec::pack(&kept.connection)?));
         item.insert("rv".into(), n(kept.revision));
+        item.insert("tn".into(), n(kept.number));
         item.extend(kept.credentials.as_ref().map(|sealed| ("cr".to_owned(), s(sealed))));
+        item.extend(kept.tokens.as_ref().map(|sealed| ("tk".to_owned(), s(sealed))));
         let mut writes = Writes::default();
-        if kept.revision == 1 {
-            writes.create(table, item)?;
-        } else {
-            let before = Item::from([(":before".into(), n(kept.revision - 1))]);
-            writes.put_if(table, item, "rv = :before", before)?;
-        }
+        writes.create(&self.tables.control, item)?;
         writes.record(&self.tables.ledger, org, record)?;
-        Ok(self.transact("put_connection", writes).await?.held())
+        Ok(self.transact("create_connection", writes).await?.held())
+    }
+
+    /// Writes a connection over the one of the revision before; whether that was still there. Tokens that are being got anew
+    /// meanwhile are touched only if `tokens` says so.
+    pub async fn change_connection(
+        &self,
+        org: &OrgKey,
+        kept: &KeptConnection,
+        tokens: &TokenChange,
+        record: &Record,
+    ) -> Result<bool, StoreError> {
+        let mut values = Item::from([
+            (":before".into(), n(kept.revision - 1)),
+            (":revision".into(), n(kept.revision)),
+            (":d".into(), b(codec::pack(&kept.connection)?)),
+        ]);
+        let (mut set, mut gone) = ("SET d = :d, rv = :revision".to_owned(), Vec::new());
+        match &kept.credentials {
+            Some(sealed) => {
+                set.push_str(", cr = :credentials");
+                values.insert(":credentials".into(), s(sealed));
+            }
+            None => gone.push("cr"),
+        }
+        if kept.connection.status != ConnectionStatus::NeedsReconnect {
+            gone.push("nr");
+        }
+        if *tokens != TokenChange::Stay {
+            // Whoever asks for new ones with those of before finds that they are no longer wanted.
+            set.push_str(", tn = tn + :one");
+            values.insert(":one".into(), n(1));
+            gone.extend(["lh", "lu"]);
+        }
+        match tokens {
+            TokenChange::Stay => {}
+            TokenChange::New(sealed) => {
+                set.push_str(", tk = :tokens");
+                values.insert(":tokens".into(), s(sealed));
+            }
+            TokenChange::Gone => gone.push("tk"),
+        }
+        let remove = if gone.is_empty() { String::new() } else { format!(" REMOVE {}", gone.join(", ")) };
+        let mut writes = Writes::default();
+        writes.update(Change {
+            table: self.tables.control.clone(),
+            key: key(org, &kept.id),
+            expression: set + &remove,
+            condition: Some("rv = :before".to_owned()),
+            values,
+        })?;
+        writes.record(&self.tables.ledger, org, record)?;
+        Ok(self.transact("change_connection", writes).await?.held())
     }
 
     /// Deletes a connection of this revision; whether it did.
@@ -84,6 +220,30 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether the condition held.
+    async fn change_tokens(
+        &self,
+        org: &OrgKey,
+        id: &ConnectionId,
+        expression: &str,
+        condition: &str,
+        values: Item,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .client
+            .update_item()
+            .table_name(&self.tables.control)
+            .set_key(Some(key(org, id)))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .send()
+            .await;
+        condition_held("change_tokens", changed)
+    }
+}
+
 const PREFIX: &str = "cn#";
 
 fn sort(id: &ConnectionId) -> String {
@@ -97,10 +257,18 @@ fn key(org: &OrgKey, id: &ConnectionId) -> Item {
 
 fn read(item: &Item) -> Result<KeptConnection, StoreError> {
     let id = attr::text(item, "sk")?.trim_start_matches(PREFIX);
+    let mut connection: Connection = codec::unpack(attr::bytes(item, "d")?)?;
+    // Said beside it, by whoever finds out: the rest of it may be changed at the same time.
+    if let Some(reason) = attr::optional_text(item, "nr") {
+        connection.status = ConnectionStatus::NeedsReconnect;
+        connection.reason = Some(reason.to_owned());
+    }
     Ok(KeptConnection {
         id: ConnectionId::parse(id).map_err(|_| StoreError::Corrupt("sk"))?,
-        connection: codec::unpack(attr::bytes(item, "d")?)?,
+        connection,
         credentials: attr::optional_text(item, "cr").map(str::to_owned),
         revision: attr::number(item, "rv")?,
+        tokens: attr::optional_text(item, "tk").map(str::to_owned),
+        number: attr::number(item, "tn")?,
     })
 }

@@ -467,7 +467,7 @@ pub(super) fn unless_condition_failed<T, R: std::fmt::Debug>(
 }
 
 /// Whether an update took place; not when its condition failed.
-pub(super) fn condition_held<T, R: std::fmt::Debug>(
+pub(crate) fn condition_held<T, R: std::fmt::Debug>(
     operation: &'static str,
     result: Result<T, SdkError<UpdateItemError, R>>,
 ) -> Result<bool, StoreError> {

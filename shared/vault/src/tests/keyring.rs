@@ -112,6 +112,35 @@ async fn keys_rotate_by_themselves_and_every_token_is_verified_while_it_lives() 
     assert_eq!(service.stored().await["jwt"].as_array().unwrap().len(), 1, "the old ones are gone");
 }
 
+/// Nothing that is sealed at any time stops opening, wherever the keyring was read up to ten minutes ago.
+#[tokio::test]
+async fn keys_that_seal_rotate_and_what_they_sealed_stays_open() {
+    const DAY: i64 = 24 * 3600;
+    let org = domain::OrgKey::verified(OrgId::from_bytes([2; 16]), domain::Provenance::Token);
+    let service = Service::with_secret(r#"{"setup_token": "x"}"#).await;
+    let mut behind = load(&service).await.unwrap();
+    let (mut sealed, mut keys): (Vec<String>, std::collections::BTreeSet<String>) = Default::default();
+    for now in (NOW..NOW + 3 * 366 * DAY).step_by(23 * 3600) {
+        let keyring = Keyring::load(&service.client, ID, now).await.unwrap();
+        for from in [&keyring, &behind] {
+            let text = from.sealer().seal(&org, "connection/1", "canary").unwrap();
+            keys.extend(text.split('.').nth(1).map(str::to_owned));
+            for by in [&keyring, &behind] {
+                assert_eq!(by.sealer().open(&org, "connection/1", &text).unwrap().expose(), "canary");
+            }
+            if sealed.len() < keys.len() {
+                sealed.push(text);
+            }
+        }
+        for old in &sealed {
+            assert_eq!(keyring.sealer().open(&org, "connection/1", old).unwrap().expose(), "canary");
+        }
+        behind = keyring;
+    }
+    assert_eq!(keys.len(), 4, "at the start, and after each year");
+    assert_eq!(service.stored().await["seal"].as_array().unwrap().len(), 4, "all of them stay");
+}
+
 #[tokio::test]
 async fn of_many_who_rotate_at_once_one_does() {
     let service = Service::with_secret(r#"{"setup_token": "x"}"#).await;

@@ -4,12 +4,13 @@ use e2e::{TestApp, text};
 use reqwest::Method;
 use serde_json::Value;
 
-const PUBLIC: [&str; 14] = [
+const PUBLIC: [&str; 15] = [
     "GET /v1/auth/jwks.json",
     "GET /v1/auth/oidc",
     "GET /v1/auth/oidc/callback",
     "GET /v1/auth/oidc/start",
     "GET /v1/health",
+    "GET /v1/oauth/callback",
     "GET /v1/openapi.json",
     "GET /v1/schema/workflow.json",
     "POST /v1/auth/login",

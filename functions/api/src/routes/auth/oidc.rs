@@ -277,13 +277,13 @@ fn seconds(app: &App) -> i64 {
 }
 
 /// Whether browsers take it for a path of the same site: two slashes begin another one's address, and a backslash is a slash.
-fn is_own_path(text: &str) -> bool {
+pub(crate) fn is_own_path(text: &str) -> bool {
     let mut bytes = text.bytes();
     let begins = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
     begins && text.len() <= 500 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
 }
 
-fn go(url: &str, cookies: impl Iterator<Item = HeaderValue>) -> Response {
+pub(crate) fn go(url: &str, cookies: impl Iterator<Item = HeaderValue>) -> Response {
     let Ok(location) = HeaderValue::try_from(url) else {
         return internal(&store::StoreError::Corrupt("location")).into_response();
     };

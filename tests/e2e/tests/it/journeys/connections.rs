@@ -164,3 +164,21 @@ async fn a_manifest_is_told_every_fault_with_its_line() {
     let told = app.post("/v1/connectors/validate", &json!({"text": bomb})).await.expect(200);
     assert_eq!(told["errors"][0]["code"], "yaml_malformed", "{told}");
 }
+
+#[tokio::test]
+async fn the_choices_of_a_field_are_asked_of_the_app() {
+    let (app, _target) = with_slack().await;
+    let options = format!("/v1/connections/{}/options", connect(&app, TOKEN).await);
+    let asked = json!({"action": "post_message", "field": "channel"});
+    let found = app.post(&options, &asked).await.expect(200);
+    let channels: Vec<_> = ["a", "b", "c", "d"].iter().map(|id| json!({"value": id, "label": id})).collect();
+    assert_eq!((&found["items"], &found["more"]), (&json!(channels), &json!(false)));
+    for (action, field) in
+        [("post_message", "text"), ("no_such_action", "channel"), ("list_users", "channel")]
+    {
+        app.post(&options, &json!({"action": action, "field": field})).await.refused(404, "no_options");
+    }
+    let wrong = format!("/v1/connections/{}/options", connect(&app, "xoxb-wrong").await);
+    let found = app.post(&wrong, &asked).await.expect(200);
+    assert_eq!((&found["items"], &found["error"]["code"]), (&json!([]), &json!("credentials_refused")));
+}

@@ -46,6 +46,8 @@ async fn an_export_has_everything_and_no_secrets() {
     let connection =
         json!({"name": "c", "connector": "slack", "auth": "bot", "credentials": {"token": "xoxb-canary-1"}});
     let connection = app.post("/v1/connections", &connection).await.expect(201);
+    let client = json!({"client_id": "registered", "client_secret": "canary of a client"});
+    app.put("/v1/connectors/slack/oauth-client", &client).await.expect(200);
     // More than a page: eight versions of about 200 KB.
     let steps =
         |n: usize| json!([{"id": "a", "type": "map", "output": format!("{n}{}", "y".repeat(200_000))}]);
@@ -80,6 +82,7 @@ async fn an_export_has_everything_and_no_secrets() {
     assert_eq!(of_kind(&lines, "service_account")[0]["id"], account["id"]);
     assert_eq!(of_kind(&lines, "connection").len(), 1);
     assert_eq!(of_kind(&lines, "connection")[0]["id"], connection["id"]);
+    assert_eq!(of_kind(&lines, "oauth_client")[0]["client_id"], "registered");
     assert!(lines.iter().all(|line| !line.to_string().contains("xoxb-canary")));
     // Each version, run and step once, as they are shown elsewhere.
     let mut versions: Vec<u64> = of_kind(&lines, "workflow_version")

@@ -15,6 +15,7 @@ mod gather;
 mod large;
 mod manual;
 mod members;
+mod oauth;
 mod oidc;
 mod races;
 mod repeats;

@@ -1,0 +1,45 @@
+//! OAuth 2.0: as whom an organisation asks apps for tokens, and the consent of users.
+
+mod client;
+mod consent;
+mod pending;
+
+pub(crate) use client::*;
+pub(crate) use consent::*;
+
+use super::connectors::unknown;
+use crate::App;
+use crate::error::{ApiError, ApiResult};
+use calls::tokens::Fetcher;
+use connectors::manifest::{Grant, OAuth2};
+use connectors::{Manifest, built_in};
+use std::sync::Arc;
+
+/// What the client must be told to send browsers back to.
+fn redirect_uri(app: &App) -> String {
+    format!("{}/v1/oauth/callback", app.public_url)
+}
+
+fn fetcher(app: &App) -> Fetcher<'_> {
+    Fetcher {
+        connections: app.store.as_ref(),
+        sealers: app.keyrings.as_ref(),
+        http: app.http.as_ref(),
+        clock: app.clock.as_ref(),
+        draw: &runtime::SystemDraw,
+    }
+}
+
+/// A connector whose users can agree to something.
+fn asking(name: &str) -> ApiResult<Arc<Manifest>> {
+    let manifest = built_in(name, None).ok_or_else(unknown)?;
+    if manifest.auth.iter().any(|auth| auth.oauth2.as_ref().is_some_and(is_by_user)) {
+        return Ok(manifest);
+    }
+    let detail = format!("{} is not signed in to by a user's consent", manifest.title);
+    Err(ApiError::new(409, "no_consent_needed", detail))
+}
+
+fn is_by_user(oauth2: &OAuth2) -> bool {
+    oauth2.grant == Grant::AuthorizationCode
+}

@@ -1,0 +1,46 @@
+//! Telling somebody that a connection must be made anew.
+
+use crate::{App, TickError};
+use domain::connection::ConnectionStatus;
+use domain::{ConnectionId, Millis};
+use mailer::{Mail, MailError};
+use std::time::Duration;
+use store::DueEntry;
+use tracing::{error, info};
+
+/// For so long it is tried to hand a mail over.
+const PATIENCE: Duration = Duration::from_hours(24);
+
+/// Tells whoever agreed last, if it still is so; whether that is over, and the entry with it.
+pub(crate) async fn tell(app: &App, entry: &DueEntry, now: Millis) -> Result<bool, TickError> {
+    let Ok(id) = ConnectionId::parse(&entry.strand) else { return Ok(true) };
+    let Some(kept) = app.connections.connection(&entry.org, &id).await? else { return Ok(true) };
+    let connection = kept.connection;
+    if connection.status != ConnectionStatus::NeedsReconnect {
+        return Ok(true);
+    }
+    let Some(to) = connection.authorized_by else { return Ok(true) };
+    let reason = connection.reason.unwrap_or_default();
+    let mail = Mail {
+        to,
+        subject: format!("The connection {} must be made anew", connection.name),
+        text: format!(
+            "The app {} no longer accepts what you agreed to for the connection {} ({id}):\n\n  {reason}\n\n\
+             Steps that use it fail until somebody authorizes it again.\n",
+            connection.connector, connection.name
+        ),
+    };
+    match app.mailer.send(&mail).await {
+        Ok(()) => {
+            info!(connection.id = %id, "somebody was told that a connection must be made anew");
+            Ok(true)
+        }
+        // Its status says it, to whoever looks.
+        Err(MailError::NotConfigured) => Ok(true),
+        Err(MailError::Unavailable(_)) if entry.time().until(now) < PATIENCE => Ok(false),
+        Err(error) => {
+            error!(connection.id = %id, %error, "nobody could be told that a connection must be made anew");
+            Ok(true)
+        }
+    }
+}

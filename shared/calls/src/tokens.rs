@@ -1,0 +1,333 @@
+//! Tokens of OAuth 2.0: got, kept, and got anew by one at a time.
+//!
+//! Servers that rotate refresh tokens take each once, and some end everything when one comes twice. So whoever asks for new tokens holds
+//! a lease, and keeps what came before using it; whoever does not get the lease waits for those.
+
+use crate::secrets::Secrets;
+use crate::{assertion, http_request};
+use connectors::manifest::{ClientAuth, Encoding, Grant, OAuth2};
+use connectors::{basic, evaluate};
+use domain::connection::{ConnectionStatus, Tokens, oauth_client_sealed_for, tokens_sealed_for};
+use domain::run::StepError;
+use domain::{ConnectionId, Millis, OrgKey};
+use egress::HttpPort;
+use runtime::{Clock, Draw};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use store::{ConnectionStore, KeptConnection, Lease};
+use tracing::{error, warn};
+use vault::{Sealers, Secret};
+
+/// Tokens that are good for less are got anew: a call takes its time, and clocks differ.
+const AT_LEAST: Duration = Duration::from_mins(2);
+/// How long a server may take.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Longer than a server may take, and what follows.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often whoever waits looks.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long it waits.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What is remembered of an answer that gives no end.
+const NO_END: Option<Millis> = None;
+
+/// The client as which somebody is known to a server.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub id: String,
+    /// Public clients have none.
+    pub secret: Option<Secret<String>>,
+}
+
+/// Who gets tokens.
+#[derive(Clone, Copy)]
+pub struct Fetcher<'a> {
+    pub connections: &'a dyn ConnectionStore,
+    pub sealers: &'a dyn Sealers,
+    pub http: &'a dyn HttpPort,
+    pub clock: &'a dyn Clock,
+    pub draw: &'a dyn Draw,
+}
+
+impl std::fmt::Debug for Fetcher<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fetcher")
+    }
+}
+
+/// Why there are no tokens.
+#[derive(Debug)]
+pub enum NoTokens {
+    /// The server takes the consent for ended: the user has to agree again.
+    Ended {
+        reason: String,
+        /// Of which tokens that was found.
+        number: u32,
+    },
+    /// Anything else.
+    Failed(StepError),
+}
+
+impl From<StepError> for NoTokens {
+    fn from(error: StepError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What tokens are asked for with.
+#[derive(Debug)]
+pub struct Server<'a> {
+    pub oauth2: &'a OAuth2,
+    pub client: Client,
+    /// The key file of a service account, for [`Grant::ServiceAccount`].
+    pub key_file: Option<Secret<String>>,
+    /// What a connection keeps beside its credentials, which addresses may read.
+    pub fields: &'a Value,
+}
+
+impl Server<'_> {
+    /// The address for tokens, or for new ones, if it leads where the connector says that it may.
+    fn address(&self, again: bool, now: Millis) -> Result<String, StepError> {
+        let template = self.oauth2.refresh_url.as_ref().filter(|_| again).unwrap_or(&self.oauth2.token_url);
+        let scope = json!({"connection": self.fields});
+        let text = evaluate(template, &scope, now.0)?.as_str().unwrap_or_default().to_owned();
+        // Whoever may change a connection's fields must not get the client's secret sent elsewhere.
+        if self.oauth2.grant == Grant::AuthorizationCode
+            && !self.oauth2.hosts.iter().any(|hosts| hosts.holds(&text))
+        {
+            let message = "the fields of the connection lead to another host than the app's own";
+            return Err(StepError::fatal("connection_invalid", message));
+        }
+        Ok(text)
+    }
+}
+
+impl Fetcher<'_> {
+    /// Tokens that are good for a while, and their number: the kept ones, or new ones. Those with the number `stale` are not taken,
+    /// whatever their end says: the app refused them.
+    pub async fn good(
+        self,
+        org: &OrgKey,
+        mut kept: KeptConnection,
+        server: &Server<'_>,
+        stale: Option<u32>,
+    ) -> Result<(Tokens, u32), NoTokens> {
+        let begun = self.clock.now();
+        let id = kept.id.clone();
+        loop {
+            let tokens = match &kept.tokens {
+                Some(sealed) => Some(self.opened(org, &id, sealed).await?),
+                None => None,
+            };
+            if let Some(tokens) = &tokens
+                && stale != Some(kept.number)
+                && tokens.are_good(self.clock.now(), AT_LEAST)
+            {
+                return Ok((tokens.clone(), kept.number));
+            }
+            let by_user = server.oauth2.grant == Grant::AuthorizationCode;
+            let refresh = tokens.and_then(|tokens| tokens.refresh_token).filter(|_| by_user);
+            if by_user && refresh.is_none() {
+                let reason = "the tokens are over, and the app gave nothing to get new ones with".to_owned();
+                return Err(NoTokens::Ended { reason, number: kept.number });
+            }
+            let now = self.clock.now();
+            let holder = format!("{:016x}", self.draw.draw());
+            let lease =
+                self.connections.lease_tokens(org, &id, kept.number, &holder, now, now.plus(LEASE)).await;
+            match lease.map_err(|error| unavailable(&id, &error))? {
+                Lease::Ours => return self.renew(org, &kept, server, refresh, &holder).await,
+                Lease::Theirs if begun.until(now) > PATIENCE => {
+                    let message = "somebody else has been asking for new tokens for too long";
+                    return Err(StepError::passing("connection_unavailable", message).into());
+                }
+                Lease::Theirs => self.clock.sleep(LOOK).await,
+            }
+            let read =
+                self.connections.connection(org, &id).await.map_err(|error| unavailable(&id, &error))?;
+            kept = read.ok_or_else(|| {
+                StepError::fatal("connection_missing", format!("there is no connection {id} any more"))
+            })?;
+            if kept.connection.status != ConnectionStatus::Ready {
+                let reason = kept.connection.reason.unwrap_or_default();
+                return Err(NoTokens::Ended { reason, number: kept.number });
+            }
+        }
+    }
+
+    /// Asks for new tokens, with a lease, and keeps them before anybody uses them.
+    async fn renew(
+        self,
+        org: &OrgKey,
+        kept: &KeptConnection,
+        server: &Server<'_>,
+        refresh: Option<String>,
+        holder: &str,
+    ) -> Result<(Tokens, u32), NoTokens> {
+        let id = &kept.id;
+        let asked = match self.form(server, refresh.as_deref()) {
+            Ok(form) => self.ask(server, refresh.is_some(), form).await,
+            Err(error) => Err(error.into()),
+        };
+        let mut tokens = match asked {
+            Ok((tokens, _)) => tokens,
+            Err(error) => {
+                // Whoever comes next may try at once; should this fail, the lease ends by itself.
+                if let Err(error) = self.connections.release_tokens(org, id, holder).await {
+                    warn!(connection.id = %id, %error, "a lease could not be given back");
+                }
+                return Err(match error {
+                    NoTokens::Ended { reason, .. } if refresh.is_some() => {
+                        NoTokens::Ended { reason, number: kept.number }
+                    }
+                    NoTokens::Ended { reason, .. } => StepError::fatal("credentials_refused", reason).into(),
+                    NoTokens::Failed(error) => error.into(),
+                });
+            }
+        };
+        // A server that does not rotate gives none.
+        if tokens.refresh_token.is_none() {
+            tokens.refresh_token = refresh;
+        }
+        let sealed = self.sealed(org, id, &tokens).await?;
+        match self.connections.keep_tokens(org, id, kept.number, holder, &sealed).await {
+            Ok(true) => Ok((tokens, kept.number + 1)),
+            Ok(false) => {
+                error!(connection.id = %id, "new tokens came after their lease had ended; they are lost if the server rotates them");
+                Err(StepError::passing("connection_unavailable", "the new tokens came too late to be kept")
+                    .into())
+            }
+            Err(error) => Err(unavailable(id, &error).into()),
+        }
+    }
+
+    /// By what new tokens are asked for.
+    fn form(self, server: &Server<'_>, refresh: Option<&str>) -> Result<Map<String, Value>, StepError> {
+        let mut form = Map::new();
+        let mut add = |name: &str, value: &str| form.insert(name.to_owned(), value.into());
+        let scopes = server.oauth2.scopes.join(&server.oauth2.scope_separator);
+        if let Some(token) = refresh {
+            add("grant_type", "refresh_token");
+            add("refresh_token", token);
+        } else if let Some(key_file) = &server.key_file {
+            let now = self.clock.now();
+            let subject = server.fields["subject"].as_str().filter(|subject| !subject.is_empty());
+            let audience = server.address(false, now)?;
+            add("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+            add("assertion", &assertion::signed(key_file, &audience, &scopes, subject, now)?);
+        } else {
+            add("grant_type", "client_credentials");
+            if !scopes.is_empty() {
+                add("scope", &scopes);
+            }
+        }
+        Ok(form)
+    }
+
+    /// Asks for tokens: they, and the whole answer. `again` with a refresh token.
+    pub async fn ask(
+        self,
+        server: &Server<'_>,
+        again: bool,
+        mut form: Map<String, Value>,
+    ) -> Result<(Tokens, Value), NoTokens> {
+        let Server { oauth2, client, .. } = server;
+        let token_url = server.address(again, self.clock.now())?;
+        let mut headers = json!({"accept": "application/json"});
+        match (oauth2.client_auth, &client.secret) {
+            // The assertion says who it is.
+            _ if server.key_file.is_some() => {}
+            (ClientAuth::Basic, Some(secret)) => {
+                headers["authorization"] = format!("Basic {}", basic(&client.id, secret.expose())).into();
+            }
+            (_, secret) => {
+                form.insert("client_id".into(), client.id.clone().into());
+                form.extend(secret.as_ref().map(|s| ("client_secret".to_owned(), s.expose().clone().into())));
+            }
+        }
+        let mut input =
+            json!({"method": "POST", "url": token_url, "headers": headers, "follow_redirects": false});
+        let place = if oauth2.token_encoding == Encoding::Json { "body" } else { "form" };
+        input[place] = Value::Object(form);
+        let prepared = http_request::prepare(&input, None, TIMEOUT)?;
+        let now = self.clock.now();
+        let sent = self.http.send(prepared.request).await;
+        // It is read whole, and told to nobody: it holds nothing but secrets.
+        let answer = http_request::outcome(sent, true, now, &Secrets::default())?;
+        let (status, body) = (answer["status"].as_u64().unwrap_or(0), &answer["body"]);
+        let code = body["error"].as_str().unwrap_or_default();
+        if let Some(access) = body["access_token"].as_str().filter(|_| status < 400) {
+            let seconds = body["expires_in"].as_f64().or_else(|| body["expires_in"].as_str()?.parse().ok());
+            let expires_at = seconds
+                .filter(|seconds| (1.0..=1e10).contains(seconds))
+                .map_or(NO_END, |seconds| Some(now.plus(Duration::from_secs_f64(seconds))));
+            let refresh_token = body["refresh_token"].as_str().map(str::to_owned);
+            return Ok((Tokens { access_token: access.to_owned(), refresh_token, expires_at }, body.clone()));
+        }
+        let told = body["error_description"].as_str().unwrap_or(code).chars().take(300).collect::<String>();
+        if code == "invalid_grant" {
+            let reason = if told.is_empty() { "invalid_grant".to_owned() } else { told };
+            return Err(NoTokens::Ended { reason, number: 0 });
+        }
+        let message = format!("the server gave no tokens: status {status}, {told}");
+        Err(if status == 429 || status >= 500 {
+            StepError::passing("connection_unavailable", message).into()
+        } else {
+            StepError::fatal("credentials_refused", message).into()
+        })
+    }
+
+    async fn opened(self, org: &OrgKey, id: &ConnectionId, sealed: &str) -> Result<Tokens, StepError> {
+        let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await;
+        let sealer = sealer.map_err(|error| unavailable(id, &error))?;
+        let text = sealer.open(org, &tokens_sealed_for(id), sealed).map_err(|error| {
+            error!(connection.id = %id, %error, "the tokens of a connection do not open");
+            broken()
+        })?;
+        serde_json::from_str(text.expose()).map_err(|_| broken())
+    }
+
+    /// The client of an organisation for a connector.
+    pub async fn client(self, org: &OrgKey, connector: &str) -> Result<Client, StepError> {
+        let kept = self.connections.oauth_client(org, connector).await.map_err(|error| {
+            warn!(connector, %error, "an OAuth client could not be read; the step is tried again");
+            StepError::passing("connection_unavailable", "the OAuth client could not be read just now")
+        })?;
+        let Some(kept) = kept else {
+            let message = format!("your organisation has no OAuth client for `{connector}`: set one");
+            return Err(StepError::fatal("oauth_client_missing", message));
+        };
+        let secret = match &kept.secret {
+            None => None,
+            Some(sealed) => {
+                let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await;
+                let sealer = sealer.map_err(|error| {
+                    warn!(connector, %error, "the secret of an OAuth client could not be opened; the step is tried again");
+                    StepError::passing("connection_unavailable", "the OAuth client could not be read just now")
+                })?;
+                Some(sealer.open(org, &oauth_client_sealed_for(connector), sealed).map_err(|error| {
+                    error!(connector, %error, "the secret of an OAuth client does not open");
+                    broken()
+                })?)
+            }
+        };
+        Ok(Client { id: kept.client_id, secret })
+    }
+
+    /// Tokens as they are kept.
+    pub async fn sealed(self, org: &OrgKey, id: &ConnectionId, tokens: &Tokens) -> Result<String, StepError> {
+        let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await;
+        let sealer = sealer.map_err(|error| unavailable(id, &error))?;
+        let text = serde_json::to_string(tokens).map_err(|_| broken())?;
+        sealer.seal(org, &tokens_sealed_for(id), &text).map_err(|error| unavailable(id, &error))
+    }
+}
+
+fn unavailable(id: &ConnectionId, cause: &dyn std::error::Error) -> StepError {
+    warn!(connection.id = %id, error = %cause, "tokens could not be had; the step is tried again");
+    StepError::passing("connection_unavailable", "the connection could not be read just now")
+}
+
+fn broken() -> StepError {
+    StepError::fatal("secret_broken", "the tokens of the connection do not open any more; connect it again")
+}
