@@ -8,10 +8,11 @@ BIN := $(CARGO_TARGET_DIR)/$(CARGO_BUILD_TARGET)/release
 DATA ?= .patchbay
 ADDR ?= 127.0.0.1:8787
 
-.PHONY: help build up test check bench rehearse soak clean
+.PHONY: help build up demo test check bench rehearse soak clean
 
 help:
 	@echo "make up      build and run the platform on http://$(ADDR) (data in $(DATA))"
+	@echo "make demo    the same with fakes of apps in their place, and workflows that were fired once (data in .patchbay-demo, made anew)"
 	@echo "make test    every check and test"
 	@echo "make bench   the figures, as a table and as bench.json in the target folder"
 	@echo "make rehearse  build and deploy onto a local AWS, with upgrades, a rollback and removal; FROM=REF upgrades from there"
@@ -26,6 +27,11 @@ build:
 
 up: build
 	@PATCHBAY_ALLOW_LOOPBACK=1 exec $(BIN)/patchbay-local --addr $(ADDR) --data $(DATA)
+
+demo:
+	@infra/tools/claim
+	@cargo build --locked --release --workspace --bin patchbay-local --bin fakes
+	@exec python3 infra/demo/demo.py --bin $(BIN) --addr $(ADDR)
 
 check:
 	@tests/run check
@@ -47,4 +53,4 @@ soak:
 	@PATCHBAY_PENDING_WAITS=1000000 cargo test --locked --release --workspace --test it -- pending_waits --nocapture | grep -E 'pending waits|test result: .* [1-9][0-9]* passed'
 
 clean:
-	rm -rf $(DATA)
+	rm -rf $(DATA) .patchbay-demo

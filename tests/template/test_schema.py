@@ -53,7 +53,7 @@ class Schema(unittest.TestCase):
         jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
     def test_what_the_tests_run_is_taken(self):
-        found = [(path, json.loads(path.read_text())) for path in sorted((ROOT / "docs/examples").glob("*.json"))]
+        found = [(path, json.loads(path.read_text())) for path in sorted((ROOT / "docs/examples").rglob("*.json"))]
         found += [(path, {"workflow": json.loads(path.read_text())}) for path in sorted((ROOT / "tests/bench/workflows").glob("*.json"))]
         self.assertGreater(len(found), 20)
         for path, document in found:

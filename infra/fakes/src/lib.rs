@@ -110,12 +110,20 @@ impl Fakes {
         Some(&fake.desk.url)
     }
 
+    /// What sends the local stack's calls to these fakes: the value of `PATCHBAY_INSTEAD`.
+    pub fn instead(&self) -> String {
+        let pairs = self.running.iter().flat_map(|fake| {
+            fake.vendor.stands_for().iter().map(|address| format!("{address}={}", fake.desk.url))
+        });
+        pairs.collect::<Vec<_>>().join(",")
+    }
+
     /// Each fake's address and what a client must know, by name.
     pub fn described(&self) -> Value {
         let one = |fake: &Running| {
             (
                 fake.vendor.name().to_owned(),
-                serde_json::json!({ "url": fake.desk.url, "about": fake.vendor.about() }),
+                serde_json::json!({ "url": fake.desk.url, "stands_for": fake.vendor.stands_for(), "about": fake.vendor.about() }),
             )
         };
         self.running.iter().map(one).collect::<serde_json::Map<_, _>>().into()

@@ -55,6 +55,7 @@ async fn run() -> Result<(), String> {
     for fake in fakes.running() {
         println!("{} {} (what it was asked: {}/_admin)", fake.vendor.name(), fake.desk.url, fake.desk.url);
     }
+    println!("in their place: PATCHBAY_INSTEAD={}", fakes.instead());
     // One line for programs that start this one.
     println!("ready {}", fakes.described());
     tokio::signal::ctrl_c().await.map_err(|error| error.to_string())

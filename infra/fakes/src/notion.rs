@@ -473,6 +473,10 @@ impl Vendor for Notion {
         json!({ "base_url": self.desk.url, "token": TOKEN, "version": VERSION, "database_id": DATABASE, "data_source_id": SOURCE, "page_id": ROOT_PAGE })
     }
 
+    fn stands_for(&self) -> &'static [&'static str] {
+        &["https://api.notion.com"]
+    }
+
     fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/v1/users", get(all_users))

@@ -425,6 +425,10 @@ impl Vendor for OpenAi {
         })
     }
 
+    fn stands_for(&self) -> &'static [&'static str] {
+        &["https://api.openai.com"]
+    }
+
     fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/v1/chat/completions", post(chat))

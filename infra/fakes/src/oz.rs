@@ -388,6 +388,10 @@ impl Vendor for Oz {
         })
     }
 
+    fn stands_for(&self) -> &'static [&'static str] {
+        &["https://app.warp.dev"]
+    }
+
     fn router(self: Arc<Self>) -> Router {
         let routes = Router::new()
             .route("/agent", get(agents))

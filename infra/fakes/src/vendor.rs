@@ -16,6 +16,9 @@ pub trait Vendor: Debug + Send + Sync + 'static {
     /// What a client must know: the address to give it, and what signs in. Shown at `/_admin` and by the program.
     fn about(&self) -> Value;
 
+    /// The vendor's own addresses that this stands for, such as `https://slack.com`.
+    fn stands_for(&self) -> &'static [&'static str];
+
     /// The API. Whatever has no route is answered 501 by the frame.
     fn router(self: Arc<Self>) -> Router;
 

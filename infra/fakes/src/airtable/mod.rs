@@ -111,6 +111,10 @@ impl Vendor for Airtable {
         })
     }
 
+    fn stands_for(&self) -> &'static [&'static str] {
+        &["https://api.airtable.com", "https://content.airtable.com", "https://airtable.com"]
+    }
+
     fn router(self: Arc<Self>) -> Router {
         tokio::spawn(ping_on(Arc::downgrade(&self)));
         Router::new()

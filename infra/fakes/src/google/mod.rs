@@ -84,6 +84,15 @@ impl Vendor for Google {
         })
     }
 
+    fn stands_for(&self) -> &'static [&'static str] {
+        &[
+            "https://sheets.googleapis.com",
+            "https://www.googleapis.com",
+            "https://oauth2.googleapis.com",
+            "https://accounts.google.com",
+        ]
+    }
+
     fn router(self: Arc<Self>) -> Router {
         tokio::spawn(tell_on(Arc::downgrade(&self)));
         Router::new()

@@ -70,6 +70,10 @@ impl Vendor for OAuth {
         })
     }
 
+    fn stands_for(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/authorize", get(authorize_page))

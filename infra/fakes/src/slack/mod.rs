@@ -255,6 +255,10 @@ impl Vendor for Slack {
         })
     }
 
+    fn stands_for(&self) -> &'static [&'static str] {
+        &["https://slack.com"]
+    }
+
     fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/api/{method}", any(api))

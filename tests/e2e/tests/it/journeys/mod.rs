@@ -1,6 +1,7 @@
 //! What users do, from one end to the other.
 
 mod api_keys;
+mod apps;
 mod audit;
 mod bus;
 mod calls;

@@ -20,6 +20,10 @@ async fn the_tests_of_the_documentation_pass() {
     let mut count = 0;
     for file in std::fs::read_dir(root().join("docs/examples")).unwrap() {
         let path = file.unwrap().path();
+        // Those with apps need connections: `apps::examples` has them.
+        if path.extension().is_none_or(|kind| kind != "json") {
+            continue;
+        }
         let example: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let definition = &example["definition"];
         let Some(tests) = definition["tests"].as_array() else { continue };
