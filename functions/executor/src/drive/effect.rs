@@ -1,5 +1,6 @@
 //! Steps with effects: each attempt is recorded once.
 
+use super::limit::Turns;
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
@@ -49,9 +50,16 @@ impl Drive<'_> {
             }
         };
         let Effect { what, input, secrets } = effect;
+        let what = match what {
+            What::Call(call) => match self.first_turn((ix, attempt), action, &call).await? {
+                Ok(turns) => Ready::Call(call, turns),
+                Err(flow) => return Ok(flow),
+            },
+            What::Request(request) => Ready::Request(request),
+        };
         let idempotent = match &what {
-            What::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
-            What::Call(call) => call.is_idempotent(),
+            Ready::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
+            Ready::Call(call, _) => call.is_idempotent(),
         };
         let held = if action.at_most_once || !action.idempotent.unwrap_or(idempotent) {
             match self.take(ix, attempt, action).await? {
@@ -67,7 +75,7 @@ impl Drive<'_> {
             None
         };
         let output = match what {
-            What::Request(prepared) => {
+            Ready::Request(prepared) => {
                 let Prepared { mut request, any_status } = *prepared;
                 // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
                 request
@@ -75,9 +83,9 @@ impl Drive<'_> {
                     .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
                 self.send_request(ix, attempt, request, any_status, &secrets).await?
             }
-            What::Call(mut call) => {
+            Ready::Call(mut call, turns) => {
                 let key = idempotency_key(self.head, &self.path(ix));
-                self.call_app((ix, attempt), &mut call, &key, &secrets, action.timeout).await?
+                self.call_app((ix, attempt), (&mut call, &turns), &key, &secrets, action.timeout).await?
             }
         };
         let event = output
@@ -263,6 +271,12 @@ struct Effect {
 enum What {
     Request(Box<Prepared>),
     Call(Box<Call>),
+}
+
+/// The same, with its turn at the app.
+enum Ready {
+    Request(Box<Prepared>),
+    Call(Box<Call>, Turns),
 }
 
 enum Refused {
