@@ -47,9 +47,19 @@ mod tests {
 
     #[test]
     fn no_stretch_of_a_limits_time_has_more_requests_than_it_allows() {
-        for (requests, seconds) in
-            [(1, 1), (2, 1), (3, 1), (5, 1), (25, 1), (50, 1), (100, 10), (30, 60), (60, 60), (5000, 3600), (1_000_000, 1)]
-        {
+        for (requests, seconds) in [
+            (1, 1),
+            (2, 1),
+            (3, 1),
+            (5, 1),
+            (25, 1),
+            (50, 1),
+            (100, 10),
+            (30, 60),
+            (60, 60),
+            (5000, 3600),
+            (1_000_000, 1),
+        ] {
             let pace = Pace::of(requests, Duration::from_secs(seconds));
             let times = sent(pace, 3 * requests.min(5000) as usize);
             let stretch = i64::try_from(Duration::from_secs(seconds).as_micros()).unwrap();

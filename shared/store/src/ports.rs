@@ -6,7 +6,9 @@ use crate::due::{DueEntry, LowWater, Reading};
 use crate::limits::{AppLimit, Turn};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
-use domain::run::{Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Segment, SettledBy, Slot, Slots};
+use domain::run::{
+    Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Segment, SettledBy, Slot, Slots,
+};
 use domain::variables::Variables;
 use domain::{ConnectionId, Millis, OrgKey, RunId, WorkflowId};
 use serde_json::Value;

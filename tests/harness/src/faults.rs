@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    AppLimit, Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, LimitStore, LowWater,
-    Pulse, Reading, RunStore, StoreError, Turn,
+    AppLimit, Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, LimitStore,
+    LowWater, Pulse, Reading, RunStore, StoreError, Turn,
 };
 
 /// What goes wrong with one call.

@@ -2,7 +2,9 @@
 
 mod saved;
 
-use crate::faults::{Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyQueue, FaultyRuns, FaultySandbox};
+use crate::faults::{
+    Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyQueue, FaultyRuns, FaultySandbox,
+};
 use crate::{
     FaultyBlobs, FixedSealer, ManualClock, Message, ModelQueue, ModelSandbox, RecordingBus, ScriptedHttp,
     SeededDraw,

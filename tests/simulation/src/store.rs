@@ -1,15 +1,16 @@
 //! A model of the tables: what `Store` does on DynamoDB, on maps. The conformance test holds the two side by side.
 
 use domain::run::{
-    Answer, End, Entry, GatherRule, Gathered, Head, Limited, Mail, NewRun, RunStatus, Segment, SettledBy, Slot, Slots,
+    Answer, End, Entry, GatherRule, Gathered, Head, Limited, Mail, NewRun, RunStatus, Segment, SettledBy,
+    Slot, Slots,
 };
 use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, limits};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use store::{
-    AppLimit, Appended, Attempt, Claim, ClaimView, Created, DueEntry, Gather, Held, Journal, LowWater, Reading,
-    StoreError, Turn,
+    AppLimit, Appended, Attempt, Claim, ClaimView, Created, DueEntry, Gather, Held, Journal, LowWater,
+    Reading, StoreError, Turn,
 };
 
 /// A fault of a store that keeps less than it promises: the simulation must notice each.
@@ -359,7 +360,9 @@ impl MemoryStore {
         }
         *last = (*last).max(*next) + pace.each;
         let least = Duration::from_millis(100);
-        Turn::NotBefore(wait(*last - pace.each - pace.early - patience - now).clamp(least, Duration::from_hours(1)))
+        Turn::NotBefore(
+            wait(*last - pace.each - pace.early - patience - now).clamp(least, Duration::from_hours(1)),
+        )
     }
 
     pub fn block(&mut self, org: &OrgKey, limit: &AppLimit, time: Duration, now: Millis) {

@@ -66,8 +66,8 @@ struct Sending<'a, 'd> {
 impl Sender for Sending<'_, '_> {
     type Broken = ExecutorError;
 
-    async fn turn(&self, left: Duration) -> Result<Result<(), StepError>, ExecutorError> {
-        Ok(self.drive.next_turn(self.turns, left).await)
+    async fn turn(&self, left: Duration) -> Result<(), StepError> {
+        self.drive.next_turn(self.turns, left).await
     }
 
     async fn send(
