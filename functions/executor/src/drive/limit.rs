@@ -22,7 +22,7 @@ const UNASKED: Duration = Duration::from_secs(2);
 /// How many times as long a further page of a list is waited for.
 const PAGES_WAIT: u32 = 15;
 /// Who comes to its turn later than this takes another: it was for a request at its time.
-const MISSED: Duration = Duration::from_secs(1);
+const MISSED: Duration = Duration::from_millis(250);
 
 /// The turns of one call.
 pub(super) struct Turns {
@@ -95,7 +95,8 @@ impl Drive<'_> {
         let first = turns.first.swap(NONE, Ordering::Relaxed);
         let now = clock.now();
         if first != NONE && Millis(first).until(now) < MISSED {
-            self.wait_in_place(now.until(Millis(first))).await;
+            // Not for longer than it agreed to, should its clock have been set meanwhile.
+            self.wait_in_place(now.until(Millis(first)).min(self.app.patience)).await;
             return Ok(());
         }
         let patience = (self.app.patience * PAGES_WAIT).min(left / 2);
