@@ -337,6 +337,22 @@ def who_sends(deployment: Deployment):
     say("a webhook believed the sender that has its key, and no other")
 
 
+def whose_turn_it_is(deployment: Deployment):
+    """An app that takes two requests a second, and that cannot be reached from here: its turns are taken all the same."""
+    owner, table = Owner(deployment), deployment.ids["TokensTable"]
+    connection = owner.post("/v1/connections", {"name": "Mails", "connector": "resend", "auth": "key",
+                                                "credentials": {"token": "re_rehearsal"}})["id"]
+    step = {"id": "ask", "type": "action", "use": "resend.list_domains", "connection": connection, "input": {}, "retry": {"max_attempts": 1}}
+    runs = [owner.start(f"turn {n}", [step]) for n in range(3)]
+    for run in runs:
+        error = owner.ends(run, "failed")["error"]
+        assert error["code"] in ("dns_failed", "connect_failed"), error
+    turns = [item for page in deployment.cloud.dynamodb.get_paginator("scan").paginate(TableName=table) for item in page["Items"]
+             if item["pk"]["S"].endswith(f"#limit#{connection}")]
+    assert len(turns) == 1 and "ttl" in turns[0], turns
+    say("three runs took their turns at an app")
+
+
 def queue_length(deployment: Deployment, queue: str) -> int:
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     held = deployment.cloud.sqs.get_queue_attributes(QueueUrl=deployment.queue(queue), AttributeNames=names)["Attributes"]
@@ -577,6 +593,7 @@ def main() -> int:
         say("smoke journey passed, after the last upgrade")
         what_comes_twice(deployment)
         who_sends(deployment)
+        whose_turn_it_is(deployment)
         what_time_does(deployment)
         what_quotas_do(deployment)
         what_an_erasure_leaves(deployment)

@@ -304,6 +304,7 @@ impl RunView {
         let context = Context::begin(head, head.input.clone().unwrap_or_default());
         let mut inputs = engine::inputs(plan, context, &journal.entries, now);
         let mut steps = steps_of(journal, plan, now);
+        show_limited(&mut steps, head, plan, now);
         for step in &mut steps {
             step.input = step.input.take().or_else(|| inputs.remove(&step.path));
         }
@@ -373,6 +374,31 @@ pub(crate) fn steps_of(journal: &Journal, plan: &Plan, now: Millis) -> Vec<StepV
     }
     views.sort_by_key(|(at, i, _)| (*at, *i));
     views.into_iter().map(|(_, _, view)| view).collect()
+}
+
+/// Shows the step that waits for its turn at an app, which the journal does not know: it is no attempt.
+fn show_limited(steps: &mut Vec<StepView>, head: &Head, plan: &Plan, now: Millis) {
+    let waits = head.status_at(now) == RunStatus::Waiting;
+    let limited = head.limited.as_ref().filter(|limited| waits && head.wake_at == Some(limited.until));
+    let Some(limited) = limited else { return };
+    let output = serde_json::json!({"until": limited.until.rfc3339(), "rate_limit_of": limited.app});
+    if let Some(step) = steps.iter_mut().find(|step| step.path == limited.path) {
+        step.status = name(StepStatus::Waiting);
+        step.output = Some(output);
+        return;
+    }
+    steps.push(StepView {
+        path: limited.path.clone(),
+        r#type: kind(plan, &limited.path),
+        status: name(StepStatus::Waiting),
+        attempts: limited.attempt.saturating_sub(1),
+        started_at: limited.since.rfc3339(),
+        finished_at: None,
+        input: None,
+        output: Some(output),
+        large: None,
+        error: None,
+    });
 }
 
 fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) -> StepView {

@@ -26,8 +26,12 @@ use egress::HttpPort;
 use guard::Guard;
 use runtime::{Clock, Draw};
 use std::sync::Arc;
-use store::{ConnectionStore, DueStore, RunStore};
+use std::time::Duration;
+use store::{ConnectionStore, DueStore, LimitStore, RunStore};
 use vault::Sealers;
+
+/// How long a worker waits for its turn at an app in place. The queue's delays are whole seconds: less would leave turns unused.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the executor works with: ports, so that a simulation can stand in for each.
 #[derive(Clone)]
@@ -40,6 +44,10 @@ pub struct App {
     pub sandbox: Arc<dyn Sandbox>,
     pub blobs: Arc<dyn BlobStore>,
     pub connections: Arc<dyn ConnectionStore>,
+    /// The turns at apps that take only so many requests.
+    pub limits: Arc<dyn LimitStore>,
+    /// How long a worker waits for a turn in place; for a later one the step is put back.
+    pub patience: Duration,
     /// What opens secret variables and credentials.
     pub secrets: Arc<dyn Sealers>,
     pub memory: Memory,

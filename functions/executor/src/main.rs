@@ -5,10 +5,10 @@ use blobs::S3Blobs;
 use dispatch::{EventBridge, NoSandbox, Plans, SqsQueue};
 use domain::Millis;
 use egress::{Egress, EgressConfig};
-use executor::{App, Config, Memory, batch};
+use executor::{App, Config, Memory, PATIENCE, batch};
 use guard::{Guard, GuardConfig};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use runtime::{SignedHttp, SystemClock, SystemDraw, Vars};
+use runtime::{Clock, SignedHttp, SystemClock, SystemDraw, Vars};
 use std::sync::Arc;
 use store::Store;
 use vault::KeyringReader;
@@ -30,7 +30,8 @@ async fn start() -> Result<(), Error> {
     runtime::init_logs(&vars);
     let config = Config::read(&vars)?;
     let sdk = runtime::sdk_config(&vars)?;
-    let store = Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables));
+    let store = Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables);
+    let store = Arc::new(store.by_their_clock(|| SystemClock.now()));
     let clock = Arc::new(SystemClock);
     let credentials = runtime::credentials(&vars)?;
     let secrets = KeyringReader::new(
@@ -48,6 +49,8 @@ async fn start() -> Result<(), Error> {
         runs: store.clone(),
         due: store.clone(),
         connections: store.clone(),
+        limits: store.clone(),
+        patience: PATIENCE,
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues)),
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),
         http: Arc::new(Egress::new(EgressConfig {

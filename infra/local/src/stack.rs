@@ -144,6 +144,8 @@ impl Stack {
             sandbox: Arc::new(NoSandbox),
             blobs: blobs.clone(),
             connections: store.clone(),
+            limits: store.clone(),
+            patience: executor::PATIENCE,
             secrets: keyrings.clone(),
             memory: executor::Memory::default(),
             inline_bytes: limits::MAX_INLINE_BYTES,

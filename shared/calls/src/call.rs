@@ -16,6 +16,11 @@ pub trait Sender: Send + Sync {
     /// Why a request could not be sent that is neither the app's fault nor the input's.
     type Broken;
 
+    /// Waits until the app may be asked (again), no longer than `left`. An error ends the call.
+    fn turn(&self, _left: Duration) -> impl Future<Output = Result<(), StepError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Sends a request: `{status, headers, body}`, whatever the status.
     fn send(
         &self,
@@ -45,8 +50,12 @@ pub async fn carry<S: Sender>(
     timeout: Duration,
 ) -> Result<Result<Value, StepError>, S::Broken> {
     let until = clock.now().plus(timeout);
+    let left = || u64::try_from(until.0 - clock.now().0).unwrap_or(0);
     loop {
-        let left = u64::try_from(until.0 - clock.now().0).unwrap_or(0);
+        if let Err(error) = sender.turn(Duration::from_millis(left())).await {
+            return Ok(Err(error));
+        }
+        let left = left();
         if left == 0 {
             let message = "the pages of the list took longer than the step's time limit";
             return Ok(Err(StepError::passing("request_timeout", message)));

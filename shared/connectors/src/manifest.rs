@@ -318,6 +318,12 @@ impl Manifest {
     pub fn auth(&self, id: &str) -> Option<&Auth> {
         self.auth.iter().find(|auth| auth.id == id)
     }
+
+    /// The limit that holds for an action, and what it is called: its own, or else the connector's `default`.
+    pub fn rate_limit(&self, action: &Action) -> Option<(&str, RateLimit)> {
+        let name = action.rate_limit.as_deref().unwrap_or("default");
+        self.rate_limits.get_key_value(name).map(|(name, limit)| (name.as_str(), *limit))
+    }
 }
 
 #[cfg(test)]

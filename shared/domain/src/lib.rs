@@ -8,6 +8,7 @@ pub mod fault;
 pub mod id;
 pub mod limits;
 mod nesting;
+pub mod pace;
 pub mod problem;
 pub mod read;
 pub mod run;

@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod attr;
+mod clock;
 mod codec;
 mod control;
 mod due;
 mod erase;
 mod error;
 mod ledger;
+mod limits;
 mod ports;
 mod runs;
 mod tables;
@@ -24,13 +26,15 @@ pub use due::{DueEntry, DueKind, LowWater, Reading, SHARDS};
 pub use erase::{EraseStage, Erased, Erasure};
 pub use error::StoreError;
 pub use ledger::LedgerPage;
-pub use ports::{Attempt, ConnectionStore, Current, DueStore, Gather, RunStore, WorkflowStore};
+pub use limits::{AppLimit, Turn};
+pub use ports::{Attempt, ConnectionStore, Current, DueStore, Gather, LimitStore, RunStore, WorkflowStore};
 pub use runs::{Appended, Claim, ClaimView, Counted, Created, Held, Journal, Pulse, RunFilter, RunPage};
 pub use tables::TableNames;
 pub use tokens::{ANSWERS_KEPT, KeptAnswer, MAX_KEPT_BYTES, Repeatable, Window, rate_name};
 pub use usage::{QuotaStore, Sequence, UsageStanding, UsageStore};
 
 use aws_sdk_dynamodb::Client;
+use domain::Millis;
 use std::sync::Arc;
 
 /// Patchbay's tables.
@@ -38,11 +42,26 @@ use std::sync::Arc;
 pub struct Store {
     client: Client,
     tables: Arc<TableNames>,
+    /// What was last seen of apps' limits.
+    seen: Arc<limits::Seen>,
+    clock: Option<clock::TableClock>,
 }
 
 impl Store {
     pub fn new(client: Client, tables: TableNames) -> Self {
-        Self { client, tables: Arc::new(tables) }
+        Self { client, tables: Arc::new(tables), seen: Arc::default(), clock: None }
+    }
+
+    /// Goes by the tables' clock, where workers must agree on the time; `now` is ours, and counts until the tables have answered.
+    pub fn by_their_clock(self, now: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
+        let clock = clock::TableClock::new(now);
+        let config = self.client.config().to_builder().interceptor(clock.clone()).build();
+        Self { client: Client::from_conf(config), clock: Some(clock), ..self }
+    }
+
+    /// The time by the tables' clock, when it is `now` for us.
+    fn table_time(&self, now: Millis) -> Millis {
+        self.clock.as_ref().map_or(now, |clock| clock.at(now))
     }
 }
 

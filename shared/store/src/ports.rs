@@ -3,9 +3,12 @@
 use crate::StoreError;
 use crate::control::{KeptConnection, KeptOAuthClient, Lease, Split, WorkflowVersion};
 use crate::due::{DueEntry, LowWater, Reading};
+use crate::limits::{AppLimit, Turn};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
 use async_trait::async_trait;
-use domain::run::{Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Segment, SettledBy, Slot, Slots};
+use domain::run::{
+    Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Segment, SettledBy, Slot, Slots,
+};
 use domain::variables::Variables;
 use domain::{ConnectionId, Millis, OrgKey, RunId, WorkflowId};
 use serde_json::Value;
@@ -91,6 +94,8 @@ pub trait RunStore: Send + Sync {
     async fn mark_running(&self, org: &OrgKey, run: &RunId) -> Result<(), StoreError>;
     /// Says until when a run waits; changes nothing when it has ended.
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError>;
+    /// The same of a run one of whose steps waits for its turn at an app.
+    async fn mark_limited(&self, org: &OrgKey, run: &RunId, limited: &Limited) -> Result<(), StoreError>;
     /// Says that a run goes on before the wait until then was over; changes nothing if it does not wait so.
     async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError>;
     /// Says in the head which slots a run asks for, and whether it holds one; `false`, and nothing said, when it has ended.
@@ -200,6 +205,27 @@ pub trait ConnectionStore: Send + Sync {
         org: &OrgKey,
         connector: &str,
     ) -> Result<Option<KeptOAuthClient>, StoreError>;
+}
+
+/// Limits of apps, which all workers share.
+#[async_trait]
+pub trait LimitStore: Send + Sync {
+    /// Takes the next turn to send a request, if it comes within `patience`; no two get the same. `now` is the caller's time.
+    async fn turn(
+        &self,
+        org: &OrgKey,
+        limit: &AppLimit,
+        patience: Duration,
+        now: Millis,
+    ) -> Result<Turn, StoreError>;
+    /// Gives nobody a turn for this time: the app asks to be left alone.
+    async fn block(
+        &self,
+        org: &OrgKey,
+        limit: &AppLimit,
+        time: Duration,
+        now: Millis,
+    ) -> Result<(), StoreError>;
 }
 
 /// What must be looked at, and when.

@@ -8,6 +8,7 @@ mod api;
 mod client;
 mod cost;
 mod lambda;
+mod limits;
 mod load;
 mod report;
 mod stack;
@@ -48,6 +49,9 @@ async fn main() {
         loops(&binary, &target, &mut report).await;
         largest_loop(&binary, &target, &mut report).await;
         waits(&binary, &target, &mut report).await;
+    }
+    if wanted("limits") {
+        limits::measure(&binary, &mut report).await;
     }
     if wanted("functions") {
         lambda::measure(binary.parent().expect("a file is in a folder"), &mut report).await;

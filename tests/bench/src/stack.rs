@@ -68,8 +68,12 @@ impl Stack {
     /// Makes the owner, and a workflow of `definition` whose HTTP steps call `target`; gives its webhook.
     pub(crate) async fn workflow(&mut self, definition: &str, target: &Target) -> Hook {
         self.set_up().await;
-        let definition = definition.replace("TARGET", &format!("http://{}", target.addr));
-        let workflow = self.call("POST", "/v1/workflows", &definition).await;
+        self.publish(&definition.replace("TARGET", &format!("http://{}", target.addr))).await
+    }
+
+    /// Makes a workflow, and gives its webhook.
+    pub(crate) async fn publish(&mut self, definition: &str) -> Hook {
+        let workflow = self.call("POST", "/v1/workflows", definition).await;
         let id = text(&workflow["id"]);
         self.call("POST", &format!("/v1/workflows/{id}/enable"), "").await;
         let url = text(&workflow["triggers"][0]["url"]);

@@ -5,7 +5,7 @@ use dispatch::{
     BusError, BusEvent, CodeError, CodeRequest, EventBus, QueueError, Sandbox, StepMessage, StepQueue,
 };
 use domain::run::{
-    Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
+    Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
 };
 use domain::{Millis, OrgKey, RunId};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, LowWater, Pulse, Reading,
-    RunStore, StoreError,
+    AppLimit, Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, LimitStore,
+    LowWater, Pulse, Reading, RunStore, StoreError, Turn,
 };
 
 /// What goes wrong with one call.
@@ -175,6 +175,8 @@ faulty! {
     FaultyRuns of RunStore;
     /// Due entries that fail as planned.
     FaultyDue of DueStore;
+    /// Limits of apps that fail as planned.
+    FaultyLimits of LimitStore;
     /// A step queue that fails as planned.
     FaultyQueue of StepQueue;
     /// A bus that fails as planned.
@@ -290,6 +292,9 @@ impl RunStore for FaultyRuns {
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
         self.faults.around("mark_waiting", self.inner.mark_waiting(org, run, until), unreachable).await
     }
+    async fn mark_limited(&self, org: &OrgKey, run: &RunId, limited: &Limited) -> Result<(), StoreError> {
+        self.faults.around("mark_limited", self.inner.mark_limited(org, run, limited), unreachable).await
+    }
     async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
         self.faults.around("mark_resumed", self.inner.mark_resumed(org, run, until), unreachable).await
     }
@@ -308,6 +313,28 @@ impl RunStore for FaultyRuns {
         run: &RunId,
     ) -> Result<(Option<Answer>, Option<Head>), StoreError> {
         self.faults.around("peek_answer", self.inner.peek_answer(org, run), unreachable).await
+    }
+}
+
+#[async_trait]
+impl LimitStore for FaultyLimits {
+    async fn turn(
+        &self,
+        org: &OrgKey,
+        limit: &AppLimit,
+        patience: Duration,
+        now: Millis,
+    ) -> Result<Turn, StoreError> {
+        self.faults.around("turn", self.inner.turn(org, limit, patience, now), unreachable).await
+    }
+    async fn block(
+        &self,
+        org: &OrgKey,
+        limit: &AppLimit,
+        time: Duration,
+        now: Millis,
+    ) -> Result<(), StoreError> {
+        self.faults.around("block", self.inner.block(org, limit, time, now), unreachable).await
     }
 }
 

@@ -15,7 +15,9 @@ mod world;
 pub use self::blobs::FaultyBlobs;
 pub use self::http::{Reply, ScriptedHttp, SentRequest, spooled};
 pub use bus::RecordingBus;
-pub use faults::{Fault, Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns, FaultySandbox};
+pub use faults::{
+    Fault, Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyQueue, FaultyRuns, FaultySandbox,
+};
 pub use mails::Mails;
 pub use queue::{Message, ModelQueue};
 pub use sandbox::{ModelSandbox, modelled};

@@ -2,7 +2,9 @@
 
 mod saved;
 
-use crate::faults::{Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyQueue, FaultyRuns, FaultySandbox};
+use crate::faults::{
+    Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyQueue, FaultyRuns, FaultySandbox,
+};
 use crate::{
     FaultyBlobs, FixedSealer, ManualClock, Message, ModelQueue, ModelSandbox, RecordingBus, ScriptedHttp,
     SeededDraw,
@@ -158,6 +160,9 @@ impl World {
             sandbox: Arc::new(FaultySandbox::new(Arc::new(ModelSandbox), faults.clone())),
             blobs: Arc::new(FaultyBlobs::new(blobs.clone(), faults.clone())),
             connections: store.clone(),
+            limits: Arc::new(FaultyLimits::new(store.clone(), faults.clone())),
+            // The clock stands still while a worker waits.
+            patience: Duration::ZERO,
             secrets: Arc::new(FixedSealer::default()),
             memory: executor::Memory::default(),
             inline_bytes,

@@ -33,6 +33,7 @@ pub(crate) fn all(world: &World, expected: &[Arc<Outcome>]) {
     within_limits(world, &runs);
     answers(world, &runs);
     effects(world, &runs);
+    turns(world, &runs);
     events(world, &runs);
     // No key is written by everybody at the rate of their runs.
     for (key, writes) in world.shared_writes() {
@@ -201,6 +202,30 @@ fn effects(world: &World, runs: &[Ended]) {
                     assert_eq!(times[key], 1, "seed {seed}: {}: {url}", case.name);
                 }
             }
+        }
+    }
+}
+
+/// No organisation sent an app more requests in any second than it takes. Who freezes between its turn and its request is late, and
+/// nobody can know.
+fn turns(world: &World, runs: &[Ended]) {
+    let [.., frozen_before, frozen_after] = world.gate.by_fault();
+    if frozen_before + frozen_after > 0 {
+        return;
+    }
+    let keys = runs.iter().flat_map(|run| {
+        ["one", "other"].map(|path| (engine::idempotency_key(&run.head, path), &run.head.org))
+    });
+    let org_of: HashMap<_, _> = keys.collect();
+    let mut times: HashMap<_, Vec<i64>> = HashMap::new();
+    for effect in lock(&world.http.effects).iter().filter(|effect| effect.url == MAIL) {
+        times.entry(org_of[&effect.key]).or_default().push(effect.at.0);
+    }
+    for times in times.values_mut() {
+        times.sort_unstable();
+        for three in times.windows(3) {
+            let seed = world.seed();
+            assert!(three[2] - three[0] >= 1000, "seed {seed}: three requests in a second: {three:?}");
         }
     }
 }

@@ -159,6 +159,11 @@ impl Gate {
         self.sleep_until(self.clock.now().plus(Duration::from_secs(seconds))).await;
     }
 
+    /// The time, by no worker's clock.
+    pub(crate) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
     /// Parks the task.
     pub(crate) async fn sleep_until(&self, at: Millis) {
         poll_fn(|context| {

@@ -1,6 +1,6 @@
 //! The workflows that are simulated, and what each comes to when nothing goes wrong.
 
-use crate::ports::{connection, lock};
+use crate::ports::{MAIL, connection, lock, slow_connection};
 use crate::scenario::Scenario;
 use crate::world::World;
 use async_trait::async_trait;
@@ -183,6 +183,22 @@ impl Library {
         definition["triggers"] = json!([{"id": GATHERS, "type": "event", "pattern": {"source": ["shop"]},
             "batch": {"for": "PT40S", "size": 3}}]);
         Self::of(vec![Case { name: "events", definition, status: "", claimed: &[], at_most_once: None }])
+    }
+
+    /// A workflow that sends two mails by an app that takes two a second.
+    pub fn hurried() -> Arc<Self> {
+        let mail = |id: &str| {
+            json!({"id": id, "type": "action", "use": "resend.send_email", "connection": slow_connection().as_str(),
+                "input": {"from": "a@example.com", "to": ["b@example.com"], "subject": "{{ 'Hello ' & trigger.n }}"}})
+        };
+        let definition = workflow(json!([mail("one"), get("fetch", harness::workflows::GET), mail("other")]));
+        Self::of(vec![Case {
+            name: "mails",
+            definition,
+            status: "succeeded",
+            claimed: &[MAIL],
+            at_most_once: None,
+        }])
     }
 
     /// Definitions that chance made, one for each seed.

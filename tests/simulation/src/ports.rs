@@ -10,7 +10,7 @@ use dispatch::{
 };
 use domain::connection::{Connection, ConnectionStatus, sealed_for};
 use domain::run::{
-    Answer, End, GatherRule, Gathered, Head, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
+    Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
 };
 use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, limits};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, ConnectionStore, Created, DueEntry, DueStore, Gather, Held, Journal,
-    KeptConnection, KeptOAuthClient, Lease, LowWater, Pulse, Reading, RunStore, StoreError,
+    AppLimit, Appended, Attempt, Claim, ConnectionStore, Created, DueEntry, DueStore, Gather, Held, Journal,
+    KeptConnection, KeptOAuthClient, Lease, LimitStore, LowWater, Pulse, Reading, RunStore, StoreError, Turn,
 };
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -172,6 +172,13 @@ impl RunStore for SimStore {
         })
         .await
     }
+    async fn mark_limited(&self, org: &OrgKey, run: &RunId, limited: &Limited) -> Result<(), StoreError> {
+        self.call("mark_limited", |m| {
+            m.mark_limited(org, run, limited);
+            Ok(())
+        })
+        .await
+    }
     async fn mark_resumed(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
         self.call("mark_resumed", |m| {
             m.mark_resumed(org, run, until);
@@ -243,6 +250,33 @@ impl DueStore for SimStore {
     async fn set_low_water(&self, low: &LowWater) -> Result<(), StoreError> {
         self.call("set_low_water", |m| {
             m.set_low_water(low);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl LimitStore for SimStore {
+    /// The table's clock counts, whatever the worker's says.
+    async fn turn(
+        &self,
+        org: &OrgKey,
+        limit: &AppLimit,
+        patience: Duration,
+        _: Millis,
+    ) -> Result<Turn, StoreError> {
+        self.call("turn", |m| Ok(m.turn(org, limit, patience, self.clock.now()))).await
+    }
+    async fn block(
+        &self,
+        org: &OrgKey,
+        limit: &AppLimit,
+        time: Duration,
+        _: Millis,
+    ) -> Result<(), StoreError> {
+        self.call("block", |m| {
+            m.block(org, limit, time, self.clock.now());
             Ok(())
         })
         .await
@@ -419,6 +453,8 @@ pub(crate) struct Effect {
     pub(crate) url: String,
     pub(crate) key: String,
     pub(crate) body: Bytes,
+    /// When it was sent.
+    pub(crate) at: Millis,
 }
 
 /// The other side: answers by the address.
@@ -433,9 +469,9 @@ pub struct SimHttp {
 const APP_TOKEN: &str = "rk_test_the_simulation_of_an_app";
 
 impl SimHttp {
-    fn answer(&self, request: &HttpRequest) -> (u16, Value) {
+    fn answer(&self, request: &HttpRequest, at: Millis) -> (u16, Value) {
         let key = request.headers.get("idempotency-key").and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let effect = Effect { url: request.url.clone(), key: key.to_owned(), body: request.body.clone() };
+        let effect = Effect { url: request.url.clone(), key: key.to_owned(), body: request.body.clone(), at };
         lock(&self.effects).push(effect);
         let mut seen = lock(&self.seen);
         let times = seen.entry(key.to_owned()).or_default();
@@ -456,6 +492,7 @@ impl SimHttp {
                     _ => (401, json!({"error": {"type": "invalid_request_error"}})),
                 }
             }
+            MAIL => (200, json!({"id": "mail_1"})),
             _ => (200, json!({})),
         }
     }
@@ -466,7 +503,8 @@ impl HttpPort for SimHttp {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
         let url = request.url.clone();
         let lost = |_| EgressError::ConnectionLost { host: "example.com".into(), reason: "simulated".into() };
-        let (status, body) = self.gate.call("http", false, || Ok(self.answer(&request)), lost).await?;
+        let at = self.gate.now();
+        let (status, body) = self.gate.call("http", false, || Ok(self.answer(&request, at)), lost).await?;
         let json = HeaderValue::from_static("application/json");
         Ok(HttpResponse {
             status: StatusCode::from_u16(status).unwrap_or(StatusCode::OK),
@@ -501,7 +539,12 @@ impl ConnectionStore for SimStore {
         org: &OrgKey,
         id: &ConnectionId,
     ) -> Result<Option<KeptConnection>, StoreError> {
-        self.call("connection", |_| Ok((*id == connection()).then(|| to_an_app(org)))).await
+        let connector = match id {
+            id if *id == connection() => "stripe",
+            id if *id == slow_connection() => "resend",
+            _ => return self.call("connection", |_| Ok(None)).await,
+        };
+        self.call("connection", |_| Ok(Some(to_an_app(org, id, connector)))).await
     }
 
     async fn lease_tokens(
@@ -546,18 +589,26 @@ impl ConnectionStore for SimStore {
     }
 }
 
+/// Where an app is that takes two requests a second.
+pub(crate) const MAIL: &str = "https://api.resend.com/emails";
+
+/// The connection by which workflows call that app.
+pub(crate) fn slow_connection() -> ConnectionId {
+    ConnectionId::from_bytes([4; 16])
+}
+
 /// The connection by which workflows call an app.
 pub(crate) fn connection() -> ConnectionId {
     ConnectionId::from_bytes([3; 16])
 }
 
-fn to_an_app(org: &OrgKey) -> KeptConnection {
+fn to_an_app(org: &OrgKey, id: &ConnectionId, connector: &str) -> KeptConnection {
     let credentials = json!({"token": APP_TOKEN}).to_string();
     KeptConnection {
-        id: connection(),
+        id: id.clone(),
         connection: Connection {
             name: "an app".to_owned(),
-            connector: "stripe".to_owned(),
+            connector: connector.to_owned(),
             auth: "key".to_owned(),
             fields: serde_json::Map::new(),
             status: ConnectionStatus::Ready,
@@ -567,7 +618,7 @@ fn to_an_app(org: &OrgKey) -> KeptConnection {
             changed_at: START,
             authorized_by: None,
         },
-        credentials: Some(FixedSealer::default().seal(org, &sealed_for(&connection()), &credentials)),
+        credentials: Some(FixedSealer::default().seal(org, &sealed_for(id), &credentials)),
         revision: 1,
         tokens: None,
         number: 0,

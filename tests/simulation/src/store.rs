@@ -1,15 +1,16 @@
 //! A model of the tables: what `Store` does on DynamoDB, on maps. The conformance test holds the two side by side.
 
 use domain::run::{
-    Answer, End, Entry, GatherRule, Gathered, Head, Mail, NewRun, RunStatus, Segment, SettledBy, Slot, Slots,
+    Answer, End, Entry, GatherRule, Gathered, Head, Limited, Mail, NewRun, RunStatus, Segment, SettledBy,
+    Slot, Slots,
 };
-use domain::{Millis, OrgId, OrgKey, RunId, limits};
+use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, limits};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use store::{
-    Appended, Attempt, Claim, ClaimView, Created, DueEntry, Gather, Held, Journal, LowWater, Reading,
-    StoreError,
+    AppLimit, Appended, Attempt, Claim, ClaimView, Created, DueEntry, Gather, Held, Journal, LowWater,
+    Reading, StoreError, Turn,
 };
 
 /// A fault of a store that keeps less than it promises: the simulation must notice each.
@@ -35,6 +36,8 @@ pub enum Bug {
     OutboxIsForgotten,
     /// The low-water mark runs ahead of what was looked at.
     LowWaterRunsAhead,
+    /// A turn at an app is given to whoever asks.
+    TurnsAreShared,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +76,8 @@ pub struct MemoryStore {
     low: LowWater,
     slots: HashMap<(OrgId, String), (Slots, u64)>,
     groups: HashMap<(OrgId, String), Group>,
+    /// When the next turn of each limit is, and the last of those that wait behind it, in microseconds.
+    turns: HashMap<(OrgId, Option<ConnectionId>, String), (i64, i64)>,
     bug: Option<Bug>,
     /// How often each key outside a run's own partition was written.
     pub(crate) shared_writes: HashMap<String, u64>,
@@ -81,6 +86,10 @@ pub struct MemoryStore {
 fn sort(of: &Attempt<'_>) -> String {
     let Attempt { strand, path, attempt } = of;
     if strand.is_empty() { format!("j#{path}#{attempt}") } else { format!("l#{strand}|{path}#{attempt}") }
+}
+
+fn limit_key(org: &OrgKey, limit: &AppLimit) -> (OrgId, Option<ConnectionId>, String) {
+    (org.org().clone(), limit.connection.clone(), limit.name.clone())
 }
 
 impl MemoryStore {
@@ -325,7 +334,41 @@ impl MemoryStore {
         if let Some(head) = self.of(org, run).head.as_mut().filter(|h| h.finished_at.is_none()) {
             head.status = RunStatus::Waiting;
             head.wake_at = Some(until);
+            head.limited = None;
         }
+    }
+
+    pub fn mark_limited(&mut self, org: &OrgKey, run: &RunId, limited: &Limited) {
+        self.mark_waiting(org, run, limited.until);
+        if let Some(head) = self.of(org, run).head.as_mut().filter(|h| h.finished_at.is_none()) {
+            head.limited = Some(limited.clone());
+        }
+    }
+
+    /// As the generic cell rate algorithm has it (ITU-T I.371, annex A).
+    pub fn turn(&mut self, org: &OrgKey, limit: &AppLimit, patience: Duration, now: Millis) -> Turn {
+        let shared = self.has(Bug::TurnsAreShared);
+        let (pace, patience, now) = (limit.pace, patience.as_micros() as i64, now.0 * 1000);
+        let wait = |micros: i64| Duration::from_micros(micros.max(0) as u64);
+        let (next, last) = self.turns.entry(limit_key(org, limit)).or_default();
+        if *next <= now + pace.early + patience {
+            let turn = (*next).max(now);
+            if !shared {
+                *next = turn + pace.each;
+            }
+            return Turn::In(wait(turn - pace.early - now));
+        }
+        *last = (*last).max(*next) + pace.each;
+        let least = Duration::from_millis(100);
+        Turn::NotBefore(
+            wait(*last - pace.each - pace.early - patience - now).clamp(least, Duration::from_hours(1)),
+        )
+    }
+
+    pub fn block(&mut self, org: &OrgKey, limit: &AppLimit, time: Duration, now: Millis) {
+        let (next, _) = self.turns.entry(limit_key(org, limit)).or_default();
+        let time = time.min(Duration::from_hours(1)).as_micros() as i64;
+        *next = (*next).max(now.0 * 1000 + limit.pace.early + time);
     }
 
     pub fn mark_resumed(&mut self, org: &OrgKey, run: &RunId, until: Millis) {

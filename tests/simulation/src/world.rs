@@ -183,6 +183,9 @@ impl World {
             http: http.clone(),
             sandbox: Arc::new(SimSandbox { gate: gate.clone() }),
             connections: store.clone(),
+            limits: store.clone(),
+            // Nobody sleeps here: who would wait is put back.
+            patience: Duration::ZERO,
             secrets: Arc::new(FixedSealer::default()),
             blobs: Arc::new(SimBlobs { gate: gate.clone(), objects: Mutex::default() }),
             memory: executor::Memory::default(),

@@ -1,6 +1,7 @@
 //! Calls of connectors' actions.
 
 use super::Drive;
+use super::limit::Turns;
 use crate::ExecutorError;
 use calls::{NotOpened, Opener, Secrets, Sender, carry, manifest};
 use connectors::{Access, Call};
@@ -79,13 +80,17 @@ impl Drive<'_> {
     pub(super) async fn call_app(
         &self,
         (ix, attempt): (NodeIx, u16),
-        call: &mut Call,
+        (call, turns): (&mut Call, &Turns),
         key: &str,
         secrets: &Secrets,
         timeout: Duration,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
-        let sender = Sending { drive: self, ix, attempt };
-        carry(call, &sender, key, secrets, self.app.clock.as_ref(), timeout).await
+        let sender = Sending { drive: self, ix, attempt, turns };
+        let came = carry(call, &sender, key, secrets, self.app.clock.as_ref(), timeout).await?;
+        if let Err(error) = &came {
+            self.leave_alone(turns, error).await;
+        }
+        Ok(came)
     }
 }
 
@@ -93,10 +98,15 @@ struct Sending<'a, 'd> {
     drive: &'a Drive<'d>,
     ix: NodeIx,
     attempt: u16,
+    turns: &'a Turns,
 }
 
 impl Sender for Sending<'_, '_> {
     type Broken = ExecutorError;
+
+    async fn turn(&self, left: Duration) -> Result<(), StepError> {
+        self.drive.next_turn(self.turns, left).await
+    }
 
     async fn send(
         &self,

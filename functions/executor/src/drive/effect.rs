@@ -1,6 +1,7 @@
 //! Steps with effects: each attempt is recorded once.
 
 use super::call::Begun;
+use super::limit::Turns;
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
@@ -49,9 +50,16 @@ impl Drive<'_> {
             }
         };
         let Effect { what, input, secrets } = effect;
+        let what = match what {
+            What::Call(begun) => match self.first_turn((ix, attempt), action, &begun.call).await? {
+                Ok(turns) => Ready::Call(begun, turns),
+                Err(flow) => return Ok(flow),
+            },
+            What::Request(request) => Ready::Request(request),
+        };
         let idempotent = match &what {
-            What::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
-            What::Call(begun) => begun.call.is_idempotent(),
+            Ready::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
+            Ready::Call(begun, _) => begun.call.is_idempotent(),
         };
         let held = if action.at_most_once || !action.idempotent.unwrap_or(idempotent) {
             match self.take(ix, attempt, action).await? {
@@ -67,7 +75,7 @@ impl Drive<'_> {
             None
         };
         let output = match what {
-            What::Request(prepared) => {
+            Ready::Request(prepared) => {
                 let Prepared { mut request, any_status } = *prepared;
                 // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
                 request
@@ -75,7 +83,7 @@ impl Drive<'_> {
                     .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
                 self.send_request(ix, attempt, request, any_status, &secrets).await?
             }
-            What::Call(begun) => self.asked(ix, attempt, action, *begun, &secrets).await?,
+            Ready::Call(begun, turns) => self.asked((ix, attempt), action, *begun, &turns, &secrets).await?,
         };
         let event = output
             .and_then(|output| check_size(&output).map(|()| output))
@@ -87,15 +95,15 @@ impl Drive<'_> {
     /// Calls an app. What it refuses for the tokens' sake it has not done: it is asked once more, with new ones.
     async fn asked(
         &self,
-        ix: NodeIx,
-        attempt: u16,
+        (ix, attempt): (NodeIx, u16),
         action: &ActionNode,
         mut begun: Begun,
+        turns: &Turns,
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
         let key = idempotency_key(self.head, &self.path(ix));
         let until = self.app.clock.now().plus(action.timeout);
-        let first = self.call_app((ix, attempt), &mut begun.call, &key, secrets, action.timeout).await?;
+        let first = self.call_app((ix, attempt), (&mut begun.call, turns), &key, secrets, action.timeout).await?;
         let refused = first.as_ref().is_err_and(|error| error.code == "credentials_refused");
         let left = self.app.clock.now().until(until);
         if !refused || begun.tokens.is_none() || left.is_zero() {
@@ -103,7 +111,7 @@ impl Drive<'_> {
         }
         match self.prepare(ix, action, begun.tokens).await {
             Ok(Effect { what: What::Call(mut again), secrets, .. }) => {
-                self.call_app((ix, attempt), &mut again.call, &key, &secrets, left).await
+                self.call_app((ix, attempt), (&mut again.call, turns), &key, &secrets, left).await
             }
             Ok(_) => Ok(first),
             Err(error) => Ok(Err(error)),
@@ -291,6 +299,12 @@ struct Effect {
 enum What {
     Request(Box<Prepared>),
     Call(Box<Begun>),
+}
+
+/// The same, with its turn at the app.
+enum Ready {
+    Request(Box<Prepared>),
+    Call(Box<Begun>, Turns),
 }
 
 enum Refused {

@@ -7,6 +7,7 @@ mod code;
 mod effect;
 mod end;
 mod hand_over;
+mod limit;
 mod pure;
 
 use crate::place::Place;

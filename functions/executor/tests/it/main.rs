@@ -11,5 +11,6 @@ mod limits;
 mod messages;
 mod retries;
 mod slots;
+mod turns;
 mod twice;
 mod waits;

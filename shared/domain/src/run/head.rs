@@ -65,6 +65,18 @@ pub enum Repeat {
     Replay,
 }
 
+/// A step that waits because an app takes no more requests for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limited {
+    pub path: String,
+    pub attempt: u16,
+    /// What people call the app.
+    pub app: String,
+    pub since: Millis,
+    /// When it is tried again.
+    pub until: Millis,
+}
+
 /// A run as its head item has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
@@ -102,6 +114,8 @@ pub struct Head {
     pub slot: Option<Slot>,
     /// What it has gathered, until it begins.
     pub gathering: Option<Gathering>,
+    /// The step that last had to wait for its turn at an app.
+    pub limited: Option<Limited>,
     /// The scope's `trigger`; `None` when it is kept in an item of its own and was not asked for.
     pub input: Option<Value>,
 }
@@ -133,6 +147,7 @@ impl Head {
             aborted: Vec::new(),
             slot: None,
             gathering: run.gathers_until.map(|due| Gathering { due, closed: false, count: 0 }),
+            limited: None,
             input: Some(run.input.clone()),
         }
     }

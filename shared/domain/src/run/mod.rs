@@ -13,7 +13,9 @@ pub use blob::{BlobName, BlobRef, KEPT_DAYS};
 pub use entry::{Entry, Mark, Segment};
 pub use error::{RunError, StepError};
 pub use gather::{GatherRule, Gathered, Gathering, gathered_input, group_name};
-pub use head::{Answer, Consequence, End, Head, Mail, MailKind, NewRun, Origin, Parent, Repeat, SettledBy};
+pub use head::{
+    Answer, Consequence, End, Head, Limited, Mail, MailKind, NewRun, Origin, Parent, Repeat, SettledBy,
+};
 pub use priority::Priority;
 pub use slots::{Admission, Slot, Slots, slots_name};
 pub use status::{RunStatus, StepStatus};

@@ -5,7 +5,7 @@
 //! | What | Found by |
 //! |---|---|
 //! | webhooks' ids | the workflows that have them |
-//! | rules, versions, variables, usage and quotas, records of the ledger, answers kept for repeats, counts of requests | partitions whose names are made of the organisation's and of what is in its own partition |
+//! | rules, versions, variables, usage and quotas, records of the ledger, answers kept for repeats, counts of requests, turns at apps (those of a connection that was deleted go by themselves in hours) | partitions whose names are made of the organisation's and of what is in its own partition |
 //! | runs, with all that is beside their heads, their slots and due entries | the index `list` |
 //! | what groups gather, and what they remember of it | the index `list`, in which a group's window is, too |
 //! | API keys, invitations | the organisation's own partition, whose items name the hashes |
@@ -29,13 +29,14 @@ use crate::control::{
 };
 use crate::runs::{LIST_SHARDS, Listed, groups_partition, heads_partition, partition};
 use crate::transact::{Change, Writes};
-use crate::{DueEntry, DueKind, DueStore, Store, StoreError, codec, ledger, tokens, usage};
+use crate::{DueEntry, DueKind, DueStore, Store, StoreError, codec, ledger, limits, tokens, usage};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure as OnFailure;
 use domain::audit::Record;
+use domain::limits::EXECUTOR_TIMEOUT;
 use domain::run::{Priority, RunStatus};
-use domain::{HookId, Millis, OrgId, OrgKey, RunId, UserId, WorkflowId, limits};
+use domain::{ConnectionId, HookId, Millis, OrgId, OrgKey, RunId, UserId, WorkflowId};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 /// Between two looks for runs under way: nothing that had begun before the first one still goes on at the second. No function may
 /// run for longer than the executor.
-const QUIET: Duration = Duration::from_secs(limits::EXECUTOR_TIMEOUT.as_secs() + 60);
+const QUIET: Duration = Duration::from_secs(EXECUTOR_TIMEOUT.as_secs() + 60);
 /// How many items a step looks at.
 const PAGE: usize = 50;
 /// How many calls are under way at a time.
@@ -446,6 +447,11 @@ impl Store {
                 let versions = version_partition(org, &workflow);
                 while self.erase_partition(&self.tables.control, &versions, PAGE).await? {}
             }
+            "cn" => {
+                let connection = ConnectionId::parse(id).map_err(|_| StoreError::Corrupt("sk"))?;
+                let limits = limits::partition(org, Some(&connection));
+                while self.erase_partition(&self.tables.tokens, &limits, PAGE).await? {}
+            }
             // Whatever else is there is found by nothing else, and nothing is found by it.
             _ => {}
         }
@@ -519,6 +525,7 @@ impl Store {
             (control, variables_partition(org)),
             (control, usage::partition(org)),
             (tokens, counts),
+            (tokens, limits::partition(org, None)),
             (tokens, usage::told_partition(org)),
         ] {
             if self.erase_partition(table, &pk, PAGE * AT_ONCE).await? {

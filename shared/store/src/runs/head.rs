@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure as OnFailure,
 };
 use domain::run::{
-    Answer, End, GatherRule, Gathered, Gathering, Head, Mail, NewRun, Priority, RunStatus, Segment,
+    Answer, End, GatherRule, Gathered, Gathering, Head, Limited, Mail, NewRun, Priority, RunStatus, Segment,
     SettledBy, Slot, Slots,
 };
 use domain::{Millis, OrgKey, RunId, WorkflowId, limits};
@@ -225,13 +225,26 @@ impl RunStore for Store {
     async fn mark_waiting(&self, org: &OrgKey, run: &RunId, until: Millis) -> Result<(), StoreError> {
         let update = self
             .update_head(org, run)
-            .update_expression("SET st = :waiting, wk = :until")
+            .update_expression("SET st = :waiting, wk = :until REMOVE lm")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(fin)")
             .expression_attribute_values(":waiting", s(RunStatus::Waiting.as_str()))
             .expression_attribute_values(":until", n(until.0))
             .send()
             .await;
         unless_condition_failed("mark_waiting", update)
+    }
+
+    async fn mark_limited(&self, org: &OrgKey, run: &RunId, limited: &Limited) -> Result<(), StoreError> {
+        let update = self
+            .update_head(org, run)
+            .update_expression("SET st = :waiting, wk = :until, lm = :limited")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(fin)")
+            .expression_attribute_values(":waiting", s(RunStatus::Waiting.as_str()))
+            .expression_attribute_values(":until", n(limited.until.0))
+            .expression_attribute_values(":limited", b(codec::pack(limited)?))
+            .send()
+            .await;
+        unless_condition_failed("mark_limited", update)
     }
 
     async fn mark_slot(&self, org: &OrgKey, run: &RunId, slot: &Slot) -> Result<bool, StoreError> {
@@ -443,6 +456,7 @@ pub(super) fn read_head(org: &OrgKey, item: &Item) -> Result<Head, StoreError> {
         slot: attr::optional_text(item, "sl")
             .map(|of| Slot { of: of.to_owned(), held: attr::flag(item, "sh") }),
         gathering: read_gathering(item),
+        limited: attr::optional_bytes(item, "lm").map(codec::unpack).transpose()?,
         outbox: attr::optional_bytes(item, "ob").map(codec::unpack).transpose()?.unwrap_or_default(),
         input: attr::optional_bytes(item, "in").map(codec::unpack::<Value>).transpose()?,
     })
@@ -459,7 +473,7 @@ fn read_gathering(item: &Item) -> Option<Gathering> {
 }
 
 /// A condition that failed means that there was nothing to do.
-pub(super) fn unless_condition_failed<T, R: std::fmt::Debug>(
+pub(crate) fn unless_condition_failed<T, R: std::fmt::Debug>(
     operation: &'static str,
     result: Result<T, SdkError<UpdateItemError, R>>,
 ) -> Result<(), StoreError> {

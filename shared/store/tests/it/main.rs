@@ -10,6 +10,7 @@ mod items;
 mod journal;
 mod keys;
 mod ledger;
+mod limits;
 mod list;
 mod members;
 mod sessions;

@@ -12,6 +12,7 @@ mod bugs;
 mod conformance;
 mod definitions;
 mod fairness;
+mod limits;
 mod seeds;
 mod storms;
 

@@ -14,6 +14,7 @@ mod erasure;
 mod failures;
 mod gather;
 mod large;
+mod limits;
 mod manual;
 mod members;
 mod oauth;
