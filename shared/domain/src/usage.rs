@@ -104,8 +104,7 @@ impl Figures {
         };
         let file_bytes = match &entry.mark {
             Mark::Spilled(blob) => blob.bytes,
-            // A file that an answer was kept as stands in the place of its body.
-            Mark::Succeeded(output) if entry.called => output["body"]["$file"]["bytes"].as_u64().unwrap_or(0),
+            Mark::Succeeded(output) if entry.called => kept_files(output),
             _ => 0,
         };
         Self { steps, attempts, calls: u64::from(entry.called), file_bytes, ..Self::default() }
@@ -153,6 +152,13 @@ pub struct Quotas {
     pub members: Option<u32>,
 }
 
+/// The bytes of the files that a step's output tells of: of one that its answer was kept as, or of those that it made.
+fn kept_files(output: &serde_json::Value) -> u64 {
+    let many = output["files"].as_array().into_iter().flatten().map(|listed| &listed["file"]);
+    let all = [&output["body"], &output["file"]].into_iter().chain(many);
+    all.map(|file| file["$file"]["bytes"].as_u64().unwrap_or(0)).fold(0, u64::saturating_add)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +193,8 @@ mod tests {
             name: BlobName::of(Duration::from_hours(1), "a", 1, "x"),
             bytes: 400_000,
         };
+        let made = json!({"files": [{"file": {"$file": {"bytes": 7}}}, {"file": {"$file": {"bytes": 8}}}]});
+        assert_eq!(super::kept_files(&made), 15);
         let file = json!({"status": 200, "body": {"$file": {"bytes": 77}}});
         for (mark, called, counts) in [
             (Mark::Succeeded(Value::Null), true, (1, 1, 1, 0)),

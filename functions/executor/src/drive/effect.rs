@@ -4,14 +4,14 @@ use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
 use crate::weight::weight;
+use blobs::Content;
 use calls::Secrets;
-use calls::http_request::{self, Prepared};
+use calls::http_request::{self, Prepared, Whole};
 use connectors::Call;
 use domain::nests_too_deep;
 use domain::run::{Answer, Entry, RunStatus, StepError};
-use domain::workflow::HTTP_REQUEST;
+use domain::workflow::{FILE_ACTIONS, HTTP_REQUEST};
 use domain::{Millis, limits};
-use egress::HttpRequest;
 use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
 use expr::Template;
 use futures::future::{Either, select};
@@ -52,6 +52,7 @@ impl Drive<'_> {
         let idempotent = match &what {
             What::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
             What::Call(call) => call.is_idempotent(),
+            What::Files(_) => true,
         };
         let held = if action.at_most_once || !action.idempotent.unwrap_or(idempotent) {
             match self.take(ix, attempt, action).await? {
@@ -68,17 +69,19 @@ impl Drive<'_> {
         };
         let output = match what {
             What::Request(prepared) => {
-                let Prepared { mut request, any_status } = *prepared;
+                let mut prepared = *prepared;
                 // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
-                request
+                prepared
+                    .request
                     .headers
                     .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
-                self.send_request(ix, attempt, request, any_status, &secrets).await?
+                self.send_request(ix, attempt, prepared, &secrets).await?
             }
             What::Call(mut call) => {
                 let key = idempotency_key(self.head, &self.path(ix));
                 self.call_app((ix, attempt), &mut call, &key, &secrets, action.timeout).await?
             }
+            What::Files(input) => self.work_on_files(ix, attempt, action, input).await?,
         };
         let event = output
             .and_then(|output| check_size(&output).map(|()| output))
@@ -90,6 +93,12 @@ impl Drive<'_> {
     /// Evaluates what an action is given, and makes of it what is to be sent.
     async fn prepare(&self, ix: NodeIx, action: &ActionNode) -> Result<Effect, StepError> {
         let (input, mut secrets) = self.place.render_with_secrets(ix, &action.input, &self.context).await?;
+        if FILE_ACTIONS.contains(&action.uses.as_str()) {
+            let revealed = secrets.revealed(&input);
+            super::file::check(&action.uses, &revealed).map_err(|error| secrets.hide_error(error))?;
+            let input = shown(secrets.named(input));
+            return Ok(Effect { what: What::Files(revealed), input, secrets });
+        }
         if action.uses != HTTP_REQUEST {
             let call = self.begin_call(action, &secrets.revealed(&input), &mut secrets).await;
             let call = call.map_err(|error| secrets.hide_error(error))?;
@@ -100,7 +109,7 @@ impl Drive<'_> {
         let key = Some((http_request::KEY_HEADER, key.as_str()));
         let prepared = http_request::prepare(&secrets.revealed(&input), key, action.timeout);
         let mut prepared = prepared.map_err(|error| secrets.hide_error(error))?;
-        http_request::guard(&mut prepared.request, &secrets);
+        http_request::guard(&mut prepared, &secrets);
         let input = shown(http_request::redacted(secrets.named(input)));
         Ok(Effect { what: What::Request(Box::new(prepared)), input, secrets })
     }
@@ -110,12 +119,19 @@ impl Drive<'_> {
         &self,
         ix: NodeIx,
         attempt: u16,
-        request: HttpRequest,
-        any_status: bool,
+        prepared: Prepared,
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
+        let reading = prepared.reading;
+        let timeout = prepared.request.timeout;
+        let (request, disk) = match self.within(timeout, self.attach(prepared)).await {
+            Ok(attached) => attached,
+            Err(error) => return Ok(Err(error)),
+        };
         let sending = self.app.http.send(request);
         let mut response = self.while_shown(sending).await;
+        drop(disk);
+        let filename = response.as_ref().ok().and_then(http_request::name_of);
         // Held until the answer is read, after which it is the output's.
         let _room = match response.as_mut().map(|response| &response.file) {
             Ok(Some(file)) if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 => {
@@ -124,13 +140,18 @@ impl Drive<'_> {
             _ => None,
         };
         let file = match &mut response {
-            Ok(response) => http_request::take_file(response, any_status, secrets)?,
+            Ok(response) => http_request::take_file(response, reading, secrets)?,
             Err(_) => None,
         };
-        Ok(match http_request::outcome(response, any_status, self.app.clock.now(), secrets) {
+        Ok(match http_request::outcome(response, reading.any_status, self.app.clock.now(), secrets) {
             Ok(mut output) => {
                 if let Some((file, media)) = file {
-                    output["body"] = self.place.keep_file(&self.path(ix), attempt, &file, &media).await?;
+                    let content = match &file {
+                        Whole::File(file) => Content::File(file.file.clone(), file.bytes),
+                        Whole::Bytes(bytes) => Content::Bytes(bytes.clone()),
+                    };
+                    let path = self.path(ix);
+                    output["body"] = self.place.keep_file(&path, attempt, content, media, filename).await?;
                 }
                 Ok(output)
             }
@@ -263,6 +284,8 @@ struct Effect {
 enum What {
     Request(Box<Prepared>),
     Call(Box<Call>),
+    /// A built-in action on files, with its input.
+    Files(Value),
 }
 
 enum Refused {
