@@ -104,7 +104,7 @@ impl Figures {
         };
         let file_bytes = match &entry.mark {
             Mark::Spilled(blob) => blob.bytes,
-            Mark::Succeeded(output) if entry.called => kept_files(output),
+            Mark::Succeeded(output) => kept_files(entry, output),
             _ => 0,
         };
         Self { steps, attempts, calls: u64::from(entry.called), file_bytes, ..Self::default() }
@@ -152,11 +152,18 @@ pub struct Quotas {
     pub members: Option<u32>,
 }
 
-/// The bytes of the files that a step's output tells of: of one that its answer was kept as, or of those that it made.
-fn kept_files(output: &serde_json::Value) -> u64 {
-    let many = output["files"].as_array().into_iter().flatten().map(|listed| &listed["file"]);
-    let all = [&output["body"], &output["file"]].into_iter().chain(many);
-    all.map(|file| file["$file"]["bytes"].as_u64().unwrap_or(0)).fold(0, u64::saturating_add)
+/// The bytes of the files that a step kept: of one that an answer was kept as, in the place of its body, or of those that an action on
+/// files made. A step without effects, which has no input in the journal, only passes on what others kept.
+fn kept_files(entry: &Entry, output: &serde_json::Value) -> u64 {
+    let bytes = |file: &serde_json::Value| file["$file"]["bytes"].as_u64().unwrap_or(0);
+    if entry.called {
+        return bytes(&output["body"]);
+    }
+    if entry.input.is_none() {
+        return 0;
+    }
+    let many = output["files"].as_array().into_iter().flatten().map(|listed| bytes(&listed["file"]));
+    many.fold(bytes(&output["file"]), u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -194,7 +201,10 @@ mod tests {
             bytes: 400_000,
         };
         let made = json!({"files": [{"file": {"$file": {"bytes": 7}}}, {"file": {"$file": {"bytes": 8}}}]});
-        assert_eq!(super::kept_files(&made), 15);
+        let mut step = entry(Mark::Succeeded(made), false);
+        assert_eq!(Figures::of_entry(&step).file_bytes, 0);
+        step.input = Some(json!({}));
+        assert_eq!(Figures::of_entry(&step).file_bytes, 15);
         let file = json!({"status": 200, "body": {"$file": {"bytes": 77}}});
         for (mark, called, counts) in [
             (Mark::Succeeded(Value::Null), true, (1, 1, 1, 0)),

@@ -67,6 +67,8 @@ impl Drive<'_> {
         } else {
             None
         };
+        // A file is worked on here: nobody else was asked.
+        let called = !matches!(what, What::Files(_));
         let output = match what {
             What::Request(prepared) => {
                 let mut prepared = *prepared;
@@ -87,7 +89,7 @@ impl Drive<'_> {
             .and_then(|output| check_size(&output).map(|()| output))
             .map_or_else(Event::Failed, Event::Effect);
         let entry = self.outcome(ix, attempt, started_at, Some(input), event).await?;
-        self.record(ix, Entry { called: true, ..entry }, held).await
+        self.record(ix, Entry { called, ..entry }, held).await
     }
 
     /// Evaluates what an action is given, and makes of it what is to be sent.

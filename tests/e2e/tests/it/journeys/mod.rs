@@ -11,6 +11,7 @@ mod conventions;
 mod cycles;
 mod erasure;
 mod failures;
+mod files;
 mod gather;
 mod large;
 mod manual;
