@@ -138,6 +138,8 @@ pub fn take_file(
     let as_file = as_file && response.status.as_u16() < 400;
     let Some(file) = response.file.take() else {
         let media = media_or_any(response);
+        // Secrets can be taken out of values, not out of files.
+        let as_file = as_file && !secrets.are_in(&response.body);
         return Ok(as_file.then(|| (Whole::Bytes(std::mem::take(&mut response.body)), media)));
     };
     let read = |bytes: u64| {
@@ -153,9 +155,9 @@ pub fn take_file(
         response.body = String::from_utf8_lossy(&text).into_owned().into();
         return Ok(None);
     }
-    if !as_file && file.bytes <= limits::MAX_OUTPUT_BYTES as u64 {
+    if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 && !(as_file && secrets.is_empty()) {
         let body = read(file.bytes)?;
-        if std::str::from_utf8(&body).is_ok() {
+        if std::str::from_utf8(&body).is_ok() && (!as_file || secrets.are_in(&body)) {
             response.body = body;
             return Ok(None);
         }
@@ -168,8 +170,8 @@ fn media_or_any(response: &HttpResponse) -> String {
     if media.is_empty() { "application/octet-stream".to_owned() } else { media }
 }
 
-/// What a body that is kept as a file is called: by the other side, or by the last part of the address.
-pub fn name_of(response: &HttpResponse) -> Option<String> {
+/// What a body that is kept as a file is called: by the other side, or by the last part of the address where no secret can be in that.
+pub fn name_of(response: &HttpResponse, secrets: &Secrets) -> Option<String> {
     let told = response.headers.get(CONTENT_DISPOSITION).and_then(|value| value.to_str().ok());
     let told = told.and_then(|told| {
         let parameter = |name: &str| {
@@ -179,7 +181,11 @@ pub fn name_of(response: &HttpResponse) -> Option<String> {
         let encoded = encoded.map(|value| percent_decoded(value.trim()));
         encoded.or_else(|| parameter("filename").map(|value| value.trim().trim_matches('"').to_owned()))
     });
+    let told = told.filter(|told| !secrets.are_in(told.as_bytes()));
     told.as_deref().and_then(filename).or_else(|| {
+        if !secrets.is_empty() {
+            return None;
+        }
         let url = Url::parse(&response.url).ok()?;
         filename(&percent_decoded(url.path_segments()?.next_back()?))
     })
@@ -526,6 +532,14 @@ mod tests {
         assert!(
             matches!(kept, Some((Whole::Bytes(bytes), media)) if &bytes[..] == b"a,b" && media == "text/csv")
         );
+        // What repeats a secret can be cleaned only as a value.
+        let mut secrets = Secrets::default();
+        secrets.add("key", "0123", vault::Secret::new("s3cr/t value".to_owned()));
+        let mut echo = response(200, "text/csv", "a,s3cr/t value");
+        assert!(take_file(&mut echo, reading, &secrets).unwrap().is_none());
+        assert_eq!(&echo.body[..], b"a,s3cr/t value");
+        let mut plain = response(200, "text/csv", "a,b");
+        assert!(take_file(&mut plain, reading, &secrets).unwrap().is_some());
         // A refusal is looked at, not kept.
         let mut refused = response(404, "text/plain", "no");
         assert!(take_file(&mut refused, reading, &Secrets::default()).unwrap().is_none());
@@ -540,7 +554,7 @@ mod tests {
                 response.headers.insert(CONTENT_DISPOSITION, disposition.parse().unwrap());
             }
             response.url = url.to_owned();
-            name_of(&response)
+            name_of(&response, &Secrets::default())
         };
         assert_eq!(named("attachment; filename=\"a b.csv\"", "").as_deref(), Some("a b.csv"));
         assert_eq!(

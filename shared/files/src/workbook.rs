@@ -22,6 +22,8 @@ const LONGEST_RUN: u64 = 1024 * 1024;
 /// The longest text of a cell.
 const LONGEST_CELL: usize = 32_767;
 const MOST_ROWS: usize = 1_048_576;
+/// The cells that are written of a sheet: it is on the disk unpacked before it is packed.
+const MOST_CELLS: usize = 2_000_000;
 
 /// The rows of a sheet.
 pub(crate) fn read(input: Input<'_>, file: File) -> Result<Value, StepError> {
@@ -215,6 +217,11 @@ fn write_sheet(input: Input<'_>, name: &str, book: &mut Workbook) -> Result<usiz
     let header = input.flag("header", true) && !table.columns.is_empty();
     if table.rows.len() + usize::from(header) > MOST_ROWS {
         return Err(invalid(format!("a sheet may have {MOST_ROWS} rows")));
+    }
+    let cells = table.rows.len().saturating_mul(table.columns.len());
+    let cells = cells.max(table.rows.iter().map(|row| row.as_array().map_or(0, Vec::len)).sum());
+    if cells > MOST_CELLS {
+        return Err(invalid(format!("a sheet may have {MOST_CELLS} cells here; write a CSV")));
     }
     let names: Vec<Value> = table.columns.iter().map(|name| json!(name)).collect();
     let first = header.then(|| names.iter().collect::<Vec<_>>());

@@ -96,10 +96,15 @@ impl Drive<'_> {
     async fn prepare(&self, ix: NodeIx, action: &ActionNode) -> Result<Effect, StepError> {
         let (input, mut secrets) = self.place.render_with_secrets(ix, &action.input, &self.context).await?;
         if FILE_ACTIONS.contains(&action.uses.as_str()) {
-            let revealed = secrets.revealed(&input);
-            super::file::check(&action.uses, &revealed).map_err(|error| secrets.hide_error(error))?;
-            let input = shown(secrets.named(input));
-            return Ok(Effect { what: What::Files(revealed), input, secrets });
+            // A file is kept, and whoever reads the run reads it.
+            if secrets.named(input.clone()) != input {
+                let message =
+                    "secret variables cannot be written into files; send them where they are needed";
+                return Err(StepError::fatal("invalid_input", message));
+            }
+            super::file::check(&action.uses, &input)?;
+            let what = What::Files(input.clone());
+            return Ok(Effect { what, input: shown(input), secrets });
         }
         if action.uses != HTTP_REQUEST {
             let call = self.begin_call(action, &secrets.revealed(&input), &mut secrets).await;
@@ -125,15 +130,14 @@ impl Drive<'_> {
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
         let reading = prepared.reading;
-        let timeout = prepared.request.timeout;
-        let (request, disk) = match self.within(timeout, self.attach(prepared)).await {
+        let (request, disk) = match self.attach(prepared).await? {
             Ok(attached) => attached,
             Err(error) => return Ok(Err(error)),
         };
         let sending = self.app.http.send(request);
         let mut response = self.while_shown(sending).await;
         drop(disk);
-        let filename = response.as_ref().ok().and_then(http_request::name_of);
+        let filename = response.as_ref().ok().and_then(|response| http_request::name_of(response, secrets));
         // Held until the answer is read, after which it is the output's.
         let _room = match response.as_mut().map(|response| &response.file) {
             Ok(Some(file)) if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 => {

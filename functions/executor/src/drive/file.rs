@@ -15,12 +15,16 @@ use egress::{HttpRequest, Piece};
 use engine::{ActionNode, NodeIx};
 use files::{Done, Source};
 use futures::future::{Either, select};
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
+
+/// How many files are put into the bucket at the same time.
+const KEPT_AT_ONCE: usize = 8;
 
 /// Refuses an input that is not as the action's schema wants it.
 pub(super) fn check(uses: &str, input: &Value) -> Result<(), StepError> {
@@ -40,20 +44,34 @@ impl Drive<'_> {
         action: &ActionNode,
         input: Value,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
-        let work = self.within(action.timeout, self.files_done(&action.uses, input));
-        let (Done { mut output, made }, _disk) = match self.while_shown(work).await {
-            Ok(done) => done,
-            Err(error) => return Ok(Err(error)),
+        let work = async {
+            match self.files_done(&action.uses, input).await {
+                Ok((done, _disk)) => self.keep_made(ix, attempt, done).await.map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
         };
+        self.while_shown(self.within(action.timeout, work)).await
+    }
+
+    /// Keeps what was made: the output, with the files in their places.
+    async fn keep_made(&self, ix: NodeIx, attempt: u16, done: Done) -> Result<Value, ExecutorError> {
+        let Done { mut output, made } = done;
         let path = self.path(ix);
-        for made in made {
-            let content = Content::File(Arc::new(made.file), made.bytes);
-            let kept = self.place.keep_file(&path, attempt, content, made.media, Some(made.name)).await?;
-            if let Some(at) = output.pointer_mut(&made.pointer) {
+        let keeping = made.into_iter().map(|made| {
+            let path = &path;
+            async move {
+                let content = Content::File(Arc::new(made.file), made.bytes);
+                let kept = self.place.keep_file(path, attempt, content, made.media, Some(made.name)).await?;
+                Ok::<_, ExecutorError>((made.pointer, kept))
+            }
+        });
+        let kept: Vec<_> = stream::iter(keeping).buffered(KEPT_AT_ONCE).try_collect().await?;
+        for (pointer, kept) in kept {
+            if let Some(at) = output.pointer_mut(&pointer) {
                 *at = kept;
             }
         }
-        Ok(Ok(output))
+        Ok(output)
     }
 
     async fn files_done(
@@ -95,16 +113,25 @@ impl Drive<'_> {
     pub(super) async fn attach(
         &self,
         prepared: Prepared,
+    ) -> Result<Result<(HttpRequest, Option<OwnedSemaphorePermit>), StepError>, ExecutorError> {
+        let Prepared { request, attached, .. } = prepared;
+        if attached.is_empty() {
+            return Ok(Ok((request, None)));
+        }
+        let timeout = request.timeout;
+        self.within(timeout, async { Ok(self.attached(request, attached).await) }).await
+    }
+
+    async fn attached(
+        &self,
+        mut request: HttpRequest,
+        attached: Vec<Attached>,
     ) -> Result<(HttpRequest, Option<OwnedSemaphorePermit>), StepError> {
-        let Prepared { mut request, attached, .. } = prepared;
         let files = attached.iter().map(|piece| match piece {
             Attached::File(file) => file.blob.bytes,
             Attached::Bytes(_) => 0,
         });
         let bytes: u64 = files.sum();
-        if attached.is_empty() {
-            return Ok((request, None));
-        }
         let began = self.app.clock.now();
         let disk = self.app.memory.disk(bytes).await;
         for piece in attached {
@@ -119,17 +146,17 @@ impl Drive<'_> {
     }
 
     /// What comes within a time.
-    pub(super) async fn within<T>(
+    async fn within<T>(
         &self,
         time: Duration,
-        work: impl Future<Output = Result<T, StepError>>,
-    ) -> Result<T, StepError> {
+        work: impl Future<Output = Result<Result<T, StepError>, ExecutorError>>,
+    ) -> Result<Result<T, StepError>, ExecutorError> {
         tokio::pin!(work);
         match select(&mut work, self.app.clock.sleep(time)).await {
             Either::Left((done, _)) => done,
             Either::Right(_) => {
                 let message = "the files took longer than the step's time limit; give it a longer `timeout`";
-                Err(StepError::passing("file_timeout", message))
+                Ok(Err(StepError::passing("file_timeout", message)))
             }
         }
     }
