@@ -47,17 +47,20 @@ pub(crate) fn write(form: &Map<String, Value>) -> Result<Multipart, StepError> {
     let mut body = Vec::new();
     let mut head = String::new();
     for part in parts {
-        head.extend([format!(
-            "--{boundary}\r\ncontent-disposition: form-data; name=\"{}\"",
-            escaped(part.field)
-        )]);
-        if let Some(name) = &part.filename {
-            head.extend([format!("; filename=\"{}\"", escaped(name))]);
-        }
-        if let Some(media) = &part.media {
-            head.extend([format!("\r\ncontent-type: {media}")]);
-        }
-        head += "\r\n\r\n";
+        let name = part.filename.map(|name| format!("; filename=\"{}\"", escaped(&name))).unwrap_or_default();
+        let media = part.media.map(|media| format!("\r\ncontent-type: {media}")).unwrap_or_default();
+        let field = escaped(part.field);
+        head += &[
+            "--",
+            &boundary,
+            "\r\ncontent-disposition: form-data; name=\"",
+            &field,
+            "\"",
+            &name,
+            &media,
+            "\r\n\r\n",
+        ]
+        .concat();
         match part.content {
             Content::Text(text) => head += &text,
             Content::File(file) => {
@@ -67,7 +70,7 @@ pub(crate) fn write(form: &Map<String, Value>) -> Result<Multipart, StepError> {
         }
         head += "\r\n";
     }
-    head.extend([format!("--{boundary}--\r\n")]);
+    head += &["--", &boundary, "--\r\n"].concat();
     body.push(Attached::Bytes(head.into()));
     Ok(Multipart { content_type: format!("multipart/form-data; boundary={boundary}"), body })
 }
@@ -173,7 +176,7 @@ mod tests {
         for piece in written.body {
             match piece {
                 Attached::Bytes(bytes) => text += std::str::from_utf8(&bytes).unwrap(),
-                Attached::File(file) => text.extend([format!("<{} bytes>", file.blob.bytes)]),
+                Attached::File(file) => text += &["<", &file.blob.bytes.to_string(), " bytes>"].concat(),
             }
         }
         let (_, boundary) = written.content_type.split_once("boundary=").unwrap();
