@@ -13,9 +13,8 @@ use domain::run::{FileRef, StepError};
 use domain::workflow::schema::file_input;
 use egress::{HttpRequest, Piece};
 use engine::{ActionNode, NodeIx};
-use files::{Done, Source};
-use futures::future::{Either, select};
-use futures::{StreamExt, TryStreamExt, stream};
+use files::{Done, Made, Source};
+use futures::future::{Either, select, try_join_all};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -57,21 +56,26 @@ impl Drive<'_> {
     async fn keep_made(&self, ix: NodeIx, attempt: u16, done: Done) -> Result<Value, ExecutorError> {
         let Done { mut output, made } = done;
         let path = self.path(ix);
-        let keeping = made.into_iter().map(|made| {
-            let path = &path;
-            async move {
-                let content = Content::File(Arc::new(made.file), made.bytes);
-                let kept = self.place.keep_file(path, attempt, content, made.media, Some(made.name)).await?;
-                Ok::<_, ExecutorError>((made.pointer, kept))
+        let mut made = made.into_iter();
+        loop {
+            let some: Vec<Made> = made.by_ref().take(KEPT_AT_ONCE).collect();
+            if some.is_empty() {
+                break;
             }
-        });
-        let kept: Vec<_> = stream::iter(keeping).buffered(KEPT_AT_ONCE).try_collect().await?;
-        for (pointer, kept) in kept {
-            if let Some(at) = output.pointer_mut(&pointer) {
-                *at = kept;
+            let keeping = some.into_iter().map(|made| self.keep_one(&path, attempt, made));
+            for (pointer, kept) in try_join_all(keeping).await? {
+                if let Some(at) = output.pointer_mut(&pointer) {
+                    *at = kept;
+                }
             }
         }
         Ok(output)
+    }
+
+    async fn keep_one(&self, path: &str, attempt: u16, made: Made) -> Result<(String, Value), ExecutorError> {
+        let content = Content::File(Arc::new(made.file), made.bytes);
+        let kept = self.place.keep_file(path, attempt, content, made.media, Some(made.name)).await?;
+        Ok((made.pointer, kept))
     }
 
     async fn files_done(
