@@ -56,6 +56,7 @@ async fn start() -> Result<(), Error> {
         http: Arc::new(Egress::new(EgressConfig {
             allow_loopback: config.allow_loopback,
             max_response_bytes: domain::limits::MAX_FILE_BYTES,
+            max_bytes_in_files: domain::limits::MAX_SPOOLED_BYTES,
             ..EgressConfig::default()
         })?),
         sandbox: Arc::new(NoSandbox),

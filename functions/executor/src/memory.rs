@@ -1,5 +1,6 @@
-//! How much of large values may be in memory at the same time: ten messages share a function of 256 MB.
+//! How much of large values may be in memory, and of files on the disk, at the same time: ten messages share a function of 256 MB.
 
+use domain::limits::MAX_WORKING_FILES_BYTES;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -7,13 +8,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const MOST_BYTES: u64 = 12 * 1024 * 1024;
 const UNIT: u64 = 1024;
 
-/// The room for large values, shared by all that the process does.
+/// The room for large values and for files, shared by all that the process does.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<Semaphore>);
+pub struct Memory {
+    values: Arc<Semaphore>,
+    files: Arc<Semaphore>,
+}
 
 impl Default for Memory {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new((MOST_BYTES / UNIT) as usize)))
+        let of = |bytes: u64| Arc::new(Semaphore::new((bytes / UNIT) as usize));
+        Self { values: of(MOST_BYTES), files: of(MAX_WORKING_FILES_BYTES) }
     }
 }
 
@@ -21,9 +26,18 @@ impl Memory {
     /// Waits until there is room for so many bytes of JSON; more than there is at all waits for all of it. Whoever holds a part
     /// must not ask for another.
     pub(crate) async fn room(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let units = u32::try_from(bytes.min(MOST_BYTES).div_ceil(UNIT)).unwrap_or(u32::MAX);
-        self.0.clone().acquire_many_owned(units).await.ok()
+        take(&self.values, bytes.min(MOST_BYTES)).await
     }
+
+    /// The same of the disk. Whoever holds room for values must not ask for it; who holds some of the disk may ask for room for values.
+    pub(crate) async fn disk(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        take(&self.files, bytes.min(MAX_WORKING_FILES_BYTES)).await
+    }
+}
+
+async fn take(from: &Arc<Semaphore>, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+    from.clone().acquire_many_owned(units).await.ok()
 }
 
 #[cfg(test)]
@@ -39,5 +53,10 @@ mod tests {
         assert!(second.as_mut().now_or_never().is_none());
         drop(first);
         assert!(second.now_or_never().is_some());
+        let first = memory.disk(u64::MAX).await;
+        assert!(memory.disk(1).now_or_never().is_none());
+        assert!(memory.room(u64::MAX).now_or_never().is_some());
+        drop(first);
+        assert!(memory.disk(1).now_or_never().is_some());
     }
 }

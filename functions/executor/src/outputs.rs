@@ -4,12 +4,13 @@ use crate::place::Place;
 use crate::weight::weight;
 use blobs::{BlobError, Content};
 use domain::limits;
-use domain::run::{BlobName, BlobRef, Mark, StepError};
-use egress::Spooled;
+use domain::run::{BlobName, BlobRef, FileRef, Mark, StepError};
 use engine::Context;
 use expr::References;
 use futures::future::try_join_all;
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The most bytes of kept outputs that one step may read.
@@ -37,23 +38,55 @@ impl Place<'_> {
         Ok(Mark::Spilled(blob))
     }
 
-    /// Keeps a file that a step was given, and says where: the value that stands in its place.
+    /// Keeps a file that a step was given or made, and says where: the value that stands in its place.
     pub(crate) async fn keep_file(
         self,
         path: &str,
         attempt: u16,
-        file: &Spooled,
-        media: &str,
+        content: Content,
+        media: String,
+        filename: Option<String>,
     ) -> Result<Value, BlobError> {
-        let content = Content::File(file.file.clone(), file.bytes);
-        let (blob, digest) = self.put(path, attempt, content, media).await?;
-        Ok(json!({"$file": {
-            "run": blob.run.as_str(),
-            "name": blob.name.to_string(),
-            "bytes": blob.bytes,
-            "type": media,
-            "sha256": digest,
-        }}))
+        let (blob, sha256) = self.put(path, attempt, content, &media).await?;
+        Ok(FileRef { blob, media, sha256, filename }.value())
+    }
+
+    /// A kept file, from the disk. Who asks must have room for it there.
+    ///
+    /// The reference may be anybody's word. Its key begins with the organisation of this run, so what another one keeps is not there; and
+    /// what is in it must be what the reference says, which only those know who had the file.
+    pub(crate) async fn fetch_file(self, file: &FileRef) -> Result<Arc<File>, StepError> {
+        let bytes = file.blob.bytes;
+        if bytes > limits::MAX_FILE_BYTES as u64 {
+            let message = format!(
+                "the file has {} MB; {} MB are the most",
+                bytes / 1_048_576,
+                limits::MAX_FILE_BYTES / 1_048_576
+            );
+            return Err(StepError::fatal("file_too_large", message));
+        }
+        let missing = || {
+            let message = "there is no such file here, or not any more; run the step again that gave it";
+            StepError::fatal("file_not_found", message)
+        };
+        let passing = || StepError::passing("unavailable", "a file could not be fetched just now");
+        let found = match self.app.blobs.fetch(&file.key(self.org.org()), bytes).await {
+            Ok(found) => Arc::new(found),
+            Err(BlobError::Unavailable { .. } | BlobError::File(_)) => return Err(passing()),
+            Err(BlobError::Gone | BlobError::Refused { .. } | BlobError::TooLarge { .. }) => {
+                return Err(missing());
+            }
+        };
+        if found.metadata().map_err(|_| passing())?.len() != bytes {
+            return Err(missing());
+        }
+        let content = Content::File(found.clone(), bytes);
+        let digest = tokio::task::spawn_blocking(move || content.digest()).await;
+        match digest {
+            Ok(Ok(digest)) if digest == file.sha256 => Ok(found),
+            Ok(Ok(_)) => Err(missing()),
+            Ok(Err(_)) | Err(_) => Err(passing()),
+        }
     }
 
     async fn put(

@@ -3,6 +3,8 @@
 use crate::{BlobError, Content};
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::time::Duration;
 
 /// An object as a list tells of it.
@@ -19,6 +21,14 @@ pub trait BlobStore: Send + Sync {
     async fn put(&self, key: &str, content: Content, media: &str) -> Result<(), BlobError>;
     /// An object of at most `most` bytes, whole.
     async fn get(&self, key: &str, most: u64) -> Result<Bytes, BlobError>;
+    /// The same as a file on disk, which has no name and is gone when nobody holds it any more: of what memory should not hold.
+    async fn fetch(&self, key: &str, most: u64) -> Result<File, BlobError> {
+        let bytes = self.get(key, most).await?;
+        let mut file = tempfile::tempfile()?;
+        file.write_all(&bytes)?;
+        file.rewind()?;
+        Ok(file)
+    }
     /// Keeps an object under another key, too. Its age counts anew there.
     async fn copy(&self, from: &str, to: &str) -> Result<(), BlobError>;
     /// The objects whose keys begin with `prefix`, in their order, behind the key `after`; at most `most` (a thousand), and fewer only

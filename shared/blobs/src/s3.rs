@@ -10,6 +10,8 @@ use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use runtime::{Clock, MissingVariable, Vars};
+use std::fs::File;
+use std::io::{Seek, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::debug;
@@ -91,10 +93,20 @@ impl S3Blobs {
 
     /// Sends one request, again if its failure may pass; reads the answer to a success up to `most` bytes.
     async fn call(&self, call: &Call<'_>, most: u64) -> Result<Bytes, BlobError> {
+        self.call_into(call, most, &|| Ok(BytesMut::new())).await.map(BytesMut::freeze)
+    }
+
+    /// The same, into what `begin` makes for each attempt.
+    async fn call_into<T: Taking>(
+        &self,
+        call: &Call<'_>,
+        most: u64,
+        begin: Begin<'_, T>,
+    ) -> Result<T, BlobError> {
         let mut pause = Duration::from_millis(50);
         let mut attempt = 1;
         loop {
-            let outcome = self.once(call, most).await;
+            let outcome = self.once(call, most, begin).await;
             match outcome {
                 Err(BlobError::Unavailable { reason, .. }) if attempt < ATTEMPTS => {
                     debug!(operation = call.operation, reason, "the object store is asked again");
@@ -107,7 +119,7 @@ impl S3Blobs {
         }
     }
 
-    async fn once(&self, call: &Call<'_>, most: u64) -> Result<Bytes, BlobError> {
+    async fn once<T: Taking>(&self, call: &Call<'_>, most: u64, begin: Begin<'_, T>) -> Result<T, BlobError> {
         let unavailable = |reason: String| BlobError::Unavailable { operation: call.operation, reason };
         let refused = |reason: String| BlobError::Refused { operation: call.operation, reason };
         let mut uri = self.uri(call.key);
@@ -139,10 +151,11 @@ impl S3Blobs {
         })?;
         let status = response.status().as_u16();
         match status {
-            200..=299 => read(response, most, call.operation).await,
+            200..=299 => read(response, most, call.operation, begin()?).await,
             404 => Err(BlobError::Gone),
             _ => {
-                let text = read(response, 64 * 1024, call.operation).await.unwrap_or_default();
+                let text =
+                    read(response, 64 * 1024, call.operation, BytesMut::new()).await.unwrap_or_default();
                 let text = String::from_utf8_lossy(&text).chars().take(EXCERPT).collect::<String>();
                 let reason = format!("status {status}: {text}");
                 // 409 is a conflict of two writes of the same key.
@@ -174,18 +187,45 @@ impl<'a> Call<'a> {
     }
 }
 
-async fn read(response: HttpResponse, most: u64, operation: &'static str) -> Result<Bytes, BlobError> {
+/// What an answer is read into: memory, or a file.
+trait Taking: Send {
+    fn take(&mut self, bytes: &[u8]) -> std::io::Result<()>;
+}
+
+/// Makes one of them, for each attempt anew.
+type Begin<'a, T> = &'a (dyn Fn() -> Result<T, BlobError> + Sync);
+
+impl Taking for BytesMut {
+    fn take(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl Taking for File {
+    fn take(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.write_all(bytes)
+    }
+}
+
+async fn read<T: Taking>(
+    response: HttpResponse,
+    most: u64,
+    operation: &'static str,
+    mut into: T,
+) -> Result<T, BlobError> {
     let mut body = response.into_body();
-    let mut read = BytesMut::new();
+    let mut read = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| BlobError::Unavailable { operation, reason: e.to_string() })?;
         let Ok(data) = frame.into_data() else { continue };
-        if (read.len() + data.len()) as u64 > most {
+        read += data.len() as u64;
+        if read > most {
             return Err(BlobError::TooLarge { most });
         }
-        read.extend_from_slice(&data);
+        into.take(&data)?;
     }
-    Ok(read.freeze())
+    Ok(into)
 }
 
 #[async_trait]
@@ -203,6 +243,13 @@ impl BlobStore for S3Blobs {
 
     async fn get(&self, key: &str, most: u64) -> Result<Bytes, BlobError> {
         self.call(&Call::of("get", "GET", key), most).await
+    }
+
+    async fn fetch(&self, key: &str, most: u64) -> Result<File, BlobError> {
+        let begin = || tempfile::tempfile().map_err(BlobError::from);
+        let mut file: File = self.call_into(&Call::of("fetch", "GET", key), most, &begin).await?;
+        file.rewind()?;
+        Ok(file)
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<(), BlobError> {

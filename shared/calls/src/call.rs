@@ -4,7 +4,6 @@ use crate::http_request::{self, Prepared};
 use crate::secrets::Secrets;
 use connectors::{Answered, Call, Manifest, Response, built_in};
 use domain::run::StepError;
-use egress::HttpRequest;
 use runtime::Clock;
 use serde_json::Value;
 use std::future::Future;
@@ -21,10 +20,10 @@ pub trait Sender: Send + Sync {
         std::future::ready(Ok(()))
     }
 
-    /// Sends a request: `{status, headers, body}`, whatever the status.
+    /// Sends a request, and what is attached to it: `{status, headers, body}`, whatever the status.
     fn send(
         &self,
-        request: HttpRequest,
+        request: Prepared,
         secrets: &Secrets,
     ) -> impl Future<Output = Result<Result<Value, StepError>, Self::Broken>> + Send;
 }
@@ -65,12 +64,12 @@ pub async fn carry<S: Sender>(
             let key = header.map(|name| (name, key));
             http_request::prepare(&secrets.revealed(&request), key, Duration::from_millis(left))
         });
-        let Prepared { mut request, .. } = match prepared {
+        let mut prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Ok(Err(secrets.hide_error(error))),
         };
-        http_request::guard(&mut request, secrets);
-        let mut output = match sender.send(request, secrets).await? {
+        http_request::guard(&mut prepared, secrets);
+        let mut output = match sender.send(prepared, secrets).await? {
             Ok(output) => output,
             Err(error) => return Ok(Err(error)),
         };

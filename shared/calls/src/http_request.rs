@@ -1,12 +1,14 @@
 //! The built-in action `http.request`.
 
+use crate::attached::{self, Attached};
+use crate::multipart::{self, Multipart};
 use crate::secrets::Secrets;
 use bytes::Bytes;
-use domain::run::StepError;
+use domain::run::{FileRef, StepError, filename};
 use domain::secrecy::{REDACTED, is_secret_header};
 use domain::{Millis, limits};
 use egress::{EgressError, HttpRequest, HttpResponse, Spooled};
-use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use std::os::unix::fs::FileExt;
@@ -23,8 +25,26 @@ pub const KEY_HEADER: &str = "idempotency-key";
 #[derive(Debug)]
 pub struct Prepared {
     pub request: HttpRequest,
+    /// What is sent behind the request's own body: to be fetched, where it is a file.
+    pub attached: Vec<Attached>,
+    /// How the answer is read.
+    pub reading: Reading,
+}
+
+/// How an answer is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
     /// Any status is a success: the workflow looks at it itself.
     pub any_status: bool,
+    /// The body is kept as a file, whatever it is.
+    pub as_file: bool,
+}
+
+/// A body that is kept as a file.
+#[derive(Debug)]
+pub enum Whole {
+    File(Spooled),
+    Bytes(Bytes),
 }
 
 /// Whether a repeat of the method has no further effect (RFC 9110, section 9.2.2).
@@ -59,23 +79,39 @@ pub fn prepare(input: &Value, key: Option<(&str, &str)>, timeout: Duration) -> R
         };
         request = added.map_err(|e| egress_error(&e))?;
     }
+    let mut attached = Vec::new();
     if let Some((body, content_type)) = body(input)? {
-        if !request.headers.contains_key(CONTENT_TYPE) {
-            request = request.header("content-type", content_type).map_err(|e| egress_error(&e))?;
+        // Where its parts end is ours to say.
+        if input.get("multipart").is_some_and(|form| !form.is_null()) {
+            request.headers.remove(CONTENT_TYPE);
         }
-        request.body = body;
+        if !request.headers.contains_key(CONTENT_TYPE) {
+            request = request.header("content-type", &content_type).map_err(|e| egress_error(&e))?;
+        }
+        attached = body;
+        attached::check(&attached)?;
+        // What is no file is what it always was: a body in memory.
+        if let [Attached::Bytes(bytes)] = attached.as_slice() {
+            request.body = bytes.clone();
+            attached.clear();
+        }
     }
     if let Some((name, key)) = key
         && !request.headers.contains_key(name)
     {
         request = request.header(name, key).map_err(|e| egress_error(&e))?;
     }
-    Ok(Prepared { request, any_status: flag(input, "accept_any_status").unwrap_or(false) })
+    let reading = Reading {
+        any_status: flag(input, "accept_any_status").unwrap_or(false),
+        as_file: flag(input, "as_file").unwrap_or(false),
+    };
+    Ok(Prepared { request, attached, reading })
 }
 
 /// Keeps secrets where they are sent to: a header that has one does not follow a redirect to another origin, and where address or body
 /// have one, no redirect is followed.
-pub fn guard(request: &mut HttpRequest, secrets: &Secrets) {
+pub fn guard(prepared: &mut Prepared, secrets: &Secrets) {
+    let Prepared { request, attached, .. } = prepared;
     if secrets.is_empty() {
         return;
     }
@@ -84,19 +120,28 @@ pub fn guard(request: &mut HttpRequest, secrets: &Secrets) {
             value.set_sensitive(true);
         }
     }
-    if secrets.are_in(request.url.as_bytes()) || secrets.are_in(&request.body) {
+    let attached =
+        attached.iter().any(|piece| matches!(piece, Attached::Bytes(bytes) if secrets.are_in(bytes)));
+    if attached || secrets.are_in(request.url.as_bytes()) || secrets.are_in(&request.body) {
         request.follow_redirects = false;
     }
 }
 
 /// Decides about a body that is in a file: what expressions can read is taken into memory, as is the beginning of an error's;
-/// all else stays a file, which is given with its media type.
+/// all else stays a file, which is given with its media type. So is any body of a success that is to be a file.
 pub fn take_file(
     response: &mut HttpResponse,
-    any_status: bool,
+    reading: Reading,
     secrets: &Secrets,
-) -> std::io::Result<Option<(Spooled, String)>> {
-    let Some(file) = response.file.take() else { return Ok(None) };
+) -> std::io::Result<Option<(Whole, String)>> {
+    let Reading { any_status, as_file } = reading;
+    let as_file = as_file && response.status.as_u16() < 400;
+    let Some(file) = response.file.take() else {
+        let media = media_or_any(response);
+        // Secrets can be taken out of values, not out of files.
+        let as_file = as_file && !secrets.are_in(&response.body);
+        return Ok(as_file.then(|| (Whole::Bytes(std::mem::take(&mut response.body)), media)));
+    };
     let read = |bytes: u64| {
         let mut body = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)];
         file.file.read_exact_at(&mut body, 0).map(|()| Bytes::from(body))
@@ -110,15 +155,48 @@ pub fn take_file(
         response.body = String::from_utf8_lossy(&text).into_owned().into();
         return Ok(None);
     }
-    if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 {
+    if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 && !(as_file && secrets.is_empty()) {
         let body = read(file.bytes)?;
-        if std::str::from_utf8(&body).is_ok() {
+        if std::str::from_utf8(&body).is_ok() && (!as_file || secrets.are_in(&body)) {
             response.body = body;
             return Ok(None);
         }
     }
+    Ok(Some((Whole::File(file), media_or_any(response))))
+}
+
+fn media_or_any(response: &HttpResponse) -> String {
     let media = media_type(response);
-    Ok(Some((file, if media.is_empty() { "application/octet-stream".to_owned() } else { media })))
+    if media.is_empty() { "application/octet-stream".to_owned() } else { media }
+}
+
+/// What a body that is kept as a file is called: by the other side, or by the last part of the address where no secret can be in that.
+pub fn name_of(response: &HttpResponse, secrets: &Secrets) -> Option<String> {
+    let told = response.headers.get(CONTENT_DISPOSITION).and_then(|value| value.to_str().ok());
+    let told = told.and_then(|told| {
+        let parameter = |name: &str| {
+            told.split(';').skip(1).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+        };
+        let encoded = parameter("filename*").and_then(|value| value.rsplit('\'').next());
+        let encoded = encoded.map(|value| percent_decoded(value.trim()));
+        encoded.or_else(|| parameter("filename").map(|value| value.trim().trim_matches('"').to_owned()))
+    });
+    let told = told.filter(|told| !secrets.are_in(told.as_bytes()));
+    told.as_deref().and_then(filename).or_else(|| {
+        if !secrets.is_empty() {
+            return None;
+        }
+        let url = Url::parse(&response.url).ok()?;
+        filename(&percent_decoded(url.path_segments()?.next_back()?))
+    })
+}
+
+/// `%20` and the like, as UTF-8.
+fn percent_decoded(text: &str) -> String {
+    // As a form's value it would have `+` for spaces.
+    let pair = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
+    let found = url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned());
+    found.unwrap_or_default()
 }
 
 /// What the sending came to: the step's output, or why it failed. Secrets are taken out of it before anything of it is cut.
@@ -235,7 +313,21 @@ fn append_pairs<T: url::form_urlencoded::Target>(
     }
 }
 
-fn body(input: &Value) -> Result<Option<(Bytes, &'static str)>, StepError> {
+fn body(input: &Value) -> Result<Option<(Vec<Attached>, String)>, StepError> {
+    if let Some(form) = object(input, "multipart")? {
+        let Multipart { content_type, body } = multipart::write(form)?;
+        return Ok(Some((body, content_type)));
+    }
+    if let Some(file) = input.get("body").and_then(FileRef::read) {
+        let file = file.map_err(|why| invalid(format!("`body`: {why}")))?;
+        let media = file.media.clone();
+        return Ok(Some((vec![Attached::File(Box::new(file))], media)));
+    }
+    let text = text_body(input)?;
+    Ok(text.map(|(bytes, media)| (vec![Attached::Bytes(bytes)], media.to_owned())))
+}
+
+fn text_body(input: &Value) -> Result<Option<(Bytes, &'static str)>, StepError> {
     if let Some(form) = object(input, "form")? {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
         append_pairs(&mut pairs, form);
@@ -401,6 +493,83 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_sent_as_a_body_or_as_a_part() {
+        let file = json!({"$file": {"run": domain::RunId::from_bytes([2; 16]).as_str(), "name": "32-00000000000000000000000000",
+            "bytes": 7, "type": "text/csv", "sha256": "0a".repeat(32)}});
+        let Prepared { request, attached, .. } =
+            prepared(json!({"method": "PUT", "url": "https://example.com", "body": file}));
+        assert_eq!(request.headers["content-type"], "text/csv");
+        assert!(request.body.is_empty() && matches!(attached.as_slice(), [Attached::File(_)]));
+        let Prepared { request, attached, .. } =
+            prepared(json!({"method": "POST", "url": "https://example.com",
+            "headers": {"content-type": "multipart/form-data"}, "multipart": {"a": "x", "f": file}}));
+        assert!(
+            request.headers["content-type"].to_str().unwrap().starts_with("multipart/form-data; boundary=")
+        );
+        assert!(matches!(attached.as_slice(), [Attached::Bytes(_), Attached::File(_), Attached::Bytes(_)]));
+        // A form without files is in memory as any other body.
+        let Prepared { request, attached, .. } =
+            prepared(json!({"method": "POST", "url": "https://example.com", "multipart": {"a": "x"}}));
+        assert!(attached.is_empty() && !request.body.is_empty());
+
+        let refused = |body: Value| {
+            let input = json!({"url": "https://example.com", "body": body});
+            prepare(&input, None, Duration::from_secs(5)).unwrap_err().code
+        };
+        let mut large = file.clone();
+        large["$file"]["bytes"] = json!(limits::MAX_FILE_BYTES + 1);
+        assert_eq!(refused(large), "file_too_large");
+        let mut forged = file;
+        forged["$file"]["name"] = json!("../other");
+        assert_eq!(refused(forged), "invalid_input");
+    }
+
+    #[test]
+    fn an_answer_is_kept_as_a_file_where_that_is_asked_for() {
+        let reading = Reading { as_file: true, any_status: true };
+        let mut small = response(200, "text/csv; charset=utf-8", "a,b");
+        let kept = take_file(&mut small, reading, &Secrets::default()).unwrap();
+        assert!(
+            matches!(kept, Some((Whole::Bytes(bytes), media)) if &bytes[..] == b"a,b" && media == "text/csv")
+        );
+        // What repeats a secret can be cleaned only as a value.
+        let mut secrets = Secrets::default();
+        secrets.add("key", "0123", vault::Secret::new("s3cr/t value".to_owned()));
+        let mut echo = response(200, "text/csv", "a,s3cr/t value");
+        assert!(take_file(&mut echo, reading, &secrets).unwrap().is_none());
+        assert_eq!(&echo.body[..], b"a,s3cr/t value");
+        let mut plain = response(200, "text/csv", "a,b");
+        assert!(take_file(&mut plain, reading, &secrets).unwrap().is_some());
+        // A refusal is looked at, not kept.
+        let mut refused = response(404, "text/plain", "no");
+        assert!(take_file(&mut refused, reading, &Secrets::default()).unwrap().is_none());
+        assert_eq!(&refused.body[..], b"no");
+    }
+
+    #[test]
+    fn files_are_called_what_the_other_side_calls_them() {
+        let named = |disposition: &str, url: &str| {
+            let mut response = response(200, "text/plain", "");
+            if !disposition.is_empty() {
+                response.headers.insert(CONTENT_DISPOSITION, disposition.parse().unwrap());
+            }
+            response.url = url.to_owned();
+            name_of(&response, &Secrets::default())
+        };
+        assert_eq!(named("attachment; filename=\"a b.csv\"", "").as_deref(), Some("a b.csv"));
+        assert_eq!(
+            named("attachment; filename=x; filename*=UTF-8''%c3%a4+.csv", "").as_deref(),
+            Some("ä+.csv")
+        );
+        assert_eq!(named("attachment; filename=../../x", "").as_deref(), Some("x"));
+        assert_eq!(
+            named("", "https://example.com/a/rates%202026.csv?x=1").as_deref(),
+            Some("rates 2026.csv")
+        );
+        assert_eq!(named("", "https://example.com/"), None);
+    }
+
+    #[test]
     fn a_secret_through_which_an_excerpt_is_cut_is_not_told_by_half() {
         let mut secrets = Secrets::default();
         let secret = "canary-secret-".repeat(20);
@@ -419,7 +588,7 @@ mod tests {
         std::io::Write::write_all(&mut file, body.as_bytes()).unwrap();
         let mut spooled = response(400, "text/plain", "");
         spooled.file = Some(Spooled::of(file, body.len() as u64));
-        assert!(take_file(&mut spooled, false, &secrets).unwrap().is_none());
+        assert!(take_file(&mut spooled, Reading::default(), &secrets).unwrap().is_none());
         assert!(!String::from_utf8_lossy(&spooled.body).contains("canary"));
         assert!(spooled.body.len() > 3 * EXCERPT);
     }

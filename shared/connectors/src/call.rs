@@ -8,7 +8,7 @@ use crate::read::placeholders;
 use crate::schema;
 use base64::Engine;
 use domain::limits::MAX_OUTPUT_BYTES;
-use domain::run::StepError;
+use domain::run::{FileRef, StepError};
 use expr::{Limits, Seed, Template, truthy};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -227,6 +227,13 @@ impl Call {
         request.insert("url".into(), url.clone().into());
         match encoding {
             None => {}
+            // One file is sent as it is, whatever a body is written as otherwise.
+            Some(Encoding::Json | Encoding::Text) if FileRef::read(&body).is_some() => {
+                request.insert("body".into(), body);
+            }
+            Some(Encoding::Multipart) => {
+                request.insert("multipart".into(), Value::Object(object(body)));
+            }
             Some(Encoding::Form) => {
                 request.insert("form".into(), Value::Object(encode::form(&body)));
             }

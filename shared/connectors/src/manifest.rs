@@ -279,6 +279,8 @@ pub enum Encoding {
     Json,
     /// `a[b][0]=c` for what is nested.
     Form,
+    /// A form whose values may be files.
+    Multipart,
     Text,
 }
 

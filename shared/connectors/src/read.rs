@@ -20,8 +20,12 @@ const KINDS: [(&str, AuthKind); 5] = [
     ("basic", AuthKind::Basic),
     ("oauth2", AuthKind::OAuth2),
 ];
-const ENCODINGS: [(&str, Encoding); 3] =
-    [("json", Encoding::Json), ("form", Encoding::Form), ("text", Encoding::Text)];
+const ENCODINGS: [(&str, Encoding); 4] = [
+    ("json", Encoding::Json),
+    ("form", Encoding::Form),
+    ("multipart", Encoding::Multipart),
+    ("text", Encoding::Text),
+];
 const MAX_TEXT: usize = 10_000;
 
 /// Reads a manifest. Only one without faults is given.
@@ -316,11 +320,11 @@ fn request(r: &mut Reader<'_>) -> Option<Request> {
         Some(Value::Array(_)) => Query::Fields(texts(r, "query")),
         Some(_) => Query::Template(template(r, "query", Scope::Input)),
     };
-    let encoding = r.choice("encoding", &["json", "form", "none"]);
+    let encoding = r.choice("encoding", &["json", "form", "none", "multipart"]);
     let given: Vec<&'static str> =
         ENCODINGS.iter().map(|(name, _)| *name).filter(|name| r.take(name).is_some()).collect();
     if given.len() > 1 {
-        r.fault("body_twice", "give one of `json`, `form` and `text`");
+        r.fault("body_twice", "give one of `json`, `form`, `multipart` and `text`");
     }
     let sends = method.as_deref().is_some_and(|method| matches!(method, "POST" | "PUT" | "PATCH"));
     let body = match given.first() {
@@ -331,6 +335,7 @@ fn request(r: &mut Reader<'_>) -> Option<Request> {
         None => match encoding {
             Some(2) => Body::None,
             Some(1) => Body::Rest(Encoding::Form),
+            Some(3) => Body::Rest(Encoding::Multipart),
             Some(_) => Body::Rest(Encoding::Json),
             None if sends => Body::Rest(Encoding::Json),
             None => Body::None,

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod callback;
+pub mod cell;
 pub mod connection;
 pub mod duration;
 pub mod fault;

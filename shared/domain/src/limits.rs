@@ -31,6 +31,33 @@ pub const MAX_INLINE_BYTES: usize = 300 * 1024;
 pub const MAX_OUTPUT_BYTES: usize = 5 * 1024 * 1024;
 /// The largest answer that an HTTP step takes. What no expression could read is kept as a file.
 pub const MAX_FILE_BYTES: usize = 50 * 1024 * 1024;
+/// The rows that one step reads of a file; with `offset` it goes on behind them.
+pub const MAX_FILE_ROWS: u64 = 10_000;
+/// The columns of a table: as many as a sheet of Excel has.
+pub const MAX_FILE_COLUMNS: usize = 16_384;
+/// The largest row of a table, and the largest line of JSON lines.
+pub const MAX_FILE_ROW_BYTES: usize = 1024 * 1024;
+/// The files of an archive.
+pub const MAX_ARCHIVE_FILES: usize = 500;
+/// What all files of an archive have together when they are unpacked. One of them may have [`MAX_FILE_BYTES`].
+pub const MAX_UNPACKED_BYTES: u64 = 100 * 1024 * 1024;
+/// An archive may not unpack to more than so many times its own size, once that is more than [`FREE_UNPACKED_BYTES`].
+pub const MAX_UNPACK_RATIO: u64 = 200;
+/// What is not worth to be called a bomb.
+pub const FREE_UNPACKED_BYTES: u64 = 1024 * 1024;
+/// What the parts of a workbook have together when they are unpacked.
+pub const MAX_WORKBOOK_BYTES: u64 = 64 * 1024 * 1024;
+/// The largest part of a workbook that is not a sheet, such as its table of texts: it is in memory as a whole.
+pub const MAX_WORKBOOK_PART_BYTES: u64 = 16 * 1024 * 1024;
+/// What a worker keeps on its disk of files that its steps read and write, at the same time. Answers of requests have
+/// [`MAX_SPOOLED_BYTES`] besides, and the disk 512 MB.
+pub const MAX_WORKING_FILES_BYTES: u64 = 160 * 1024 * 1024;
+/// What answers that are too large for memory take of a worker's disk.
+pub const MAX_SPOOLED_BYTES: u64 = 320 * 1024 * 1024;
+/// The parts of a multipart body.
+pub const MAX_MULTIPART_PARTS: usize = 100;
+/// The longest name of a file.
+pub const MAX_FILENAME_BYTES: usize = 255;
 /// The largest body that a webhook or an API request may have.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// The largest definition.

@@ -104,8 +104,7 @@ impl Figures {
         };
         let file_bytes = match &entry.mark {
             Mark::Spilled(blob) => blob.bytes,
-            // A file that an answer was kept as stands in the place of its body.
-            Mark::Succeeded(output) if entry.called => output["body"]["$file"]["bytes"].as_u64().unwrap_or(0),
+            Mark::Succeeded(output) => kept_files(entry, output),
             _ => 0,
         };
         Self { steps, attempts, calls: u64::from(entry.called), file_bytes, ..Self::default() }
@@ -153,6 +152,20 @@ pub struct Quotas {
     pub members: Option<u32>,
 }
 
+/// The bytes of the files that a step kept: of one that an answer was kept as, in the place of its body, or of those that an action on
+/// files made. A step without effects, which has no input in the journal, only passes on what others kept.
+fn kept_files(entry: &Entry, output: &serde_json::Value) -> u64 {
+    let bytes = |file: &serde_json::Value| file["$file"]["bytes"].as_u64().unwrap_or(0);
+    if entry.called {
+        return bytes(&output["body"]);
+    }
+    if entry.input.is_none() {
+        return 0;
+    }
+    let many = output["files"].as_array().into_iter().flatten().map(|listed| bytes(&listed["file"]));
+    many.fold(bytes(&output["file"]), u64::saturating_add)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +200,11 @@ mod tests {
             name: BlobName::of(Duration::from_hours(1), "a", 1, "x"),
             bytes: 400_000,
         };
+        let made = json!({"files": [{"file": {"$file": {"bytes": 7}}}, {"file": {"$file": {"bytes": 8}}}]});
+        let mut step = entry(Mark::Succeeded(made), false);
+        assert_eq!(Figures::of_entry(&step).file_bytes, 0);
+        step.input = Some(json!({}));
+        assert_eq!(Figures::of_entry(&step).file_bytes, 15);
         let file = json!({"status": 200, "body": {"$file": {"bytes": 77}}});
         for (mark, called, counts) in [
             (Mark::Succeeded(Value::Null), true, (1, 1, 1, 0)),

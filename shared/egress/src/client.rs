@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use http::Method;
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 
+use crate::attached::Attached;
 use crate::error::EgressError;
 use crate::instead::Instead;
 use crate::message::{HttpPort, HttpRequest, HttpResponse};
@@ -175,7 +176,11 @@ impl Egress {
         self.client()?
             .request(hop.method.clone(), hop.url.clone())
             .headers(hop.headers.clone())
-            .body(hop.body.clone())
+            .body(if hop.attached.is_empty() {
+                reqwest::Body::from(hop.body.clone())
+            } else {
+                reqwest::Body::wrap(Attached::new(hop.body.clone(), &hop.attached))
+            })
             .send()
             .await
             .map_err(|error| EgressError::from_reqwest(&error, host))
@@ -190,6 +195,7 @@ impl HttpPort for Egress {
             url,
             mut headers,
             body,
+            attached,
             timeout,
             max_response_bytes,
             max_bytes_in_memory,
@@ -213,7 +219,7 @@ impl HttpPort for Egress {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         }
         let host = target::host_of(&url).to_owned();
-        let hop = Hop { method, url, headers, body };
+        let hop = Hop { method, url, headers, body, attached };
         match tokio::time::timeout(timeout, self.follow(hop, limits)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(EgressError::RequestTimeout { host, after: timeout }),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod attached;
 mod body;
 mod client;
 mod error;
@@ -20,5 +21,5 @@ pub use address::{Reach, reach};
 pub use client::{Egress, EgressConfig};
 pub use error::{Blocked, EgressError, Sent};
 pub use instead::{Instead, InvalidInstead};
-pub use message::{HttpPort, HttpRequest, HttpResponse, Spooled};
+pub use message::{HttpPort, HttpRequest, HttpResponse, Piece, Spooled};
 pub use resolve::{Lookup, SystemLookup};

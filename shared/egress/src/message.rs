@@ -29,6 +29,8 @@ pub struct HttpRequest {
     pub url: String,
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// What is sent behind `body`. Files are read while they are sent, and never in memory as a whole.
+    pub attached: Vec<Piece>,
     /// From the name's resolution to the last byte of the last redirect's body.
     pub timeout: Duration,
     /// The client's own limit stands above it.
@@ -36,6 +38,27 @@ pub struct HttpRequest {
     /// What a body has beyond this goes to a file instead of memory.
     pub max_bytes_in_memory: usize,
     pub follow_redirects: bool,
+}
+
+/// A part of a body.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    Bytes(Bytes),
+    /// The first so many bytes of a file.
+    File(Arc<File>, u64),
+}
+
+impl Piece {
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(_, bytes) => *bytes,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// What the other side answered.
@@ -82,6 +105,7 @@ impl HttpRequest {
             url: url.into(),
             headers: HeaderMap::new(),
             body: Bytes::new(),
+            attached: Vec::new(),
             timeout: DEFAULT_TIMEOUT,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
             max_bytes_in_memory: usize::MAX,
@@ -122,6 +146,7 @@ impl fmt::Debug for HttpRequest {
             .field("url", &origin(&self.url))
             .field("headers", &names(&self.headers))
             .field("body_bytes", &self.body.len())
+            .field("attached", &self.attached.len())
             .field("timeout", &self.timeout)
             .field("max_response_bytes", &self.max_response_bytes)
             .field("max_bytes_in_memory", &self.max_bytes_in_memory)

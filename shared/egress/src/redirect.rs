@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use url::Url;
 
 use crate::error::EgressError;
+use crate::message::Piece;
 use crate::{headers, target};
 
 /// What is sent to one address.
@@ -14,6 +15,7 @@ pub(crate) struct Hop {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    pub(crate) attached: Vec<Piece>,
 }
 
 impl Hop {
@@ -33,6 +35,7 @@ impl Hop {
         if becomes_get {
             self.method = Method::GET;
             self.body = Bytes::new();
+            self.attached = Vec::new();
             headers::drop_body_headers(&mut self.headers);
         }
         if url.origin() != self.url.origin() {

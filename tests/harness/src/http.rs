@@ -4,12 +4,13 @@ use crate::ManualClock;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Millis;
-use egress::{EgressError, HttpPort, HttpRequest, HttpResponse, Spooled};
+use egress::{EgressError, HttpPort, HttpRequest, HttpResponse, Piece, Spooled};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use runtime::Clock;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -99,7 +100,7 @@ impl HttpPort for ScriptedHttp {
             method: request.method.to_string(),
             url: request.url.clone(),
             key: key.to_owned(),
-            body: request.body.clone(),
+            body: whole(&request),
             at: self.clock.now(),
         });
         loop {
@@ -130,6 +131,22 @@ impl HttpPort for ScriptedHttp {
             };
         }
     }
+}
+
+/// A body with all that is attached to it.
+fn whole(request: &HttpRequest) -> Bytes {
+    let mut body = request.body.to_vec();
+    for piece in &request.attached {
+        match piece {
+            Piece::Bytes(bytes) => body.extend_from_slice(bytes),
+            Piece::File(file, bytes) => {
+                let mut read = vec![0; usize::try_from(*bytes).expect("tests send what memory holds")];
+                file.read_exact_at(&mut read, 0).expect("a file that is sent is there");
+                body.extend(read);
+            }
+        }
+    }
+    body.into()
 }
 
 /// A body as the real client gives it: in a file, if it has more bytes than memory is to hold.

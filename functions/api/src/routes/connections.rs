@@ -13,6 +13,7 @@ use auth::{Can, permit};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use calls::http_request::Prepared;
 use calls::{NotOpened, Opener, Secrets, Sender, carry, http_request};
 use connectors::manifest::{Auth, Grant, Options};
 use connectors::{Call, MAX_ITEMS_FIELD, Manifest, built_in, evaluate, schema};
@@ -20,7 +21,7 @@ use domain::audit::Action;
 use domain::connection::{Connection, ConnectionStatus, Credentials, sealed_for};
 use domain::run::StepError;
 use domain::{ConnectionId, Fault, Millis, OrgKey, Problem};
-use egress::{HttpPort, HttpRequest};
+use egress::HttpPort;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::convert::Infallible;
@@ -466,9 +467,14 @@ impl Sender for Asking<'_> {
 
     async fn send(
         &self,
-        request: HttpRequest,
+        prepared: Prepared,
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, Infallible> {
+        let Prepared { request, attached, .. } = prepared;
+        if !attached.is_empty() {
+            let message = "files are sent by steps, and not by a test";
+            return Ok(Err(StepError::fatal("invalid_input", message)));
+        }
         Ok(http_request::outcome(self.http.send(request).await, true, self.now, secrets))
     }
 }

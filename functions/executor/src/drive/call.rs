@@ -3,11 +3,11 @@
 use super::Drive;
 use super::limit::Turns;
 use crate::ExecutorError;
+use calls::http_request::Prepared;
 use calls::{NotOpened, Opener, Secrets, Sender, carry, manifest};
 use connectors::{Access, Call};
 use domain::run::StepError;
 use domain::{ConnectionId, limits};
-use egress::HttpRequest;
 use engine::{ActionNode, NodeIx};
 use serde_json::Value;
 use std::time::Duration;
@@ -110,12 +110,14 @@ impl Sender for Sending<'_, '_> {
 
     async fn send(
         &self,
-        mut request: HttpRequest,
+        mut prepared: Prepared,
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
-        request
+        prepared
+            .request
             .headers
             .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.drive.head.depth.saturating_add(1)));
-        self.drive.send_request(self.ix, self.attempt, request, true, secrets).await
+        prepared.reading.any_status = true;
+        self.drive.send_request(self.ix, self.attempt, prepared, secrets).await
     }
 }

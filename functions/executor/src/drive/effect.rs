@@ -6,13 +6,13 @@ use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
 use crate::weight::weight;
+use blobs::Content;
 use calls::Secrets;
-use calls::http_request::{self, Prepared};
+use calls::http_request::{self, Prepared, Whole};
 use domain::nests_too_deep;
 use domain::run::{Answer, Entry, RunStatus, StepError};
-use domain::workflow::HTTP_REQUEST;
+use domain::workflow::{FILE_ACTIONS, HTTP_REQUEST};
 use domain::{Millis, limits};
-use egress::HttpRequest;
 use engine::{ActionNode, Event, NodeIx, Pausing, idempotency_key};
 use expr::Template;
 use futures::future::{Either, select};
@@ -56,10 +56,12 @@ impl Drive<'_> {
                 Err(flow) => return Ok(flow),
             },
             What::Request(request) => Ready::Request(request),
+            What::Files(input) => Ready::Files(input),
         };
         let idempotent = match &what {
             Ready::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
             Ready::Call(begun, _) => begun.call.is_idempotent(),
+            Ready::Files(_) => true,
         };
         let held = if action.at_most_once || !action.idempotent.unwrap_or(idempotent) {
             match self.take(ix, attempt, action).await? {
@@ -74,22 +76,26 @@ impl Drive<'_> {
         } else {
             None
         };
+        // A file is worked on here: nobody else was asked.
+        let called = !matches!(what, Ready::Files(_));
         let output = match what {
             Ready::Request(prepared) => {
-                let Prepared { mut request, any_status } = *prepared;
+                let mut prepared = *prepared;
                 // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
-                request
+                prepared
+                    .request
                     .headers
                     .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
-                self.send_request(ix, attempt, request, any_status, &secrets).await?
+                self.send_request(ix, attempt, prepared, &secrets).await?
             }
             Ready::Call(begun, turns) => self.asked((ix, attempt), action, *begun, &turns, &secrets).await?,
+            Ready::Files(input) => self.work_on_files(ix, attempt, action, input).await?,
         };
         let event = output
             .and_then(|output| check_size(&output).map(|()| output))
             .map_or_else(Event::Failed, Event::Effect);
         let entry = self.outcome(ix, attempt, started_at, Some(input), event).await?;
-        self.record(ix, Entry { called: true, ..entry }, held).await
+        self.record(ix, Entry { called, ..entry }, held).await
     }
 
     /// Calls an app. What it refuses for the tokens' sake it has not done: it is asked once more, with new ones.
@@ -126,6 +132,17 @@ impl Drive<'_> {
         stale: Option<u32>,
     ) -> Result<Effect, StepError> {
         let (input, mut secrets) = self.place.render_with_secrets(ix, &action.input, &self.context).await?;
+        if FILE_ACTIONS.contains(&action.uses.as_str()) {
+            // A file is kept, and whoever reads the run reads it.
+            if secrets.named(input.clone()) != input {
+                let message =
+                    "secret variables cannot be written into files; send them where they are needed";
+                return Err(StepError::fatal("invalid_input", message));
+            }
+            super::file::check(&action.uses, &input)?;
+            let what = What::Files(input.clone());
+            return Ok(Effect { what, input: shown(input), secrets });
+        }
         if action.uses != HTTP_REQUEST {
             let call = self.begin_call(action, &secrets.revealed(&input), &mut secrets, stale).await;
             let call = call.map_err(|error| secrets.hide_error(error))?;
@@ -136,7 +153,7 @@ impl Drive<'_> {
         let key = Some((http_request::KEY_HEADER, key.as_str()));
         let prepared = http_request::prepare(&secrets.revealed(&input), key, action.timeout);
         let mut prepared = prepared.map_err(|error| secrets.hide_error(error))?;
-        http_request::guard(&mut prepared.request, &secrets);
+        http_request::guard(&mut prepared, &secrets);
         let input = shown(http_request::redacted(secrets.named(input)));
         Ok(Effect { what: What::Request(Box::new(prepared)), input, secrets })
     }
@@ -146,12 +163,18 @@ impl Drive<'_> {
         &self,
         ix: NodeIx,
         attempt: u16,
-        request: HttpRequest,
-        any_status: bool,
+        prepared: Prepared,
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
+        let reading = prepared.reading;
+        let (request, disk) = match self.attach(prepared).await? {
+            Ok(attached) => attached,
+            Err(error) => return Ok(Err(error)),
+        };
         let sending = self.app.http.send(request);
         let mut response = self.while_shown(sending).await;
+        drop(disk);
+        let filename = response.as_ref().ok().and_then(|response| http_request::name_of(response, secrets));
         // Held until the answer is read, after which it is the output's.
         let _room = match response.as_mut().map(|response| &response.file) {
             Ok(Some(file)) if file.bytes <= limits::MAX_OUTPUT_BYTES as u64 => {
@@ -160,13 +183,18 @@ impl Drive<'_> {
             _ => None,
         };
         let file = match &mut response {
-            Ok(response) => http_request::take_file(response, any_status, secrets)?,
+            Ok(response) => http_request::take_file(response, reading, secrets)?,
             Err(_) => None,
         };
-        Ok(match http_request::outcome(response, any_status, self.app.clock.now(), secrets) {
+        Ok(match http_request::outcome(response, reading.any_status, self.app.clock.now(), secrets) {
             Ok(mut output) => {
                 if let Some((file, media)) = file {
-                    output["body"] = self.place.keep_file(&self.path(ix), attempt, &file, &media).await?;
+                    let content = match &file {
+                        Whole::File(file) => Content::File(file.file.clone(), file.bytes),
+                        Whole::Bytes(bytes) => Content::Bytes(bytes.clone()),
+                    };
+                    let path = self.path(ix);
+                    output["body"] = self.place.keep_file(&path, attempt, content, media, filename).await?;
                 }
                 Ok(output)
             }
@@ -299,12 +327,15 @@ struct Effect {
 enum What {
     Request(Box<Prepared>),
     Call(Box<Begun>),
+    /// A built-in action on files, with its input.
+    Files(Value),
 }
 
 /// The same, with its turn at the app.
 enum Ready {
     Request(Box<Prepared>),
     Call(Box<Begun>, Turns),
+    Files(Value),
 }
 
 enum Refused {

@@ -6,6 +6,7 @@ mod call;
 mod code;
 mod effect;
 mod end;
+mod file;
 mod hand_over;
 mod limit;
 mod pure;

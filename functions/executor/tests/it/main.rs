@@ -6,6 +6,7 @@ mod claims;
 mod endings;
 mod examples;
 mod faults;
+mod files;
 mod large;
 mod limits;
 mod messages;

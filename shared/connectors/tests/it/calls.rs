@@ -138,3 +138,29 @@ fn an_input_is_held_against_its_schema() {
     assert!(fault(json!({"name": "a", "x": 1})).contains("`x` is not a field"));
     assert!(begin(action, json!({"name": "a", "kind": null})).is_ok());
 }
+
+#[test]
+fn files_are_sent_as_parts_or_as_the_whole_body() {
+    let file = json!({"$file": {"run": domain::RunId::from_bytes([2; 16]).as_str(), "name": "32-00000000000000000000000000",
+        "bytes": 7, "type": "text/csv", "sha256": "0a".repeat(32)}});
+    let request = |more: Value, input: Value| {
+        let mut request = json!({"method": "POST", "path": "/files"});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        begin(json!({"title": "Go", "request": request}), input).unwrap().request().unwrap()
+    };
+    let input = json!({"title": "x", "document": file});
+    // What is used nowhere else, and what a template gives.
+    let sent = request(json!({"encoding": "multipart"}), input.clone());
+    assert_eq!((&sent["multipart"], &sent["body"]), (&input, &Value::Null));
+    let sent =
+        request(json!({"multipart": {"file": "{{ input.document }}", "kind": "report"}}), input.clone());
+    assert_eq!(sent["multipart"], json!({"file": file, "kind": "report"}));
+    assert_eq!(sent["headers"], json!({}));
+    for encoding in ["json", "text"] {
+        let sent = request(json!({encoding: "{{ input.document }}"}), input.clone());
+        assert_eq!((&sent["body"], &sent["headers"]), (&file, &json!({})), "{encoding}");
+    }
+    // Among other fields it is a value like any other.
+    let sent = request(json!({"encoding": "json"}), input.clone());
+    assert_eq!(serde_json::from_str::<Value>(sent["body"].as_str().unwrap()).unwrap(), input);
+}

@@ -3,6 +3,7 @@
 mod blob;
 mod entry;
 mod error;
+mod file;
 mod gather;
 mod head;
 mod priority;
@@ -12,6 +13,7 @@ mod status;
 pub use blob::{BlobName, BlobRef, KEPT_DAYS};
 pub use entry::{Entry, Mark, Segment};
 pub use error::{RunError, StepError};
+pub use file::{FileRef, filename};
 pub use gather::{GatherRule, Gathered, Gathering, gathered_input, group_name};
 pub use head::{
     Answer, Consequence, End, Head, Limited, Mail, MailKind, NewRun, Origin, Parent, Repeat, SettledBy,

@@ -4,6 +4,7 @@
 //! step is known, only [`parse`](super::parse) and the plan's checks know: a document that the schema takes may still have faults.
 
 mod fields;
+mod files;
 mod steps;
 #[path = "schema/of_tests.rs"]
 mod tests;
@@ -27,11 +28,11 @@ pub fn schema() -> Value {
     for (name, fields, title) in steps::all() {
         definitions.insert(format!("step_{name}"), titled(object(&fields), title));
     }
-    // What the built-in action takes is known here; what those of connectors take, their connectors tell.
-    definitions.get_mut("step_action").expect("it was put in just now")["allOf"] = json!([{
-        "if": {"properties": {"use": {"const": super::HTTP_REQUEST}}},
-        "then": {"properties": {"input": steps::http_input()}}
-    }]);
+    // What the built-in actions take is known here; what those of connectors take, their connectors tell.
+    let of_action = |name: &str, input: Value| json!({"if": {"properties": {"use": {"const": name}}}, "then": {"properties": {"input": input}}});
+    let mut of_actions = vec![of_action(super::HTTP_REQUEST, steps::http_input())];
+    of_actions.extend(files::all().iter().map(|(name, fields)| of_action(name, files::written(fields))));
+    definitions.get_mut("step_action").expect("it was put in just now")["allOf"] = of_actions.into();
     let names = |prefix: &str, of: Vec<&str>| of.into_iter().map(|name| format!("{prefix}_{name}")).collect();
     let triggers: Vec<String> = names("trigger", triggers::all().into_iter().map(|t| t.0).collect());
     let steps: Vec<String> = names("step", steps::all().into_iter().map(|s| s.0).collect());
@@ -47,6 +48,11 @@ pub fn schema() -> Value {
     );
     document["$defs"] = definitions.into();
     document
+}
+
+/// The schema of what a built-in action on files takes, once it is evaluated; `None` of other actions.
+pub fn file_input(action: &str) -> Option<Value> {
+    files::input(action)
 }
 
 /// The fields of the document itself.

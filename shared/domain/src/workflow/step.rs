@@ -18,6 +18,25 @@ pub const TYPES: [&str; 15] = [
 /// The built-in HTTP action.
 pub const HTTP_REQUEST: &str = "http.request";
 
+/// The built-in actions on files.
+pub const FILE_ACTIONS: [&str; 10] = [
+    "file.read_csv",
+    "file.write_csv",
+    "file.read_xlsx",
+    "file.write_xlsx",
+    "file.read_json_lines",
+    "file.write_json_lines",
+    "file.read_text",
+    "file.write_text",
+    "file.zip",
+    "file.unzip",
+];
+
+/// Whether an action is Patchbay's own, and not one of a connector.
+pub fn is_built_in(uses: &str) -> bool {
+    uses == HTTP_REQUEST || FILE_ACTIONS.contains(&uses)
+}
+
 /// One step of a definition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {

@@ -5,7 +5,7 @@ use http::Method;
 
 use super::server::{Server, ok};
 use super::{get, local};
-use crate::{EgressError, HttpPort, HttpRequest, Sent};
+use crate::{EgressError, HttpPort, HttpRequest, Piece, Sent};
 
 #[tokio::test]
 async fn a_request_arrives_as_it_was_meant() {
@@ -131,4 +131,34 @@ async fn a_proxy_in_the_environment_is_not_used() {
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && shown.contains("1 passed"), "{shown}");
     assert!(proxy.seen().is_empty());
+}
+
+#[tokio::test]
+async fn files_are_sent_with_their_length_and_once_more_after_a_redirect() {
+    let mut file = tempfile::tempfile().unwrap();
+    let content: Vec<u8> = (0..=255).cycle().take(200_000).collect();
+    std::io::Write::write_all(&mut file, &content).unwrap();
+    let file = std::sync::Arc::new(file);
+    let target = Server::answering(ok("kept")).await;
+    let server = Server::redirecting(307, target.url("/there")).await;
+    let client = local();
+    let mut request = client.request(Method::POST, server.url("/"));
+    request.body = Bytes::from_static(b"<");
+    request.attached = vec![
+        Piece::File(file.clone(), content.len() as u64),
+        Piece::Bytes(Bytes::new()),
+        Piece::Bytes(Bytes::from_static(b"|")),
+        // A part of a file, and nothing of one.
+        Piece::File(file.clone(), 3),
+        Piece::File(file, 0),
+        Piece::Bytes(Bytes::from_static(b">")),
+    ];
+    let response = client.send(request).await.unwrap();
+    assert_eq!((response.body, response.redirects), (Bytes::from("kept"), 1));
+    let expected = [b"<", content.as_slice(), b"|", &content[..3], b">"].concat();
+    for seen in [&server.seen()[0], &target.seen()[0]] {
+        assert_eq!(seen.header("content-length"), Some(expected.len().to_string().as_str()));
+        assert_eq!(seen.header("transfer-encoding"), None);
+        assert!(seen.body == expected, "{} bytes", seen.body.len());
+    }
 }

@@ -3,8 +3,18 @@
 use domain::{Fault, fault};
 use serde_json::Value;
 
-const FIELDS: [&str; 8] =
-    ["method", "url", "headers", "query", "body", "form", "follow_redirects", "accept_any_status"];
+const FIELDS: [&str; 10] = [
+    "method",
+    "url",
+    "headers",
+    "query",
+    "body",
+    "form",
+    "multipart",
+    "follow_redirects",
+    "accept_any_status",
+    "as_file",
+];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Faults of an `http.request` input that show before it is evaluated.
@@ -35,13 +45,13 @@ pub(super) fn check_input(input: &Value, at: &str) -> Vec<Fault> {
             faults.push(Fault::new(format!("{at}/method"), "type_mismatch", message));
         }
     }
-    for name in ["headers", "query", "form"] {
+    for name in ["headers", "query", "form", "multipart"] {
         if object.get(name).is_some_and(|v| !v.is_object() && !v.as_str().is_some_and(|s| s.contains("{{"))) {
-            let message = format!("`{name}` must be an object of texts");
+            let message = format!("`{name}` must be an object");
             faults.push(Fault::new(format!("{at}/{name}"), "type_mismatch", message));
         }
     }
-    for name in ["follow_redirects", "accept_any_status"] {
+    for name in ["follow_redirects", "accept_any_status", "as_file"] {
         if object.get(name).is_some_and(|v| !v.is_boolean() && !v.as_str().is_some_and(|s| s.contains("{{")))
         {
             faults.push(Fault::new(
@@ -51,8 +61,8 @@ pub(super) fn check_input(input: &Value, at: &str) -> Vec<Fault> {
             ));
         }
     }
-    if object.contains_key("body") && object.contains_key("form") {
-        faults.push(Fault::new(at, "body_twice", "give either `body` or `form`, not both"));
+    if ["body", "form", "multipart"].iter().filter(|name| object.contains_key(**name)).count() > 1 {
+        faults.push(Fault::new(at, "body_twice", "give one of `body`, `form` and `multipart`"));
     }
     faults
 }

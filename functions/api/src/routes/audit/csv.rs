@@ -1,5 +1,7 @@
 //! CSV that a spreadsheet shows and does not run (RFC 4180; OWASP: CSV injection).
 
+use domain::cell::guarded;
+
 /// One row, with its line end. A cell that a spreadsheet could take for a formula gets an apostrophe in front.
 pub(super) fn row<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
     let cells: Vec<String> = cells.into_iter().map(cell).collect();
@@ -7,12 +9,11 @@ pub(super) fn row<'a>(cells: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    let text = guarded(text);
     if text.contains(['"', ',', '\r', '\n', ';', '\t']) || text.starts_with(' ') || text.ends_with(' ') {
         return format!("\"{}\"", text.replace('"', "\"\""));
     }
-    text
+    text.into_owned()
 }
 
 #[cfg(test)]

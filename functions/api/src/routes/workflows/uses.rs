@@ -4,7 +4,8 @@ use crate::App;
 use crate::error::ApiResult;
 use connectors::manifest::AuthKind;
 use connectors::{built_in, schema, with_max_items};
-use domain::workflow::{Action, HTTP_REQUEST, StepKind};
+use domain::workflow::schema::file_input;
+use domain::workflow::{Action, StepKind, is_built_in};
 use domain::{Fault, OrgKey, fault};
 use engine::Plan;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ pub(super) fn pinned(mut document: Value) -> Value {
     let Some(definition) = definition else { return document };
     let mut pins = definition.connectors.clone();
     for action in definition.all_steps().filter_map(|step| match &step.kind {
-        StepKind::Action(action) if action.uses != HTTP_REQUEST => Some(action),
+        StepKind::Action(action) if !is_built_in(&action.uses) => Some(action),
         _ => None,
     }) {
         let (app, _) = action.app();
@@ -30,9 +31,16 @@ pub(super) fn pinned(mut document: Value) -> Value {
     document
 }
 
-/// Faults of steps that call apps.
+/// Faults of steps that call apps, or work on files.
 pub(super) fn faults(plan: &Plan) -> Vec<Fault> {
     let mut faults = Vec::new();
+    for step in plan.definition().all_steps() {
+        let StepKind::Action(action) = &step.kind else { continue };
+        if let Some(wanted) = file_input(&action.uses) {
+            let at = format!("{}/input", step.pointer);
+            faults.extend(schema::check(&action.input, &wanted, &serde_json::Map::new(), &at, true));
+        }
+    }
     for (at, action) in actions(plan) {
         let (app, name) = action.app();
         let version = plan.definition().connectors.get(app).copied();
@@ -91,7 +99,7 @@ fn actions(plan: &Plan) -> Vec<(String, &Action)> {
     let steps = plan.definition().all_steps();
     let mut found: Vec<_> = steps
         .filter_map(|step| match &step.kind {
-            StepKind::Action(action) if action.uses != HTTP_REQUEST => Some((step.pointer.clone(), action)),
+            StepKind::Action(action) if !is_built_in(&action.uses) => Some((step.pointer.clone(), action)),
             _ => None,
         })
         .collect();

@@ -166,8 +166,20 @@ pub(super) fn http_input() -> Value {
         optional("method", text_template(), "GET without one.", json!("POST")),
         optional("query", object_template(), "Appended to `url`.", json!({"page": 2})),
         optional("headers", object_template(), "Sent with it.", json!({"accept": "text/csv"})),
-        optional("body", template(), "A text, or anything else as JSON.", json!({"id": 1})),
+        optional("body", template(), "A text, a `$file`, or anything else as JSON.", json!({"id": 1})),
         optional("form", object_template(), "A form; not together with `body`.", json!({"id": "1"})),
+        optional(
+            "multipart",
+            object_template(),
+            "A form with files; not together with `body`.",
+            json!({"document": "{{ steps.write.file }}"}),
+        ),
+        optional(
+            "as_file",
+            flag(false),
+            "Whether the answer is kept as a file, whatever it is.",
+            json!(true),
+        ),
         optional("follow_redirects", flag(true), "At most five.", json!(false)),
         optional("accept_any_status", flag(false), "400 and above is no failure.", json!(true)),
     ])
@@ -211,7 +223,7 @@ fn action() -> Vec<Field> {
         required(
             "use",
             json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$"}),
-            "Which action: `http.request`, or one of a connector as `<app>.<action>`.",
+            "Which action: `http.request`, one on files such as `file.read_csv`, or one of a connector as `<app>.<action>`.",
             json!(HTTP_REQUEST),
         ),
         optional(

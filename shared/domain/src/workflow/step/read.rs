@@ -2,7 +2,7 @@
 
 use super::{
     Action, Approval, Arm, Code, ForEach, HTTP_REQUEST, Language, OnError, OnTimeout, ParallelArm, Pause,
-    Retry, Step, StepKind, StopAs, TYPES,
+    Retry, Step, StepKind, StopAs, TYPES, is_built_in,
 };
 use crate::ConnectionId;
 use crate::limits;
@@ -161,8 +161,10 @@ fn is_action(uses: &str) -> bool {
             && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
-    uses == HTTP_REQUEST
-        || uses.split_once('.').is_some_and(|(app, action)| app != "http" && is_name(app) && is_name(action))
+    is_built_in(uses)
+        || uses
+            .split_once('.')
+            .is_some_and(|(app, action)| !["http", "file"].contains(&app) && is_name(app) && is_name(action))
 }
 
 fn read_retry(r: &mut Reader<'_>) -> Retry {

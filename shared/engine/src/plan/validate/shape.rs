@@ -135,6 +135,7 @@ impl<'a> Shapes<'a> {
             NodeKind::Action(action) if action.uses == HTTP_REQUEST => {
                 Shape::object([("status", Number), ("headers", Shape::any_object()), ("body", Any)])
             }
+            NodeKind::Action(action) if action.uses.starts_with("file.") => file_output(&action.uses),
             NodeKind::Action(_) | NodeKind::Code(_) | NodeKind::Stop { .. } => Any,
             NodeKind::Wait { pause: Pausing::For(_) | Pausing::Until(_) } => Shape::object([("until", Text)]),
             NodeKind::Wait { pause: Pausing::Callback { .. } } => {
@@ -208,5 +209,29 @@ fn missing(so_far: &str, name: &str, fields: &BTreeMap<String, Shape>) -> String
     match has.as_slice() {
         [] => format!("`{so_far}` has no `{name}`: it is empty"),
         has => format!("`{so_far}` has no `{name}`, only {}", has.join(", ")),
+    }
+}
+
+/// What a built-in action on files gives.
+fn file_output(uses: &str) -> Shape {
+    use Shape::{Any, Boolean, List, Number, Text};
+    match uses {
+        "file.read_csv" => {
+            Shape::object([("rows", List), ("columns", List), ("more", Boolean), ("next", Any)])
+        }
+        "file.read_json_lines" => Shape::object([("rows", List), ("more", Boolean), ("next", Any)]),
+        "file.read_xlsx" => Shape::object([
+            ("rows", List),
+            ("columns", List),
+            ("more", Boolean),
+            ("next", Any),
+            ("sheet", Text),
+            ("sheets", List),
+        ]),
+        "file.read_text" => Shape::object([("text", Text)]),
+        "file.unzip" => Shape::object([("files", List)]),
+        "file.write_text" => Shape::object([("file", Shape::any_object())]),
+        "file.zip" => Shape::object([("file", Shape::any_object()), ("files", Number)]),
+        _ => Shape::object([("file", Shape::any_object()), ("rows", Number)]),
     }
 }

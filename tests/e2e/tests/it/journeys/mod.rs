@@ -12,6 +12,7 @@ mod conventions;
 mod cycles;
 mod erasure;
 mod failures;
+mod files;
 mod gather;
 mod large;
 mod limits;
