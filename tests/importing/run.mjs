@@ -71,7 +71,7 @@ function parts(fields) {
 
 // What of an answer says that the request is not as the document asks.
 function refused({ status, said, violations }) {
-  const found = JSON.parse(violations).filter((one) => one.location?.[0] === "request");
+  const found = violations.startsWith("[") ? JSON.parse(violations).filter((one) => one.location?.[0] === "request" && one.severity === "Error") : [violations];
   if (found.length) return JSON.stringify(found);
   if (status === 0 || [401, 404, 405, 406, 415, 422].includes(status)) return `${status} ${said}`;
   // Prism makes answers up by itself; where it cannot, that says nothing about the request.
@@ -83,16 +83,20 @@ async function check(file) {
   const folder = mkdtempSync(join(tmpdir(), "importing-"));
   const path = join(folder, file.replace(/\.gz$/, ""));
   const source = gunzipSync(readFileSync(join(documents, file))).toString();
-  writeFileSync(path, source);
   const document = yaml.load(source, { json: true });
   const wanted = Object.entries(document.paths).flatMap(([path, item]) => methods.filter((method) => item[method]).map((method) => `${method.toUpperCase()} ${bare(path)}`));
+  writeFileSync(path, source);
   const printed = spawnSync(program, [path, name], { maxBuffer: 1 << 30, encoding: "utf8" });
   const lines = printed.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   const problems = printed.status === 0 ? [] : [printed.stderr];
   const got = [...new Set(lines.map((line) => `${line.method} ${bare(line.path)}`))];
   for (const one of wanted) if (!got.includes(one)) problems.push(`${one}: there is no action for it`);
+  // Only requests are looked at: making answers up would take most of the time.
+  for (const item of Object.values(document.paths)) for (const method of methods) if (item[method]) item[method].responses = { 200: { description: "it is as the document asks" } };
+  const asked = join(folder, "asked.json");
+  writeFileSync(asked, JSON.stringify({ ...document, webhooks: undefined }));
   const port = await freePort();
-  const server = spawn(process.execPath, [prism, "mock", "--errors", "--verboseLevel", "silent", "-h", "127.0.0.1", "-p", String(port), path], { stdio: "ignore" });
+  const server = spawn(process.execPath, [prism, "mock", "--errors", "--verboseLevel", "silent", "-h", "127.0.0.1", "-p", String(port), asked], { stdio: "ignore" });
   const row = { document: name, operations: wanted.length, actions: new Set(lines.map((line) => line.action)).size, requests: 0, accepted: 0, planted: "accepted" };
   try {
     const base = new URL(document.servers[0].url).pathname;
@@ -107,10 +111,16 @@ async function check(file) {
       if (why === null) row.accepted += 1;
       else problems.push(`${line.action} (${line.method} ${line.path}, ${line.all ? "all fields" : "needed fields"}): ${why.slice(0, 600)}\n    ${JSON.stringify(line.request ?? line.input).slice(0, 600)}`);
     }
-    // A request that is wrong: were it accepted, that the others are would mean nothing.
-    const planted = lines.find((line) => line.all && line.request?.body);
-    if (planted && refused(await send(port, base, { ...planted.request, body: "[]" })) !== null) row.planted = "refused";
-    else problems.push("the request that is wrong on purpose is accepted");
+    // Requests that are wrong: were they accepted, that the others are would mean nothing.
+    const planted = lines.filter((line) => line.all && line.request?.body).slice(0, 10);
+    let accepted = 0;
+    for (const { request } of planted) {
+      const body = JSON.stringify(JSON.parse(request.body), (name, value) => (typeof value === "string" ? [7] : value));
+      if (refused(await send(port, base, { ...request, body })) === null) accepted += 1;
+    }
+    // A body that may be anything cannot be wrong.
+    if (accepted < planted.length / 2) row.planted = `${planted.length - accepted} of ${planted.length} refused`;
+    else problems.push(`${accepted} of ${planted.length} requests that are wrong on purpose are accepted`);
   } catch (error) {
     problems.push(String(error));
   } finally {

@@ -30,7 +30,8 @@ const PLAIN: [(&str, fn(&Value) -> bool); 20] = [
     ("multipleOf", Value::is_number),
     ("uniqueItems", Value::is_boolean),
     ("deprecated", Value::is_boolean),
-    ("enum", Value::is_array),
+    // A list without a choice is a slip of the document: nothing could ever be right.
+    ("enum", |choices| choices.as_array().is_some_and(|choices| !choices.is_empty())),
     ("const", |_| true),
     ("default", |_| true),
 ];

@@ -32,11 +32,12 @@ impl Sampler<'_> {
             let Some(Value::Array(forms)) = words.remove(word) else { continue };
             let mut first = None;
             let mut fitting = None;
-            for form in forms.iter().filter(|form| form.get("type") != Some(&json!("null"))).take(4) {
+            for form in forms.iter().filter(|form| form.get("type") != Some(&json!("null"))).take(40) {
                 let whole = json!({"allOf": [words, form]});
                 let Some(made) = self.value(&whole, depth + 1, nth) else { continue };
                 let fits = |form: &&Value| schema::check(&made, form, self.schemas, "", false).is_empty();
-                if wanted.contains(&forms.iter().filter(fits).count()) {
+                let base = Value::Object(words.clone());
+                if wanted.contains(&forms.iter().filter(fits).count()) && fits(&&base) {
                     fitting = Some(made);
                     break;
                 }
@@ -163,11 +164,8 @@ fn number(words: &Map<String, Value>, nth: u64) -> Value {
     let whole = words.get("type").is_some_and(|kind| kind.to_string().contains("integer"));
     let example = words.get("examples").and_then(|examples| examples.get(0)).and_then(Value::as_f64);
     let least = bound("minimum").or_else(|| bound("exclusiveMinimum").map(|least| least + 1.0));
-    let mut made = example
-        .filter(|n| !whole || n.fract() == 0.0)
-        .or(least)
-        .unwrap_or(1.0)
-        .max(least.unwrap_or(f64::MIN));
+    let mut made =
+        example.filter(|n| !whole || n.fract() == 0.0).unwrap_or(1.0).max(least.unwrap_or(f64::MIN));
     made += nth as f64;
     if let Some(most) = bound("maximum").or_else(|| bound("exclusiveMaximum").map(|most| most - 1.0)) {
         made = made.min(most);
