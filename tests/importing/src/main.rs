@@ -1,5 +1,4 @@
-//! `importing FILE NAME` imports an OpenAPI document and prints, a line each, the requests of its actions as JSON; `importing --manifest FILE
-//! NAME` prints the manifest.
+//! `importing FILE NAME` imports an OpenAPI document and prints, a line each, the requests of its actions as JSON.
 
 mod pattern;
 mod sample;
@@ -13,12 +12,8 @@ use std::{env, fs};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let (shown, arguments) = match arguments.as_slice() {
-        [first, rest @ ..] if first == "--manifest" => (true, rest),
-        all => (false, all),
-    };
-    let [file, name] = arguments else {
-        eprintln!("usage: importing [--manifest] FILE NAME");
+    let [file, name] = arguments.as_slice() else {
+        eprintln!("usage: importing FILE NAME");
         return ExitCode::from(2);
     };
     let text = match fs::read_to_string(file) {
@@ -37,13 +32,6 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    for note in &imported.notes {
-        eprintln!("{file}: note: {} ({})", note.message, note.pointer);
-    }
-    if shown {
-        println!("{:#}", imported.manifest);
-        return ExitCode::SUCCESS;
-    }
     let Ok(manifest) = read(&imported.manifest).map(Arc::new) else { return ExitCode::FAILURE };
     let access = access(&manifest);
     for (name, action) in &manifest.actions {
