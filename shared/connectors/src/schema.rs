@@ -275,7 +275,7 @@ impl Check<'_> {
     }
 }
 
-fn types(wanted: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn types(wanted: &Value) -> impl Iterator<Item = &str> {
     let all = match wanted {
         Value::Array(all) => all.as_slice(),
         one => std::slice::from_ref(one),
