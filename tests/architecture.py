@@ -12,7 +12,7 @@ import sys
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PURE = ["domain", "expr", "engine", "signatures"]
+PURE = ["domain", "expr", "engine", "signatures", "connectors", "importer"]
 # `aws-lc-rs` is arithmetic, and reaches nothing.
 IMPURE = re.compile(r"^(tokio|aws-(?!lc-rs$).*|aws_.*|reqwest|hyper.*|lambda_.*|egress|store|dispatch|runtime|vault)$")
 

@@ -3,7 +3,7 @@
 //! Nothing is sent here. Whoever runs it sends what [`Call::request`] gives and hands over what came back.
 
 use crate::encode;
-use crate::manifest::{Action, Auth, Body, Encoding, ErrorRule, Manifest, PageBy, Put, Query};
+use crate::manifest::{Action, Auth, Body, Encoding, ErrorRule, Manifest, PageBy, Place, Put, Query, Style};
 use crate::read::placeholders;
 use crate::schema;
 use base64::Engine;
@@ -181,8 +181,33 @@ impl Call {
                 }
             }
         }
+        let mut named = Map::new();
+        let mut cookies = Vec::new();
+        for parameter in &spec.parameters {
+            used.push(&parameter.field);
+            let value = self.input.get(&parameter.field).filter(|value| !value.is_null());
+            let Some(value) = value else { continue };
+            match parameter.place {
+                Place::Query => encode::styled(&parameter.name, value, parameter.style, &mut query),
+                Place::Header => {
+                    named.insert(parameter.name.clone(), encode::joined(value, parameter.style).into());
+                }
+                Place::Cookie => {
+                    let value = encode::segment(&encode::joined(value, parameter.style));
+                    cookies.push(format!("{}={value}", parameter.name));
+                }
+            }
+        }
+        if !cookies.is_empty() {
+            named.insert("cookie".into(), cookies.join("; ").into());
+        }
         let encoding = match &spec.body {
             Body::None => None,
+            Body::Field(encoding, field) => {
+                let given = self.input.get(field).filter(|value| !value.is_null());
+                body = given.cloned().unwrap_or_default();
+                given.map(|_| *encoding)
+            }
             Body::Rest(encoding) => {
                 let rest = self.input.as_object().into_iter().flatten();
                 let rest: Map<_, _> = rest
@@ -221,6 +246,7 @@ impl Call {
         let mut headers =
             object(self.render(&self.manifest.headers, &json!({"connection": self.connection}))?);
         merge_headers(&mut headers, object(self.render(&spec.headers, &scope)?));
+        merge_headers(&mut headers, named);
         merge_headers(&mut headers, object(self.signed.0.clone()));
         let mut request = Map::new();
         request.insert("method".into(), spec.method.clone().into());
@@ -231,11 +257,11 @@ impl Call {
             Some(Encoding::Json | Encoding::Text) if FileRef::read(&body).is_some() => {
                 request.insert("body".into(), body);
             }
-            Some(Encoding::Multipart) => {
-                request.insert("multipart".into(), Value::Object(object(body)));
-            }
             Some(Encoding::Form) => {
-                request.insert("form".into(), Value::Object(encode::form(&body)));
+                request.insert("form".into(), Value::Object(encode::form(&body, &spec.styles)));
+            }
+            Some(Encoding::Multipart) => {
+                request.insert("multipart".into(), Value::Object(encode::parts(body, &spec.styles)));
             }
             Some(Encoding::Json) => {
                 let sent = headers.keys().any(|name| name.eq_ignore_ascii_case("content-type"));
@@ -476,8 +502,11 @@ fn path(path: &str, input: &Value) -> Result<String, StepError> {
         let Some((name, after)) = after.split_once('}') else { break };
         rest = after;
         let value = match &input[name] {
-            Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
-            value => text(value),
+            Value::Array(items) if items.iter().any(|item| item.is_array() || item.is_object()) => {
+                String::new()
+            }
+            Value::Null | Value::Object(_) => String::new(),
+            value => encode::joined(value, Style::Comma),
         };
         // Such a segment would lead to another place than the path says.
         if value.is_empty() || value == "." || value == ".." {
@@ -518,7 +547,15 @@ fn is_passing(status: u16) -> bool {
 
 /// Headers have one name however it is written.
 fn merge_headers(into: &mut Map<String, Value>, more: Map<String, Value>) {
-    for (name, value) in more {
+    for (name, mut value) in more {
+        // Cookies are one header for all, whoever sets them.
+        if name.eq_ignore_ascii_case("cookie")
+            && let Some((_, Value::String(known))) =
+                into.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name))
+            && let Value::String(value) = &mut value
+        {
+            *value = format!("{known}; {value}");
+        }
         into.retain(|known, _| !known.eq_ignore_ascii_case(&name));
         into.insert(name, value);
     }

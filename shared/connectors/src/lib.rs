@@ -2,6 +2,7 @@
 
 mod call;
 mod catalogue;
+mod compare;
 mod encode;
 pub mod fixture;
 pub mod manifest;
@@ -14,5 +15,6 @@ pub use call::{
     Access, Answered, Call, MAX_ITEMS, MAX_ITEMS_FIELD, Response, basic, evaluate, with_max_items,
 };
 pub use catalogue::{built_in, names};
+pub use compare::breaking;
 pub use manifest::Manifest;
 pub use read::read;

@@ -253,7 +253,45 @@ pub struct Request {
     pub base_url: Option<Template>,
     pub query: Query,
     pub headers: Template,
+    /// Fields of the input that go elsewhere than their name says, or are written otherwise than it is usual.
+    pub parameters: Vec<Parameter>,
     pub body: Body,
+    /// How fields of a form are written that are no texts; absent, [`Style::Brackets`].
+    pub styles: BTreeMap<String, Style>,
+}
+
+/// A field of the input, and where in the request it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    pub field: String,
+    pub place: Place,
+    /// What the app calls it.
+    pub name: String,
+    pub style: Style,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Query,
+    Header,
+    Cookie,
+}
+
+/// How a list or an object is written where only texts can stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// `a=1&a=2`; of an object each field stands for itself.
+    Repeat,
+    /// `a=1,2`
+    Comma,
+    /// `a=1 2`
+    Space,
+    /// `a=1|2`
+    Pipe,
+    /// `a[b][0]=c`
+    Brackets,
+    /// As JSON.
+    Json,
 }
 
 /// What is put into the query.
@@ -272,6 +310,8 @@ pub enum Body {
     /// The fields of the input that are used nowhere else.
     Rest(Encoding),
     Template(Encoding, Template),
+    /// This field of the input; nothing where it is not given.
+    Field(Encoding, String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

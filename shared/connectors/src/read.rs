@@ -2,7 +2,7 @@
 
 use crate::manifest::{
     Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Hosts, Manifest, OAuth2,
-    Options, PageBy, Pages, Put, Query, RateLimit, Request,
+    Options, PageBy, Pages, Parameter, Place, Put, Query, RateLimit, Request, Style,
 };
 use crate::schema;
 use domain::fault::{self, Fault};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const KINDS: [(&str, AuthKind); 5] = [
     ("none", AuthKind::None),
     ("bearer", AuthKind::Bearer),
@@ -25,6 +25,24 @@ const ENCODINGS: [(&str, Encoding); 4] = [
     ("form", Encoding::Form),
     ("multipart", Encoding::Multipart),
     ("text", Encoding::Text),
+];
+/// How what is sent beside templates is written: of the whole input, or of one field.
+const BODIES: [(&str, Option<Encoding>); 5] = [
+    ("json", Some(Encoding::Json)),
+    ("form", Some(Encoding::Form)),
+    ("none", None),
+    ("multipart", Some(Encoding::Multipart)),
+    ("text", Some(Encoding::Text)),
+];
+const PLACES: [(&str, Place); 3] =
+    [("query", Place::Query), ("header", Place::Header), ("cookie", Place::Cookie)];
+const STYLES: [(&str, Style); 6] = [
+    ("repeat", Style::Repeat),
+    ("comma", Style::Comma),
+    ("space", Style::Space),
+    ("pipe", Style::Pipe),
+    ("brackets", Style::Brackets),
+    ("json", Style::Json),
 ];
 const MAX_TEXT: usize = 10_000;
 
@@ -320,11 +338,14 @@ fn request(r: &mut Reader<'_>) -> Option<Request> {
         Some(Value::Array(_)) => Query::Fields(texts(r, "query")),
         Some(_) => Query::Template(template(r, "query", Scope::Input)),
     };
-    let encoding = r.choice("encoding", &["json", "form", "none", "multipart"]);
+    let parameters = list(r, "parameters", parameter);
+    let styles = styles(r);
+    let encoding = r.choice("encoding", &BODIES.map(|(name, _)| name)).map(|i| BODIES[i].1);
+    let field = r.optional_text("body", 200);
     let given: Vec<&'static str> =
         ENCODINGS.iter().map(|(name, _)| *name).filter(|name| r.take(name).is_some()).collect();
-    if given.len() > 1 {
-        r.fault("body_twice", "give one of `json`, `form`, `multipart` and `text`");
+    if given.len() + usize::from(field.is_some()) > 1 {
+        r.fault("body_twice", "give one of `json`, `form`, `multipart`, `text` and `body`");
     }
     let sends = method.as_deref().is_some_and(|method| matches!(method, "POST" | "PUT" | "PATCH"));
     let body = match given.first() {
@@ -332,16 +353,39 @@ fn request(r: &mut Reader<'_>) -> Option<Request> {
             let encoding = ENCODINGS.iter().find(|(n, _)| *n == name).map_or(Encoding::Json, |(_, e)| *e);
             Body::Template(encoding, template(r, name, Scope::Input))
         }
-        None => match encoding {
-            Some(2) => Body::None,
-            Some(1) => Body::Rest(Encoding::Form),
-            Some(3) => Body::Rest(Encoding::Multipart),
-            Some(_) => Body::Rest(Encoding::Json),
-            None if sends => Body::Rest(Encoding::Json),
-            None => Body::None,
+        None => match (field, encoding) {
+            (Some(field), encoding) => Body::Field(encoding.flatten().unwrap_or(Encoding::Json), field),
+            (None, Some(Some(encoding))) => Body::Rest(encoding),
+            (None, None) if sends => Body::Rest(Encoding::Json),
+            (None, Some(None) | None) => Body::None,
         },
     };
-    Some(Request { method: method?, path: path?, base_url, query, headers, body })
+    Some(Request { method: method?, path: path?, base_url, query, headers, parameters, body, styles })
+}
+
+fn parameter(r: &mut Reader<'_>) -> Option<Parameter> {
+    let field = r.text("field");
+    r.required("in");
+    let place = r.choice("in", &PLACES.map(|(name, _)| name)).map(|i| PLACES[i].1)?;
+    let name = r.optional_text("name", 200).or_else(|| field.clone());
+    let usual = if place == Place::Query { Style::Repeat } else { Style::Comma };
+    let style = r.choice("style", &STYLES.map(|(name, _)| name)).map_or(usual, |i| STYLES[i].1);
+    Some(Parameter { field: field?, place, name: name?, style })
+}
+
+/// How fields of a form are written, by their names.
+fn styles(r: &mut Reader<'_>) -> BTreeMap<String, Style> {
+    let Some(value) = r.take("styles").cloned() else { return BTreeMap::new() };
+    let style =
+        |value: &Value| STYLES.iter().find(|(name, _)| value.as_str() == Some(name)).map(|(_, style)| *style);
+    let read = value.as_object().and_then(|styles| {
+        styles.iter().map(|(name, value)| Some((name.clone(), style(value)?))).collect::<Option<_>>()
+    });
+    read.unwrap_or_else(|| {
+        let names = STYLES.map(|(name, _)| format!("`{name}`")).join(", ");
+        r.fault_at("styles", "type_mismatch", format!("`styles` says for names of fields one of {names}"));
+        BTreeMap::new()
+    })
 }
 
 fn pages(r: &mut Reader<'_>) -> Option<Pages> {
@@ -521,6 +565,9 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
     for (field, options) in &manifest.options {
         faults.extend(listed(manifest, options, &fault::join("/options", field)));
     }
+    for (name, schema) in &manifest.schemas {
+        schema::well_formed(schema, &fault::join("/schemas", name), &manifest.schemas, &mut faults);
+    }
     for (name, action) in &manifest.actions {
         let at = fault::join("/actions", name);
         schema::well_formed(&action.input, &format!("{at}/input"), &manifest.schemas, &mut faults);
@@ -544,6 +591,15 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
             placeholders(&action.request.path).map(|name| (format!("{at}/request/path"), name)).collect();
         if let Query::Fields(fields) = &action.request.query {
             asked.extend(fields.iter().map(|name| (format!("{at}/request/query"), name.as_str())));
+        }
+        let parameters = action.request.parameters.iter().enumerate();
+        asked.extend(
+            parameters.map(|(i, parameter)| {
+                (format!("{at}/request/parameters/{i}/field"), parameter.field.as_str())
+            }),
+        );
+        if let Body::Field(_, field) = &action.request.body {
+            asked.push((format!("{at}/request/body"), field));
         }
         for (pointer, name) in asked {
             if !known.iter().any(|known| known == name) {

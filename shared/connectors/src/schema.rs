@@ -5,11 +5,15 @@
 
 use domain::fault::{self, Fault};
 use serde_json::{Map, Value};
+use std::cell::Cell;
 
 type Schemas = Map<String, Value>;
 
 /// How far references are followed.
 const MAX_DEPTH: usize = 32;
+/// How many schemas are held against parts of one value. Few lines of schemas that refer to each other can ask for billions; past this
+/// nothing more is said, as the app has the last word.
+const MAX_CHECKS: u32 = 500_000;
 const TYPES: [&str; 7] = ["object", "array", "string", "number", "integer", "boolean", "null"];
 
 /// Faults of a schema itself.
@@ -89,19 +93,32 @@ pub fn resolved<'s>(mut schema: &'s Value, schemas: &'s Schemas) -> &'s Value {
 /// The names that an object of this schema may have.
 pub fn properties(schema: &Value, schemas: &Schemas) -> Vec<String> {
     let mut names = Vec::new();
-    collect(schema, schemas, 0, &mut names);
+    collect(schema, schemas, 0, &mut Vec::new(), &mut names);
     names
 }
 
-fn collect(schema: &Value, schemas: &Schemas, depth: usize, names: &mut Vec<String>) {
+/// Each schema says its names once: schemas that refer to each other come to an end.
+fn collect<'s>(
+    schema: &'s Value,
+    schemas: &'s Schemas,
+    depth: usize,
+    seen: &mut Vec<&'s str>,
+    names: &mut Vec<String>,
+) {
     if depth > MAX_DEPTH {
         return;
+    }
+    if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+        if seen.contains(&reference) {
+            return;
+        }
+        seen.push(reference);
     }
     let schema = resolved(schema, schemas);
     names.extend(schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()));
     for word in ["allOf", "anyOf", "oneOf"] {
         for part in schema[word].as_array().into_iter().flatten() {
-            collect(part, schemas, depth + 1, names);
+            collect(part, schemas, depth + 1, seen, names);
         }
     }
 }
@@ -109,17 +126,25 @@ fn collect(schema: &Value, schemas: &Schemas, depth: usize, names: &mut Vec<Stri
 /// What of `value` is not as the schema wants it. With `open`, a text with an expression in it may become anything.
 pub fn check(value: &Value, schema: &Value, schemas: &Schemas, at: &str, open: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
-    Check { schemas, open }.value(value, schema, at, 0, &mut faults);
+    let left = Cell::new(MAX_CHECKS);
+    Check { schemas, open, left: &left }.value(value, schema, at, 0, &mut faults);
     faults
 }
 
 struct Check<'s> {
     schemas: &'s Schemas,
     open: bool,
+    /// How many schemas may still be looked at.
+    left: &'s Cell<u32>,
 }
 
 impl Check<'_> {
     fn value(&self, value: &Value, schema: &Value, at: &str, depth: usize, faults: &mut Vec<Fault>) {
+        let left = self.left.get();
+        if left == 0 {
+            return;
+        }
+        self.left.set(left - 1);
         if depth > MAX_DEPTH || (self.open && value.as_str().is_some_and(|text| text.contains("{{"))) {
             return;
         }
@@ -250,7 +275,7 @@ impl Check<'_> {
     }
 }
 
-fn types(wanted: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn types(wanted: &Value) -> impl Iterator<Item = &str> {
     let all = match wanted {
         Value::Array(all) => all.as_slice(),
         one => std::slice::from_ref(one),

@@ -22,14 +22,25 @@ pub struct YamlFault {
 const MAX_DEPTH: usize = 64;
 /// How many values a document may have once its aliases are followed: a few lines of them can make billions.
 const MAX_VALUES: usize = 400_000;
+/// How many bytes what is named by anchors, and what aliases repeat, may come to.
+const MAX_REPEATED: usize = 64 * 1_048_576;
+/// How long the pointer to a value may be: it is written out for each value.
+const MAX_POINTER: usize = 4000;
 
 /// Reads the one document of a text; JSON is YAML, too.
 pub fn read(text: &str) -> Result<Located, YamlFault> {
+    read_within(text, MAX_VALUES)
+}
+
+/// Reads a document that may have so many values.
+pub fn read_within(text: &str, max_values: usize) -> Result<Located, YamlFault> {
     let mut reader = Reader {
         events: Parser::new_from_str(text),
         lines: BTreeMap::new(),
         anchors: BTreeMap::new(),
         values: 0,
+        max_values,
+        repeated: 0,
     };
     let value = reader.document()?;
     Ok(Located { value, lines: reader.lines })
@@ -52,8 +63,11 @@ pub fn line(pointer: &str, lines: &BTreeMap<String, usize>) -> usize {
 struct Reader<'t> {
     events: Parser<'t, saphyr_parser::StrInput<'t>>,
     lines: BTreeMap<String, usize>,
-    anchors: BTreeMap<usize, (Value, usize)>,
+    /// What each names, how many values that is, and how many bytes.
+    anchors: BTreeMap<usize, (Value, usize, usize)>,
     values: usize,
+    max_values: usize,
+    repeated: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -81,6 +95,9 @@ impl<'t> Reader<'t> {
     fn value(&mut self, event: Event<'t>, span: &Span, at: &str, depth: usize) -> Result<Value, YamlFault> {
         if depth > MAX_DEPTH {
             return Err(fault(span, &format!("it nests deeper than {MAX_DEPTH} levels")));
+        }
+        if at.len() > MAX_POINTER {
+            return Err(fault(span, &format!("the names that lead here have more than {MAX_POINTER} bytes")));
         }
         self.count(1, span)?;
         self.lines.insert(at.to_owned(), span.start.line());
@@ -120,26 +137,51 @@ impl<'t> Reader<'t> {
                 }
             }
             Event::Alias(anchor) => {
-                let Some((value, values)) = self.anchors.get(&anchor).cloned() else {
+                let Some((values, bytes)) =
+                    self.anchors.get(&anchor).map(|(_, values, bytes)| (*values, *bytes))
+                else {
                     return Err(fault(span, "an alias stands inside what it names, or names nothing"));
                 };
                 self.count(values, span)?;
-                (value, 0)
+                self.repeat(bytes, span)?;
+                (self.anchors.get(&anchor).map(|(value, ..)| value.clone()).unwrap_or_default(), 0)
             }
             _ => return Err(fault(span, "a value is expected here")),
         };
         if anchor != 0 {
-            self.anchors.insert(anchor, (value.clone(), self.values - before + 1));
+            let bytes = weight(&value);
+            self.repeat(bytes, span)?;
+            self.anchors.insert(anchor, (value.clone(), self.values - before + 1, bytes));
         }
         Ok(value)
     }
 
     fn count(&mut self, values: usize, span: &Span) -> Result<(), YamlFault> {
         self.values += values;
-        if self.values > MAX_VALUES {
-            return Err(fault(span, &format!("it has more than {MAX_VALUES} values")));
+        if self.values > self.max_values {
+            return Err(fault(span, &format!("it has more than {} values", self.max_values)));
         }
         Ok(())
+    }
+
+    fn repeat(&mut self, bytes: usize, span: &Span) -> Result<(), YamlFault> {
+        self.repeated += bytes;
+        if self.repeated > MAX_REPEATED {
+            return Err(fault(span, "its aliases repeat too much"));
+        }
+        Ok(())
+    }
+}
+
+/// About how many bytes a value takes.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 16,
+        Value::String(text) => 16 + text.len(),
+        Value::Array(items) => 16 + items.iter().map(weight).sum::<usize>(),
+        Value::Object(fields) => {
+            16 + fields.iter().map(|(name, value)| 32 + name.len() + weight(value)).sum::<usize>()
+        }
     }
 }
 

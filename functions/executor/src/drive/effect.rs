@@ -109,7 +109,8 @@ impl Drive<'_> {
     ) -> Result<Result<Value, StepError>, ExecutorError> {
         let key = idempotency_key(self.head, &self.path(ix));
         let until = self.app.clock.now().plus(action.timeout);
-        let first = self.call_app((ix, attempt), (&mut begun.call, turns), &key, secrets, action.timeout).await?;
+        let first =
+            self.call_app((ix, attempt), (&mut begun.call, turns), &key, secrets, action.timeout).await?;
         let refused = first.as_ref().is_err_and(|error| error.code == "credentials_refused");
         let left = self.app.clock.now().until(until);
         if !refused || begun.tokens.is_none() || left.is_zero() {

@@ -1,6 +1,7 @@
 //! `connector check FOLDER…`: reads the manifests in folders, names every fault with its line, and replays their examples.
+//! `connector compare BEFORE AFTER`: says what the second of two manifests takes away from workflows that use the first.
 
-use connectors::{fixture, read, yaml};
+use connectors::{Manifest, breaking, fixture, read, yaml};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +11,9 @@ use std::{env, fs};
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [command, folders @ ..] = arguments.as_slice() else { return usage() };
+    if let ("compare", [before, after]) = (command.as_str(), folders) {
+        return compare(Path::new(before), Path::new(after));
+    }
     if command != "check" || folders.is_empty() {
         return usage();
     }
@@ -22,9 +26,29 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: connector check FOLDER…\nA folder has `manifest.yaml`, and examples in `fixtures/*.json`."
+        "usage: connector check FOLDER…\n       connector compare MANIFEST MANIFEST\nA folder has `manifest.yaml`, and examples in `fixtures/*.json`."
     );
     ExitCode::from(2)
+}
+
+/// A change that breaks workflows needs a new version.
+fn compare(before: &Path, after: &Path) -> ExitCode {
+    let (Some(was), Some(now)) = (manifest(before), manifest(after)) else { return ExitCode::from(2) };
+    let changes = breaking(&was, &now);
+    for change in &changes {
+        println!("{}: {}: {} ({})", after.display(), change.code, change.message, change.pointer);
+    }
+    if changes.is_empty() || now.version > was.version { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn manifest(file: &Path) -> Option<Manifest> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string());
+    let located =
+        text.and_then(|text| yaml::read(&text).map_err(|fault| format!("{}: {}", fault.line, fault.message)));
+    let read = located.and_then(|located| {
+        read(&located.value).map_err(|_| "it has faults; `connector check` names them".to_owned())
+    });
+    read.map_err(|what| eprintln!("{}: {what}", file.display())).ok()
 }
 
 /// How many faults there are.

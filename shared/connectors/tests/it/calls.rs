@@ -164,3 +164,68 @@ fn files_are_sent_as_parts_or_as_the_whole_body() {
     let sent = request(json!({"encoding": "json"}), input.clone());
     assert_eq!(serde_json::from_str::<Value>(sent["body"].as_str().unwrap()).unwrap(), input);
 }
+
+#[test]
+fn parameters_go_where_the_manifest_says() {
+    let action = json!({"title": "Go", "input": {"type": "object", "properties": {"id": {"type": "array"},
+            "header_id": {"type": "string"}, "tags": {"type": "array"}, "where": {"type": "object"}, "seen": {"type": "boolean"},
+            "id_body": {"type": "object"}}},
+        "request": {"method": "POST", "path": "/things/{id}", "headers": {"x-id": "none"}, "body": "id_body", "parameters": [
+            {"field": "header_id", "in": "header", "name": "X-Id"},
+            {"field": "tags", "in": "query", "style": "comma"},
+            {"field": "where", "in": "query", "name": "filter", "style": "brackets"},
+            {"field": "seen", "in": "cookie"}]}});
+    let input = json!({"id": [1, "a/b"], "header_id": "h", "tags": ["x", "y"], "where": {"age": {"gt": 5}}, "seen": true,
+        "id_body": {"id": 7}});
+    let request = begin(action.clone(), input).unwrap().request().unwrap();
+    assert_eq!(request["url"], "https://api.acme.example/v1/things/1%2Ca%2Fb");
+    assert_eq!(request["query"], json!({"tags": "x,y", "filter[age][gt]": 5}));
+    let headers = json!({"X-Id": "h", "cookie": "seen=true", "content-type": "application/json"});
+    assert_eq!(request["headers"], headers);
+    assert_eq!(request["body"], "{\"id\":7}");
+    let bare = begin(action, json!({"id": ["only"]})).unwrap().request().unwrap();
+    assert_eq!((bare.get("body"), &bare["headers"]), (None, &json!({"x-id": "none"})));
+}
+
+#[test]
+fn a_form_is_written_as_its_styles_say() {
+    let action = |encoding: &str| {
+        json!({"title": "Go", "request": {"method": "POST", "path": "/things", "encoding": encoding,
+            "styles": {"tags": "repeat"}}})
+    };
+    let input = || json!({"tags": ["x", "y"], "who": {"name": "Ada"}});
+    let form = begin(action("form"), input()).unwrap().request().unwrap();
+    assert_eq!(form["form"], json!({"tags": ["x", "y"], "who[name]": "Ada"}));
+    let parts = begin(action("multipart"), input()).unwrap().request().unwrap();
+    assert_eq!(parts["multipart"], input());
+}
+
+#[test]
+fn a_manifest_says_where_its_parameters_lead_nowhere() {
+    let request = json!({"method": "GET", "path": "/", "body": "gone", "styles": {"a": "loud"},
+        "parameters": [{"field": "gone", "in": "query"}, {"field": "a", "in": "air"}, {"field": "a", "in": "query", "style": "loud"}]});
+    let document = json!({"name": "acme", "title": "Acme", "base_url": "https://api.acme.example/v1",
+        "schemas": {"a": {"$ref": "#/schemas/b"}}, "actions": {"go": {"title": "Go", "request": request}}});
+    let faults = read(&document).unwrap_err();
+    let at: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    let wanted = [
+        "/actions/go/request/parameters/1/in",
+        "/actions/go/request/parameters/2/style",
+        "/actions/go/request/styles",
+        "/schemas/a/$ref",
+        "/actions/go/request/parameters/0/field",
+        "/actions/go/request/parameters/1/field",
+        "/actions/go/request/body",
+    ];
+    assert_eq!(at, wanted, "{faults:?}");
+}
+
+#[test]
+fn schemas_that_lead_in_circles_cost_no_time() {
+    let bomb = json!({"anyOf": [{"$ref": "#/schemas/a"}, {"$ref": "#/schemas/a"}, {"$ref": "#/schemas/a"}],
+        "properties": {"x": {"$ref": "#/schemas/a"}}});
+    let document = json!({"name": "acme", "title": "Acme", "base_url": "https://api.acme.example/v1", "schemas": {"a": bomb},
+        "actions": {"go": {"title": "Go", "input": {"$ref": "#/schemas/a"}, "request": {"method": "GET", "path": "/{x}"}}}});
+    let manifest = Arc::new(read(&document).unwrap());
+    assert!(Call::begin(manifest, "go", json!({"x": 1}), &Access::default(), 0).is_ok());
+}

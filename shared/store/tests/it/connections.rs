@@ -151,7 +151,8 @@ async fn an_organisation_has_one_client_for_a_connector() {
         t.store.put_oauth_client(&t.org, &client, &record(Action::OAuthClientChanged)).await.unwrap();
         assert_eq!(of(&t.org).await, Some(client));
     }
-    assert_eq!(of(&crate::tables::org(9)).await, None);
+    let other = crate::tables::org(9);
+    assert_eq!(of(&other).await, None);
     let delete = async || {
         t.store.delete_oauth_client(&t.org, "slack", &record(Action::OAuthClientDeleted)).await.unwrap()
     };
