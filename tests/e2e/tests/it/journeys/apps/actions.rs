@@ -295,7 +295,6 @@ fn outcome(step: &Value) -> String {
 /// Runs all actions of an app in one run; gives what each came to.
 async fn run(apps: &Apps, connector: &str, fake: &str) -> BTreeMap<String, String> {
     let connection = apps.connect(connector).await;
-    apps.ask(fake, "rates", &json!({"enabled": false})).await;
     let script = script(connector, &apps.about(fake));
     let listed = apps.app.get(&format!("/v1/connectors/{connector}")).await.expect(200);
     let offered: BTreeSet<&str> = match &listed["actions"] {
