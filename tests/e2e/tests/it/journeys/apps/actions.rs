@@ -297,10 +297,8 @@ async fn run(apps: &Apps, connector: &str, fake: &str) -> BTreeMap<String, Strin
     let connection = apps.connect(connector).await;
     let script = script(connector, &apps.about(fake));
     let listed = apps.app.get(&format!("/v1/connectors/{connector}")).await.expect(200);
-    let offered: BTreeSet<&str> = match &listed["actions"] {
-        Value::Object(actions) => actions.keys().map(String::as_str).collect(),
-        actions => actions.as_array().unwrap().iter().map(|action| text(&action["name"])).collect(),
-    };
+    let offered: BTreeSet<&str> =
+        listed["manifest"]["actions"].as_object().unwrap().keys().map(String::as_str).collect();
     let scripted: BTreeSet<&str> = script.iter().map(|(name, _)| *name).collect();
     assert_eq!(offered, scripted, "{connector}: every action is run");
     let steps: Vec<Value> = script
