@@ -253,6 +253,9 @@ def main():
         print(f"demo: {failure}", file=sys.stderr)
         return 1
     finally:
+        # A second Ctrl-C must not leave something running.
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(ending, signal.SIG_IGN)
         for program in reversed(programs):
             program.stop()
 

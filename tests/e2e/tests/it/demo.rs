@@ -3,10 +3,10 @@
 use e2e::{EMAIL, TestApp, root};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// The folder of the programs under test.
 fn programs() -> PathBuf {
@@ -28,6 +28,7 @@ fn free_ports(count: u16) -> u16 {
 struct Demo {
     child: Child,
     said: Vec<String>,
+    lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Demo {
@@ -45,12 +46,13 @@ impl Demo {
             .spawn()
             .unwrap();
         let mut said = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while let Some(line) = lines.next() {
             let line = line.unwrap();
             let ready = line.contains("The demo is ready");
             said.push(line);
             if ready {
-                return Self { child, said };
+                return Self { child, said, lines };
             }
         }
         panic!("the demo ended before it was ready: {said:#?}, {:?}", child.wait());
@@ -60,6 +62,8 @@ impl Demo {
     fn stop(mut self) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, Signal::INT).unwrap();
+        let last: Vec<String> = self.lines.by_ref().map(Result::unwrap).collect();
+        assert!(last.iter().any(|line| line == "The demo is over."), "{last:?}");
         assert!(self.child.wait().unwrap().success());
     }
 
