@@ -84,7 +84,7 @@ impl LimitStore for Store {
             if next > furthest {
                 break;
             }
-            match self.move_on(org, limit, now, next > now, furthest).await? {
+            match self.move_on(org, limit, now, next >= now, furthest).await? {
                 Moved::To(after) => {
                     self.seen.is(remembered, after);
                     let turn = after - limit.pace.each - limit.pace.early;
