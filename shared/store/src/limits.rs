@@ -77,7 +77,7 @@ impl LimitStore for Store {
         now: Millis,
     ) -> Result<Turn, StoreError> {
         let now = micros(self.table_time(now));
-        let remembered = format!("{}#{}", partition(org, limit.connection.as_ref()), limit.name);
+        let remembered = remembered(org, limit);
         let furthest = now + limit.pace.early + span(patience);
         let mut next = self.seen.next(&remembered);
         for _ in 0..TRIES {
@@ -121,7 +121,10 @@ impl LimitStore for Store {
             .expression_attribute_values(":ttl", n(ttl(until)))
             .send()
             .await;
-        runs::unless_condition_failed("block", update)
+        if runs::condition_held("block", update)? {
+            self.seen.is(remembered(org, limit), until);
+        }
+        Ok(())
     }
 }
 
@@ -212,6 +215,10 @@ pub(crate) fn partition(org: &OrgKey, connection: Option<&ConnectionId>) -> Stri
         Some(connection) => format!("{}#limit#{connection}", org.org()),
         None => format!("{}#limit", org.org()),
     }
+}
+
+fn remembered(org: &OrgKey, limit: &AppLimit) -> String {
+    format!("{}#{}", partition(org, limit.connection.as_ref()), limit.name)
 }
 
 fn key(org: &OrgKey, limit: &AppLimit) -> Item {
