@@ -80,8 +80,9 @@ impl LimitStore for Store {
         let remembered = remembered(org, limit);
         let furthest = now + limit.pace.early + span(patience);
         let mut next = self.seen.next(&remembered);
-        for _ in 0..TRIES {
-            if next > furthest {
+        for tried in 0..TRIES {
+            // What is remembered is a guess: the table is asked before anybody is sent away.
+            if tried > 0 && next > furthest {
                 break;
             }
             match self.move_on(org, limit, now, next >= now, furthest).await? {
@@ -93,7 +94,6 @@ impl LimitStore for Store {
                 Moved::Not { next: is } => next = is,
             }
         }
-        // What is remembered is never later than what is: the time in an item only grows.
         let place = self.place(org, limit, next).await?;
         self.seen.is(remembered, next);
         let soonest = place - limit.pace.each - limit.pace.early - span(patience) - now;
