@@ -77,14 +77,15 @@ impl LimitStore for Store {
         now: Millis,
     ) -> Result<Turn, StoreError> {
         let now = micros(self.table_time(now));
-        let remembered = format!("{}#{}", partition(org, limit.connection.as_ref()), limit.name);
+        let remembered = remembered(org, limit);
         let furthest = now + limit.pace.early + span(patience);
         let mut next = self.seen.next(&remembered);
-        for _ in 0..TRIES {
-            if next > furthest {
+        for tried in 0..TRIES {
+            // What is remembered is a guess: the table is asked before anybody is sent away.
+            if tried > 0 && next > furthest {
                 break;
             }
-            match self.move_on(org, limit, now, next > now, furthest).await? {
+            match self.move_on(org, limit, now, next >= now, furthest).await? {
                 Moved::To(after) => {
                     self.seen.is(remembered, after);
                     let turn = after - limit.pace.each - limit.pace.early;
@@ -93,7 +94,6 @@ impl LimitStore for Store {
                 Moved::Not { next: is } => next = is,
             }
         }
-        // What is remembered is never later than what is: the time in an item only grows.
         let place = self.place(org, limit, next).await?;
         self.seen.is(remembered, next);
         let soonest = place - limit.pace.each - limit.pace.early - span(patience) - now;
@@ -121,7 +121,10 @@ impl LimitStore for Store {
             .expression_attribute_values(":ttl", n(ttl(until)))
             .send()
             .await;
-        runs::unless_condition_failed("block", update)
+        if runs::condition_held("block", update)? {
+            self.seen.is(remembered(org, limit), until);
+        }
+        Ok(())
     }
 }
 
@@ -212,6 +215,10 @@ pub(crate) fn partition(org: &OrgKey, connection: Option<&ConnectionId>) -> Stri
         Some(connection) => format!("{}#limit#{connection}", org.org()),
         None => format!("{}#limit", org.org()),
     }
+}
+
+fn remembered(org: &OrgKey, limit: &AppLimit) -> String {
+    format!("{}#{}", partition(org, limit.connection.as_ref()), limit.name)
 }
 
 fn key(org: &OrgKey, limit: &AppLimit) -> Item {

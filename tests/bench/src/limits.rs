@@ -4,7 +4,6 @@ use crate::client::read_message;
 use crate::load;
 use crate::report::Report;
 use crate::stack::{Hook, Stack};
-use crate::target::Target;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::path::Path;

@@ -473,7 +473,7 @@ fn read_gathering(item: &Item) -> Option<Gathering> {
 }
 
 /// A condition that failed means that there was nothing to do.
-pub(crate) fn unless_condition_failed<T, R: std::fmt::Debug>(
+pub(super) fn unless_condition_failed<T, R: std::fmt::Debug>(
     operation: &'static str,
     result: Result<T, SdkError<UpdateItemError, R>>,
 ) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ mod slots;
 
 pub use change::Counted;
 pub(crate) use gather::groups_partition;
-pub(crate) use head::{condition_held, unless_condition_failed};
+pub(crate) use head::condition_held;
 pub use journal::{Appended, Claim, ClaimView, Held, Journal};
 pub(crate) use list::{Listed, SHARDS as LIST_SHARDS, key as heads_partition};
 pub use list::{RunFilter, RunPage};

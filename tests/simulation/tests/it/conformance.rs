@@ -1,10 +1,11 @@
 //! The model of the tables does what the tables do: the same calls, on the embedded DynamoDB and on the model, give the same.
 
+use domain::pace::Pace;
 use domain::run::{
     Answer, End, Entry, GatherRule, Gathered, Mail, MailKind, Mark, NewRun, RunError, RunStatus, Segment,
     Slot,
 };
-use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId};
+use domain::{ConnectionId, Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId};
 use emulators::Cloud;
 use harness::SeededDraw;
 use runtime::Draw;
@@ -12,7 +13,8 @@ use serde_json::json;
 use simulation::MemoryStore;
 use std::time::Duration;
 use store::{
-    Attempt, Claim, DueEntry, DueKind, DueStore, Held, LowWater, Pulse, Reading, RunStore, Store, TableNames,
+    AppLimit, Attempt, Claim, DueEntry, DueKind, DueStore, Held, LimitStore, LowWater, Pulse, Reading,
+    RunStore, Store, TableNames,
 };
 
 const NOW: Millis = Millis(1_772_366_430_000);
@@ -271,4 +273,35 @@ fn sorted(journal: store::Journal) -> (Vec<String>, Vec<String>) {
     entries.sort();
     claims.sort();
     (entries, claims)
+}
+
+#[tokio::test]
+async fn the_model_gives_the_turns_that_the_tables_give() {
+    let cloud = Cloud::memory().unwrap();
+    let client = aws_sdk_dynamodb::Client::new(&cloud.sdk_config());
+    let real = Store::new(client, TableNames::with_prefix("t"));
+    real.create_tables().await.unwrap();
+    let mut model = MemoryStore::new(None);
+    let draw = SeededDraw::new(6);
+    let pick = |most: u64| draw.draw() % most;
+    let org = OrgKey::verified(OrgId::from_bytes([1; 16]), Provenance::Token);
+    let mut now = NOW;
+    for n in 0..600 {
+        let (requests, seconds) = [(2, 1), (30, 60)][pick(2) as usize];
+        let limit = AppLimit {
+            connection: (pick(2) == 0).then(|| ConnectionId::from_bytes([5; 16])),
+            name: format!("an_app.{requests}"),
+            pace: Pace::of(requests, Duration::from_secs(seconds)),
+        };
+        if pick(40) == 0 {
+            let time = Duration::from_secs(pick(9));
+            real.block(&org, &limit, time, now).await.unwrap();
+            model.block(&org, &limit, time, now);
+        }
+        let patience = Duration::from_secs(pick(3));
+        let one = real.turn(&org, &limit, patience, now).await.unwrap();
+        assert_eq!(one, model.turn(&org, &limit, patience, now), "call {n}");
+        // Now and then nobody comes for a while.
+        now = now.plus(Duration::from_millis(if pick(30) == 0 { 70_000 } else { pick(700) }));
+    }
 }
