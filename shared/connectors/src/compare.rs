@@ -11,6 +11,8 @@ const MAX_DEPTH: usize = 16;
 /// How many schemas are compared, and how many changes are told.
 const MAX_COMPARED: usize = 200_000;
 const MAX_CHANGES: usize = 100;
+/// Of how many choices it is looked at which are gone.
+const MAX_CHOICES: usize = 1000;
 
 /// The changes by which a workflow that works with `before` may no longer work with `after`: each with its place in the new manifest.
 pub fn breaking(before: &Manifest, after: &Manifest) -> Vec<Fault> {
@@ -154,7 +156,8 @@ impl<'s> Whole<'s> {
         if always {
             self.types.extend(schema::types(&schema["type"]));
             if let Some(Value::Array(choices)) = schema.get("enum") {
-                self.choices = Some(choices.iter().collect());
+                // Each is looked for among all others.
+                self.choices = Some(choices.iter().collect()).filter(|all: &Vec<_>| all.len() <= MAX_CHOICES);
             }
             self.required
                 .extend(schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str));

@@ -144,11 +144,14 @@ impl Check<'_> {
         if left == 0 {
             return;
         }
-        self.left.set(left - 1);
         if depth > MAX_DEPTH || (self.open && value.as_str().is_some_and(|text| text.contains("{{"))) {
             return;
         }
         let schema = resolved(schema, self.schemas);
+        // Long lists of choices and names take time, too.
+        let long = |word: &str| schema.get(word).and_then(Value::as_array).map_or(0, Vec::len);
+        let cost = 1 + (long("enum") + long("required")) / 16;
+        self.left.set(left.saturating_sub(u32::try_from(cost).unwrap_or(u32::MAX)));
         let Some(words) = schema.as_object() else {
             if schema == &Value::Bool(false) {
                 faults.push(Fault::new(at, "unknown_field", "nothing may be given here"));

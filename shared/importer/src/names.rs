@@ -1,6 +1,6 @@
 //! Names that fit a manifest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A text of at most so many characters.
 pub(crate) fn cut(text: &str, max: usize) -> &str {
@@ -44,17 +44,34 @@ pub(crate) fn name(text: &str, otherwise: &str) -> String {
     cut(&made, 64).trim_end_matches('_').to_owned()
 }
 
-/// The name, or the name with the first number that makes it another than those taken. It is taken from then on.
-pub(crate) fn unique(name: &str, max: usize, taken: &mut BTreeSet<String>) -> String {
-    let mut made = name.to_owned();
-    let mut number = 2;
-    while taken.contains(&made) {
-        let end = format!("_{number}");
-        made = format!("{}{end}", cut(name, max.saturating_sub(end.len())));
-        number += 1;
+/// The names that are given already.
+#[derive(Default)]
+pub(crate) struct Taken {
+    names: BTreeSet<String>,
+    /// The number that a name which is taken gets next.
+    next: BTreeMap<String, usize>,
+}
+
+impl Taken {
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
-    taken.insert(made.clone());
-    made
+
+    /// The name, or the name with the first number that makes it another than those taken. It is taken from then on.
+    pub(crate) fn unique(&mut self, name: &str, max: usize) -> String {
+        if self.names.insert(name.to_owned()) {
+            return name.to_owned();
+        }
+        let number = self.next.entry(name.to_owned()).or_insert(2);
+        loop {
+            let end = format!("_{number}");
+            *number += 1;
+            let made = format!("{}{end}", cut(name, max.saturating_sub(end.len())));
+            if self.names.insert(made.clone()) {
+                return made;
+            }
+        }
+    }
 }
 
 /// `user_id` is `User id`, for people.
@@ -88,8 +105,8 @@ mod tests {
 
     #[test]
     fn a_name_is_given_once() {
-        let mut taken = BTreeSet::new();
-        let mut given = || unique("abcd", 4, &mut taken);
+        let mut taken = Taken::default();
+        let mut given = || taken.unique("abcd", 4);
         assert_eq!((given(), given(), given()), ("abcd".into(), "ab_2".into(), "ab_3".into()));
     }
 

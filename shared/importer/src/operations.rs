@@ -36,7 +36,7 @@ pub(crate) fn read(import: &mut Import<'_>) -> Operations {
         import.fault(&paths.at, "type_mismatch", "`paths` must be an object");
         return out;
     }
-    let mut taken = BTreeSet::new();
+    let mut taken = names::Taken::default();
     let mut seen: BTreeMap<(String, &str), String> = BTreeMap::new();
     let mut shapes: Vec<(String, Shape)> = Vec::new();
     let mut tests: Vec<(usize, String)> = Vec::new();
@@ -68,7 +68,7 @@ pub(crate) fn read(import: &mut Import<'_>) -> Operations {
                 continue;
             }
             seen.insert(bare, operation.at.clone());
-            let name = names::unique(&named(path, method, &operation), 64, &mut taken);
+            let name = taken.unique(&named(path, method, &operation), 64);
             let (action, fields) = action(import, path, method, &item, &operation);
             if let Some(shape) = errors::shape(import, &operation) {
                 shapes.push((name.clone(), shape));
@@ -369,7 +369,7 @@ fn flat<'d>(import: &mut Import<'d>, schema: &Part<'d>, depth: usize) -> Option<
     }
     for part in parts.iter().flat_map(Part::items) {
         let found = flat(import, &part, depth + 1)?;
-        if out.fields.len() + found.fields.len() > 4 * MAX_FIELDS {
+        if out.fields.len() + found.fields.len() > MAX_FIELDS {
             return None;
         }
         for (name, property) in found.fields {

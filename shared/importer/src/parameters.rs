@@ -27,7 +27,7 @@ const MAX_PARAMETERS: usize = 500;
 pub(crate) struct Fields {
     pub(crate) properties: Map<String, Value>,
     pub(crate) required: BTreeSet<String>,
-    pub(crate) taken: BTreeSet<String>,
+    pub(crate) taken: names::Taken,
     /// The path, with the names of fields between its braces.
     pub(crate) path: String,
     /// As a request of a manifest says them.
@@ -44,7 +44,7 @@ impl Fields {
         if self.taken.contains(&field) {
             field = format!("{field}_{place}");
         }
-        let field = names::unique(&field, 120, &mut self.taken);
+        let field = self.taken.unique(&field, 120);
         if let Value::Object(words) = &mut schema
             && !words.contains_key("title")
         {

@@ -64,13 +64,13 @@ pub(crate) struct Shared {
     /// Pointers of schemas that are not the same in requests and answers.
     sided: HashSet<String>,
     named: HashMap<(String, Side), String>,
-    taken: BTreeSet<String>,
+    taken: names::Taken,
     waiting: Vec<(String, Side, String)>,
 }
 
 impl Shared {
     pub(crate) fn of(document: &Value) -> Self {
-        let (named, taken) = (HashMap::new(), BTreeSet::new());
+        let (named, taken) = (HashMap::new(), names::Taken::default());
         Self { sided: sided(document), named, taken, waiting: Vec::new() }
     }
 
@@ -91,7 +91,7 @@ impl Shared {
         // The escapes of a pointer are not in its name.
         let wanted = wanted.replace("~1", "/").replace("~0", "~");
         let wanted = if wanted.is_empty() { "document".to_owned() } else { wanted };
-        let name = names::unique(&wanted, 120, &mut self.taken);
+        let name = self.taken.unique(&wanted, 120);
         self.named.insert(key.clone(), name.clone());
         self.waiting.push((key.0, key.1, name.clone()));
         name
@@ -186,7 +186,7 @@ impl<'d> Import<'d> {
             let all: Vec<Value> = all.items().map(|one| self.schema(&one, side)).collect();
             out.insert(word.to_owned(), all.into());
         }
-        let mut left_out = Vec::new();
+        let mut left_out = HashSet::new();
         if let Some(properties) = part.get("properties") {
             if !properties.value.is_object() {
                 self.fault(&properties.at, "invalid_schema", "an object is needed");
@@ -194,7 +194,7 @@ impl<'d> Import<'d> {
             let mut made = Map::new();
             for (name, property) in properties.members() {
                 if self.is_only_for_the_other(&property, side) {
-                    left_out.push(name);
+                    left_out.insert(name);
                     continue;
                 }
                 if !self.spend(name.len()) {
@@ -209,7 +209,7 @@ impl<'d> Import<'d> {
             // Long ago it was a truth value of a property.
             None | Some(Value::Bool(_)) => {}
             Some(Value::Array(names)) => {
-                let names = names.iter().filter(|name| name.as_str().is_some_and(|n| !left_out.contains(&n)));
+                let names = names.iter().filter(|name| name.as_str().is_some_and(|n| !left_out.contains(n)));
                 let names: Vec<Value> = names.cloned().collect();
                 if !names.is_empty() && self.spend(names.iter().map(weight_of).sum()) {
                     out.insert("required".into(), names.into());

@@ -26,7 +26,7 @@ pub(crate) fn read(import: &mut Import<'_>, base: Option<&Url>) -> Vec<Value> {
         asked.ways.extend(schemes.iter().flat_map(Part::members).map(|(name, _)| vec![name.to_owned()]));
     }
     let mut ways = Vec::new();
-    let mut taken = BTreeSet::new();
+    let mut taken = names::Taken::default();
     for names in asked.ways.iter().take(MAX_WAYS) {
         let mut parts = Vec::new();
         for name in names {
@@ -87,7 +87,7 @@ fn one(
     scheme: &Part<'_>,
     base: Option<&Url>,
     scopes: &BTreeSet<String>,
-    taken: &mut BTreeSet<String>,
+    taken: &mut names::Taken,
 ) -> Vec<Value> {
     let mut way = Map::new();
     let kind = scheme.text("type").unwrap_or_default();
@@ -126,9 +126,9 @@ fn one(
     vec![identified(way, taken)]
 }
 
-fn identified(mut way: Map<String, Value>, taken: &mut BTreeSet<String>) -> Value {
+fn identified(mut way: Map<String, Value>, taken: &mut names::Taken) -> Value {
     let id = way.get("id").and_then(Value::as_str).unwrap_or("auth").to_owned();
-    way.insert("id".into(), names::unique(&id, 64, taken).into());
+    way.insert("id".into(), taken.unique(&id, 64).into());
     Value::Object(way)
 }
 
@@ -214,15 +214,11 @@ fn oauth2(
 }
 
 /// Several keys that are needed in one request.
-fn together(
-    import: &mut Import<'_>,
-    parts: &[(&str, Part<'_>)],
-    taken: &mut BTreeSet<String>,
-) -> Option<Value> {
-    let mut ids = BTreeSet::new();
+fn together(import: &mut Import<'_>, parts: &[(&str, Part<'_>)], taken: &mut names::Taken) -> Option<Value> {
+    let mut ids = names::Taken::default();
     let (mut fields, mut headers, mut query, mut names_of) = (Vec::new(), Map::new(), Map::new(), Vec::new());
     for (name, scheme) in parts {
-        let field = names::unique(&names::name(name, "key"), 64, &mut ids);
+        let field = ids.unique(&names::name(name, "key"), 64);
         let value = format!("{{{{ auth.{field} }}}}");
         let bearer = scheme.text("type") == Some("http")
             && scheme.text("scheme").is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"));
@@ -242,7 +238,7 @@ fn together(
         fields.push(json!({"name": field, "title": names::title(name), "secret": true}));
         names_of.push(*name);
     }
-    let id = names::unique(&names::name(&names_of.join("_"), "auth"), 64, taken);
+    let id = taken.unique(&names::name(&names_of.join("_"), "auth"), 64);
     let mut way = json!({"id": id, "type": "api_key", "title": "API keys", "fields": fields,
         "more_headers": headers, "more_query": query});
     // A way has one place for a key by itself; what goes there is one of these.

@@ -3,7 +3,6 @@
 use crate::names;
 use crate::references::{Import, Part};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 use url::Url;
 
 /// How many servers may be chosen from.
@@ -62,7 +61,7 @@ fn with_variables(import: &mut Import<'_>, server: &Part<'_>) -> Option<Servers>
     let at = format!("{}/url", server.at);
     let (mut base_url, mut example) = (String::new(), String::new());
     let (mut properties, mut required) = (Map::new(), Vec::new());
-    let mut taken = BTreeSet::new();
+    let mut taken = names::Taken::default();
     let mut rest = url;
     while let Some((before, after)) = rest.split_once('{') {
         base_url.push_str(before);
@@ -95,7 +94,7 @@ fn with_variables(import: &mut Import<'_>, server: &Part<'_>) -> Option<Servers>
             .filter(plain)
             .take(100)
             .collect();
-        let field = names::unique(&names::name(name, "server"), 64, &mut taken);
+        let field = taken.unique(&names::name(name, "server"), 64);
         let mut schema = Map::new();
         schema.insert("type".into(), "string".into());
         schema.insert("title".into(), names::title(name).into());

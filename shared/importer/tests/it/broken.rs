@@ -258,3 +258,26 @@ fn a_text_with_a_hole_is_read_or_told() {
         })
         .unwrap();
 }
+
+#[test]
+fn names_that_are_all_the_same_cost_no_time() {
+    let begun = Instant::now();
+    let mut parts = json!({});
+    let mut properties = json!({});
+    for n in 0..60_000 {
+        parts[format!("p{n}")] = json!({"same": {"type": "string"}});
+        properties[format!("f{n}")] = json!({"$ref": format!("#/x-parts/p{n}/same")});
+    }
+    let mut read_only = json!({});
+    let names: Vec<String> = (0..60_000).map(|n| format!("r{n}")).collect();
+    for name in &names {
+        read_only[name] = json!({"readOnly": true});
+    }
+    let mut paths = answering(json!({"properties": properties}));
+    paths["/b"] = json!({"post": {"requestBody": {"content": {"application/json": {"schema": {"oneOf": [{"properties": read_only,
+        "required": names}]}}}}}});
+    let mut whole: Value = serde_json::from_str(&document(paths, json!({}))).unwrap();
+    whole["x-parts"] = parts;
+    assert!(import(&whole.to_string(), &options()).is_ok());
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
