@@ -22,7 +22,7 @@ pub fn breaking(before: &Manifest, after: &Manifest) -> Vec<Fault> {
         match after.auth(&auth.id) {
             Some(now) if now.kind == auth.kind => {}
             Some(_) => {
-                compared.fault("/auth", "type_changed", format!("`{}` signs in by another way now", auth.id))
+                compared.fault("/auth", "type_changed", format!("`{}` signs in by another way now", auth.id));
             }
             None => compared.fault(
                 "/auth",
@@ -194,7 +194,7 @@ impl<'s> Whole<'s> {
         {
             let gone = match &from.choices {
                 Some(before) => {
-                    before.iter().find(|choice| !choices.contains(choice)).map(|gone| gone.to_string())
+                    before.iter().find(|choice| !choices.contains(choice)).map(ToString::to_string)
                 }
                 None => Some("anything".to_owned()),
             };

@@ -17,7 +17,7 @@ fn read(name: &str) -> Value {
 /// An example that is set up: its connections, variables, rows and the workflow.
 struct Example {
     apps: Apps,
-    example: Value,
+    described: Value,
     workflow: Workflow,
 }
 
@@ -40,8 +40,8 @@ impl Example {
         let definition: Value =
             serde_json::from_str(&definition.replace("rate(5 minutes)", "@yearly")).unwrap();
         let workflow = apps.app.publish(&definition).await;
-        let started = Self { apps, example, workflow };
-        started.put_rows(&started.example["rows"]).await;
+        let started = Self { apps, described: example, workflow };
+        started.put_rows(&started.described["rows"]).await;
         started
     }
 
@@ -51,7 +51,7 @@ impl Example {
             return;
         }
         let url = self.apps.fakes.url("google").unwrap();
-        let sheet = text(&self.example["variables"]["spreadsheet"]);
+        let sheet = text(&self.described["variables"]["spreadsheet"]);
         let url =
             format!("{url}/v4/spreadsheets/{sheet}/values/{}?valueInputOption=RAW", text(&rows["range"]));
         let person = self.apps.app.fork().with_token(&self.apps.token("google").await);
@@ -72,7 +72,7 @@ impl Example {
             request = request.header(name, text(value));
         }
         if let Some(secret) = fire["signed_with"].as_str() {
-            let secret = text(&self.example["secrets"][secret]);
+            let secret = text(&self.described["secrets"][secret]);
             let message = Message { id: "", at: Millis(0), url: "", form: false, body: body.as_bytes() };
             for (name, value) in sign(&Scheme::GitHub, secret, &message).unwrap() {
                 if fire["headers"].get(&name).is_none() {
@@ -86,7 +86,7 @@ impl Example {
     /// Fires it and waits for the run that comes of it.
     async fn run(&self, fire: &Value) -> Value {
         let started = self.fire(fire).await.expect(202);
-        self.apps.app.wait_until(text(&started["id"]), text(&self.example["expect"]["status"])).await
+        self.apps.app.wait_until(text(&started["id"]), text(&self.described["expect"]["status"])).await
     }
 
     /// How often an app was asked this, and the body of the last time.
@@ -98,7 +98,7 @@ impl Example {
 
     /// Holds what the fakes were asked against what the example says.
     async fn check_asked(&self) {
-        for what in self.example["expect"]["asked"].as_array().unwrap() {
+        for what in self.described["expect"]["asked"].as_array().unwrap() {
             let (times, last) = self.asked(what).await;
             assert_eq!(json!(times), what["times"], "{what}");
             if let Some(expected) = what.get("last") {
@@ -134,16 +134,16 @@ async fn the_examples_do_what_they_say() {
     assert_eq!(files, names, "every example is run");
     for name in NAMES {
         let it = Example::start(name).await;
-        let expect = &it.example["expect"];
+        let expect = &it.described["expect"];
         let tests = format!("/v1/workflows/{}/test", it.workflow.id);
         let report = it.apps.app.post(&tests, &json!({})).await.expect(200);
         assert_eq!(report["passed"], true, "{name}: {report:#}");
         assert!(!report["tests"].as_array().unwrap().is_empty(), "{name} has tests");
         if let Some(answer) = expect.get("answer") {
-            assert_eq!(it.fire(&it.example["fire"]).await.expect(200), *answer, "{name}");
+            assert_eq!(it.fire(&it.described["fire"]).await.expect(200), *answer, "{name}");
             continue;
         }
-        let run = it.run(&it.example["fire"]).await;
+        let run = it.run(&it.described["fire"]).await;
         if let Some(output) = expect.get("output") {
             assert_eq!(run["output"], *output, "{name}: {run:#}");
         }
@@ -152,8 +152,8 @@ async fn the_examples_do_what_they_say() {
         }
         it.check_asked().await;
         // What a sender repeats does nothing more.
-        if it.example["fire"].get("body").is_some() {
-            let again = it.fire(&it.example["fire"]).await.expect(202);
+        if it.described["fire"].get("body").is_some() {
+            let again = it.fire(&it.described["fire"]).await.expect(202);
             assert_eq!(again["id"], run["id"], "{name}");
             it.check_asked().await;
         }
@@ -164,25 +164,25 @@ async fn the_examples_do_what_they_say() {
 async fn a_row_gets_one_page_however_often_the_sheet_is_read() {
     let it = Example::start("sheets_to_notion").await;
     let made = json!({"fake": "notion", "method": "POST", "path": "/v1/pages"});
-    it.run(&it.example["fire"]).await;
-    let again = it.run(&it.example["fire"]).await;
+    it.run(&it.described["fire"]).await;
+    let again = it.run(&it.described["fire"]).await;
     assert_eq!(again["output"], json!({"made": []}));
     assert_eq!(it.asked(&made).await.0, 2);
     // One more row, alone on a page of its own; and one that Notion does not take the first time.
     it.put_rows(&json!({"range": "Sheet1!A5:C5", "values": [["Order 1003", "Alan", 3]]})).await;
     it.apps.ask("notion", "faults", &json!({"fault": "503", "path": "/v1/pages", "method": "POST"})).await;
-    let refused = it.run(&it.example["fire"]).await;
+    let refused = it.run(&it.described["fire"]).await;
     assert!(refused["output"]["made"][0]["error"]["code"].is_string(), "{refused:#}");
     assert_eq!(it.asked(&made).await.0, 3, "a page is asked for once in a run");
     // The next run makes up for it.
-    let healed = it.run(&it.example["fire"]).await;
+    let healed = it.run(&it.described["fire"]).await;
     assert_eq!(healed["output"], json!({"made": ["Order 1003"]}));
     // An answer that is lost: the page is there, and no second one is made.
     it.put_rows(&json!({"range": "Sheet1!A6:C6", "values": [["Order 1004", "Ada", 4]]})).await;
     let lost = json!({"fault": "reset_after_commit", "path": "/v1/pages", "method": "POST"});
     it.apps.ask("notion", "faults", &lost).await;
-    it.run(&it.example["fire"]).await;
-    let after = it.run(&it.example["fire"]).await;
+    it.run(&it.described["fire"]).await;
+    let after = it.run(&it.described["fire"]).await;
     assert_eq!(after["output"], json!({"made": []}));
     assert_eq!(it.asked(&made).await.0, 5);
 }
@@ -190,12 +190,12 @@ async fn a_row_gets_one_page_however_often_the_sheet_is_read() {
 #[tokio::test]
 async fn an_issue_that_nobody_signed_starts_no_agent_and_a_failure_is_told() {
     let it = Example::start("github_issue_to_oz").await;
-    let mut forged = it.example["fire"].clone();
+    let mut forged = it.described["fire"].clone();
     forged.as_object_mut().unwrap().remove("signed_with");
     it.fire(&forged).await.refused(401, "signature_invalid");
     assert_eq!(it.apps.asked("oz", "/agent/runs").await.len(), 0);
     it.apps.ask("oz", "faults", &json!({"fault": "insufficient_credits", "path": "/agent/runs"})).await;
-    let started = it.fire(&it.example["fire"]).await.expect(202);
+    let started = it.fire(&it.described["fire"]).await.expect(202);
     let run = it.apps.app.wait_until(text(&started["id"]), "failed").await;
     assert_eq!(step(&run, "start")["error"]["details"]["app_code"], "insufficient_credits", "{run:#}");
     let told = it.apps.asked("slack", "/api/chat.postMessage").await;

@@ -89,27 +89,16 @@ impl Apps {
         let scopes =
             "https://www.googleapis.com/auth/spreadsheets+https://www.googleapis.com/auth/drive.file";
         let url = self.fakes.url("google").unwrap();
-        let asks = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let mut asks = e2e::Browser::default();
         let back = "redirect_uri=http://127.0.0.1/";
         let consent =
             format!("{url}/o/oauth2/v2/auth?response_type=code&client_id={id}&{back}&scope={scopes}");
-        let sent = asks.get(consent).send().await.unwrap();
-        let location = sent.headers()["location"].to_str().unwrap().to_owned();
+        let location = asks.ask(reqwest::Method::GET, &consent, None).await.location.unwrap();
         let code = location.split_once("code=").unwrap().1;
         let form =
             format!("grant_type=authorization_code&code={code}&{back}&client_id={id}&client_secret={secret}");
-        let given = asks
-            .post(format!("{url}/token"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form)
-            .send()
-            .await
-            .unwrap();
-        let given: Value = serde_json::from_slice(&given.bytes().await.unwrap()).unwrap();
+        let given = asks.ask(reqwest::Method::POST, &format!("{url}/token"), Some(&form)).await;
+        let given: Value = serde_json::from_str(&given.text).unwrap();
         text(&given["access_token"]).to_owned()
     }
 
