@@ -202,10 +202,7 @@ fn body<'d>(
     let body = operation.get("requestBody").and_then(|body| import.follow(body));
     let content = body.as_ref().and_then(|body| body.get("content"));
     let medias: Vec<(&str, Part<'d>)> = content.iter().flat_map(Part::members).collect();
-    let sent = medias
-        .iter()
-        .filter_map(|(name, media)| Some((sending(name)?, *name, media)))
-        .min_by_key(|(s, ..)| s.0);
+    let sent = medias.iter().map(|(name, media)| (sending(name), *name, media)).min_by_key(|(s, ..)| s.0);
     let (Some(body), Some(((_, encoding), name, media))) = (body, sent) else {
         request.insert("encoding".into(), "none".into());
         return closed;
@@ -224,7 +221,7 @@ fn body<'d>(
         && let Some(schema) = &schema
         && let Some(found) = flat(import, schema, 0)
         && found.fields.len() <= MAX_FIELDS
-        && !found.fields.iter().any(|(name, _)| fields.taken.contains(*name) || name.len() > 100)
+        && !found.fields.iter().any(|(name, _)| fields.taken.contains(name) || name.len() > 100)
     {
         for (name, property) in &found.fields {
             if import.is_only_for_the_other(property, Side::Request) {
@@ -271,9 +268,9 @@ fn essence(media: &str) -> String {
 }
 
 /// How a body of a media type is written, and how much it is preferred; the least first.
-fn sending(media: &str) -> Option<(usize, &'static str)> {
+fn sending(media: &str) -> (usize, &'static str) {
     let media = essence(media);
-    Some(match media.as_str() {
+    match media.as_str() {
         "application/json" => (0, "json"),
         _ if media.ends_with("+json") => (1, "json"),
         "application/x-www-form-urlencoded" => (3, "form"),
@@ -282,7 +279,7 @@ fn sending(media: &str) -> Option<(usize, &'static str)> {
         _ if media.starts_with("text/") => (5, "text"),
         _ if media.starts_with("multipart/") => (7, "multipart"),
         _ => (6, "text"),
-    })
+    }
 }
 
 /// How the fields of a form are written that are no plain texts.

@@ -152,7 +152,7 @@ fn in_path<'d>(
         };
         rest = after;
         if let Some(field) = known.get(name) {
-            fields.path.push_str(&format!("{{{field}}}"));
+            fields.path.extend(["{", field.as_str(), "}"]);
             continue;
         }
         let at = all.iter().position(|(n, place, _)| n == name && place == "path");
@@ -168,7 +168,7 @@ fn in_path<'d>(
             json!({"type": "string"})
         };
         let field = fields.add(name, "path", true, schema);
-        fields.path.push_str(&format!("{{{field}}}"));
+        fields.path.extend(["{", field.as_str(), "}"]);
         known.insert(name, field);
     }
     fields.path.push_str(rest);

@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How many values are looked at to find what only one side has; past it, schemas are taken to be the same for both.
 const MAX_LOOKED_AT: usize = 5_000_000;
+/// What a value must be.
+type Is = fn(&Value) -> bool;
 /// Words that are taken as they are, with what they must be.
-const PLAIN: [(&str, fn(&Value) -> bool); 20] = [
+const PLAIN: [(&str, Is); 20] = [
     ("format", Value::is_string),
     ("pattern", Value::is_string),
     ("contentMediaType", Value::is_string),

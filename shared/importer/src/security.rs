@@ -31,18 +31,13 @@ pub(crate) fn read(import: &mut Import<'_>, base: Option<&Url>) -> Vec<Value> {
         let mut parts = Vec::new();
         for name in names {
             let scheme = schemes.as_ref().and_then(|schemes| schemes.get(name));
-            match scheme {
-                Some(scheme) => {
-                    if let Some(scheme) = import.follow(scheme) {
-                        parts.push((name.as_str(), scheme));
-                    }
-                }
-                None => {
-                    let message =
-                        format!("`security` names `{}`, which is no scheme here", names::cut(name, 100));
-                    import.fault("/components/securitySchemes", "openapi_reference", message);
-                }
-            }
+            let Some(scheme) = scheme else {
+                let message =
+                    format!("`security` names `{}`, which is no scheme here", names::cut(name, 100));
+                import.fault("/components/securitySchemes", "openapi_reference", message);
+                continue;
+            };
+            parts.extend(import.follow(scheme).map(|scheme| (name.as_str(), scheme)));
         }
         match parts.as_slice() {
             [] => {}
@@ -187,14 +182,12 @@ fn oauth2(
                 Some(base) => base.join(url).ok(),
                 None => Url::parse(url).ok(),
             });
-            match address.filter(|url| matches!(url.scheme(), "https" | "http")) {
-                Some(address) => {
-                    way.insert(to.into(), address.as_str().into());
-                }
-                None => {
-                    import.note(&flow.at, format!("`{from}` is no address; this flow is left out"));
-                    whole = false;
-                }
+            // They get secrets.
+            if let Some(address) = address.filter(|url| url.scheme() == "https") {
+                way.insert(to.into(), address.as_str().into());
+            } else {
+                import.note(&flow.at, format!("`{from}` is no https address; this flow is left out"));
+                whole = false;
             }
         }
         if !whole {

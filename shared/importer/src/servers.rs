@@ -107,10 +107,10 @@ fn with_variables(import: &mut Import<'_>, server: &Part<'_>) -> Option<Servers>
         }
         if let Some(default) = default {
             schema.insert("default".into(), default.into());
-            base_url.push_str(&format!("{{{{ connection.{field} ? connection.{field} : '{default}' }}}}"));
+            base_url.extend(["{{ connection.", &field, " ? connection.", &field, " : '", default, "' }}"]);
         } else {
             required.push(field.clone());
-            base_url.push_str(&format!("{{{{ connection.{field} }}}}"));
+            base_url.extend(["{{ connection.", field.as_str(), " }}"]);
         }
         example.push_str(default.unwrap_or("x"));
         properties.insert(field, schema.into());

@@ -52,7 +52,7 @@ impl Sampler<'_> {
             let choices: Vec<&Value> = choices.iter().filter(|choice| !choice.is_null()).collect();
             return choices.get(nth as usize % choices.len().max(1)).map(|choice| (*choice).clone());
         }
-        Some(match self.kind(&words) {
+        Some(match Self::kind(&words) {
             "object" => self.object(&words, depth)?,
             "array" => self.list(&words, depth)?,
             "integer" | "number" => number(&words, nth),
@@ -62,7 +62,7 @@ impl Sampler<'_> {
         })
     }
 
-    fn kind<'w>(&self, words: &'w Map<String, Value>) -> &'w str {
+    fn kind(words: &Map<String, Value>) -> &str {
         match words.get("type") {
             Some(Value::String(kind)) => kind,
             Some(Value::Array(kinds)) => {
@@ -143,10 +143,10 @@ impl Sampler<'_> {
                         }
                     }
                     (Some(Value::Array(known)), Value::Array(more)) if word == "required" => {
-                        known.extend(more)
+                        known.extend(more);
                     }
                     (Some(known), value) if word == "additionalProperties" && value == json!(false) => {
-                        *known = value
+                        *known = value;
                     }
                     (Some(_), _) => {}
                     (None, value) => {

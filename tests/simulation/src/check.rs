@@ -1,7 +1,7 @@
 //! What holds of every world, whatever struck it.
 
 use crate::library::{Outcome, outcome};
-use crate::ports::lock;
+use crate::ports::{MAIL, lock};
 use crate::world::{Ended, World};
 use domain::Millis;
 use domain::run::{Mark, RunStatus};

@@ -33,6 +33,7 @@ async fn world() -> World {
             created_at: START,
             created_by: "owner@example.com".into(),
             changed_at: START,
+            authorized_by: None,
         },
         credentials: Some(FixedSealer::default().seal(
             &world.org,
@@ -40,6 +41,8 @@ async fn world() -> World {
             &json!({"token": "re_0123456789"}).to_string(),
         )),
         revision: 1,
+        tokens: None,
+        number: 0,
     };
     let record = Record {
         id: RecordId::from_bytes([9; 16]),
@@ -53,7 +56,7 @@ async fn world() -> World {
         after: Value::Null,
         origin: RequestOrigin::default(),
     };
-    assert!(world.store.put_connection(&world.org, &kept, &record).await.unwrap());
+    assert!(world.store.create_connection(&world.org, &kept, &record).await.unwrap());
     world.http.script(MAIL, [Reply::ok(json!({"id": "m"}))]);
     world
 }

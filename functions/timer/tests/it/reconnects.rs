@@ -4,6 +4,7 @@ use domain::audit::{Action, Actor, Record, RequestOrigin};
 use domain::connection::{Connection, ConnectionStatus};
 use domain::{ConnectionId, RecordId, UserId};
 use harness::{START, World};
+use runtime::Clock;
 use std::time::Duration;
 use store::{ConnectionStore, DueEntry, DueStore, KeptConnection};
 use timer::tick;
