@@ -6,6 +6,7 @@
 
 mod api;
 mod client;
+mod connectors;
 mod cost;
 mod lambda;
 mod limits;
@@ -49,6 +50,9 @@ async fn main() {
         loops(&binary, &target, &mut report).await;
         largest_loop(&binary, &target, &mut report).await;
         waits(&binary, &target, &mut report).await;
+    }
+    if wanted("connectors") {
+        connectors::measure(&mut report).await;
     }
     if wanted("limits") {
         limits::measure(&binary, &mut report).await;
