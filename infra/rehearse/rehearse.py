@@ -510,6 +510,18 @@ def function_of(role: str) -> str:
     return role.removesuffix("Role")
 
 
+def who_asks_for_tokens(deployment: Deployment):
+    """An app whose server of tokens cannot be reached from here: the lease for them is taken and given back all the same."""
+    owner = Owner(deployment)
+    connection = owner.post("/v1/connections", {"name": "Shop", "connector": "shopify", "auth": "app", "fields": {
+        "shop": "rehearsal", "client_id": "rehearsal"}, "credentials": {"client_secret": "rehearsal-secret"}})["id"]
+    step = {"id": "ask", "type": "action", "use": "shopify.get_shop", "connection": connection, "input": {}, "retry": {"max_attempts": 1}}
+    for n in range(2):
+        error = owner.ends(owner.start(f"tokens {n}", [step]), "failed")["error"]
+        assert error["code"] == "app_unavailable", error
+    say("new tokens were asked for with a lease, twice")
+
+
 def keys(cloud: Cloud, table: str):
     """The keys of every item of a table."""
     schema = cloud.dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]
@@ -594,6 +606,7 @@ def main() -> int:
         what_comes_twice(deployment)
         who_sends(deployment)
         whose_turn_it_is(deployment)
+        who_asks_for_tokens(deployment)
         what_time_does(deployment)
         what_quotas_do(deployment)
         what_an_erasure_leaves(deployment)

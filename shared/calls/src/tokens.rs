@@ -253,7 +253,8 @@ impl Fetcher<'_> {
         let now = self.clock.now();
         let sent = self.http.send(prepared.request).await;
         // It is read whole, and told to nobody: it holds nothing but secrets.
-        let answer = http_request::outcome(sent, true, now, &Secrets::default())?;
+        let answer = http_request::outcome(sent, true, now, &Secrets::default())
+            .map_err(|error| out_of_reach(&error.message))?;
         let (status, body) = (answer["status"].as_u64().unwrap_or(0), &answer["body"]);
         let code = body["error"].as_str().unwrap_or_default();
         if let Some(access) = body["access_token"].as_str().filter(|_| status < 400) {
@@ -271,7 +272,7 @@ impl Fetcher<'_> {
         }
         let message = format!("the server gave no tokens: status {status}, {told}");
         Err(if status == 429 || status >= 500 {
-            StepError::passing("connection_unavailable", message).into()
+            out_of_reach(&message).into()
         } else {
             StepError::fatal("credentials_refused", message).into()
         })
@@ -321,6 +322,11 @@ impl Fetcher<'_> {
         let text = serde_json::to_string(tokens).map_err(|_| broken())?;
         sealer.seal(org, &tokens_sealed_for(id), &text).map_err(|error| unavailable(id, &error))
     }
+}
+
+/// What is the app's doing: an attempt of the step has failed by it.
+fn out_of_reach(why: &str) -> StepError {
+    StepError::passing("app_unavailable", format!("the app gives no tokens just now: {why}"))
 }
 
 fn unavailable(id: &ConnectionId, cause: &dyn std::error::Error) -> StepError {

@@ -44,7 +44,10 @@ impl Drive<'_> {
         }
         let effect = match self.prepare(ix, action, None).await {
             Ok(effect) => effect,
-            Err(error) if error.retryable => return self.yield_until(started_at.plus(BUSY)).await,
+            // What is our own doing is no attempt of the step.
+            Err(error) if error.retryable && error.code != "app_unavailable" => {
+                return self.yield_until(started_at.plus(BUSY)).await;
+            }
             Err(error) => {
                 return self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await;
             }

@@ -279,6 +279,7 @@ fn shopify(seen: &Seen, _: usize) -> Reply {
         "/admin/oauth/access_token" if seen.text().contains(SECRET) => {
             Reply::json(&json!({"access_token": "shpat_canary_of_a_token", "expires_in": 86_399}))
         }
+        "/admin/oauth/access_token" if seen.text().contains("busy") => Reply::status(503, &json!({})),
         "/admin/oauth/access_token" => Reply::status(400, &json!({"error": "invalid_client"})),
         _ if seen.header("x-shopify-access-token") != "shpat_canary_of_a_token" => {
             Reply::status(401, &json!({"errors": "Invalid API key or access token"}))
@@ -306,6 +307,13 @@ async fn a_program_gets_tokens_by_its_own_id_and_secret() {
     }
     let asked = target.seen().iter().filter(|seen| seen.path.ends_with("access_token")).count();
     assert_eq!(asked, 1, "tokens are kept");
+    // That its server is busy is an attempt, as it is with the app itself.
+    let busy = connect(&app, "a secret for when it is busy").await;
+    let mut steps = get_shop(&busy);
+    steps[0]["retry"] = json!({"max_attempts": 2, "initial_delay": "PT1S"});
+    let run = app.run_steps(steps, &json!({}), "failed").await;
+    assert_failed(&run, "shop", "app_unavailable");
+    assert_eq!(step(&run, "shop")["attempts"], 2);
     let wrong = connect(&app, "a secret that is wrong").await;
     let run = app.run_steps(get_shop(&wrong), &json!({}), "failed").await;
     assert_failed(&run, "shop", "credentials_refused");
