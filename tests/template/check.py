@@ -24,6 +24,7 @@ UNAVOIDABLE_WILDCARDS: dict[tuple[str, str], str] = {
     ("ExecutorRole", "Files"): "objects are named by organisations and runs",
     ("EraserRole", "Files"): "objects are named by organisations and runs",
     ("ApiRole", "Mail"): "SES may have verified the address or its domain; a condition names the one address that mail comes from",
+    ("TimerRole", "Mail"): "SES may have verified the address or its domain; a condition names the one address that mail comes from",
 }
 # Tables that hold nothing worth keeping: they go with the stack, and need no backup.
 EPHEMERAL = {"TokensTable"}
