@@ -240,7 +240,7 @@ mod tests {
         );
         let mut input = object(json!({"a": {"type": ["string", "null"]}, "b": {"type": "number"},
             "c": {"type": "string", "enum": ["x", "y", "z"]}, "d": {}, "new": {"type": "string"}}));
-        assert_eq!(codes(&before, &manifest(input.clone(), json!({}), json!({}))), []);
+        assert!(codes(&before, &manifest(input.clone(), json!({}), json!({}))).is_empty());
         input["required"] = json!(["new"]);
         input["properties"]["a"] = json!({"type": "boolean"});
         input["properties"]["c"] = json!({"type": "string", "enum": ["x"]});
@@ -268,7 +268,7 @@ mod tests {
         );
         let more = json!({"type": "object", "properties": {"id": {"type": "string"}, "also": {}, "list": {"type": "array",
             "items": {"type": "object", "properties": {"n": {"type": "integer"}, "m": {}}}}}});
-        assert_eq!(codes(&before, &manifest(json!({}), more, json!({}))), []);
+        assert!(codes(&before, &manifest(json!({}), more, json!({}))).is_empty());
         let less = json!({"type": "object", "properties": {"id": {"type": "integer"}, "list": {"type": "array",
             "items": {"type": "object", "properties": {"m": {}}}}}});
         assert_eq!(
@@ -308,7 +308,7 @@ mod tests {
             manifest(json!({"$ref": "#/schemas/node"}), json!({"$ref": "#/schemas/node"}), tree(leaf))
         };
         let before = with(json!({"type": "string"}));
-        assert_eq!(codes(&before, &with(json!({"type": "string"}))), []);
+        assert!(codes(&before, &with(json!({"type": "string"}))).is_empty());
         assert!(
             codes(&before, &with(json!({"type": "array"}))).iter().all(|(_, code)| code == "type_changed")
         );
@@ -318,7 +318,7 @@ mod tests {
     fn every_connector_of_the_catalogue_is_as_it_was() {
         for (name, version) in crate::names() {
             let manifest = crate::built_in(name, Some(version)).unwrap();
-            assert_eq!(breaking(&manifest, &manifest), [], "{name}");
+            assert!(breaking(&manifest, &manifest).is_empty(), "{name}");
         }
     }
 }
