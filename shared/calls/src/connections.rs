@@ -1,7 +1,7 @@
 //! What a step may use of a connection: its fields, and what stands for its secrets.
 
 use crate::secrets::Secrets;
-use crate::tokens::{Client, Fetcher, NoTokens, Server};
+use crate::tokens::{Client, Fetcher, NoTokens, Server, Waits};
 use connectors::manifest::{AuthKind, Grant, Manifest};
 use connectors::{Access, basic};
 use domain::connection::{ConnectionStatus, Credentials, sealed_for};
@@ -25,6 +25,7 @@ pub struct Opener<'a> {
     pub http: &'a dyn HttpPort,
     /// The number of tokens that the app refused, whatever their end says.
     pub stale: Option<u32>,
+    pub waits: Waits,
 }
 
 /// An opened connection.
@@ -126,14 +127,15 @@ impl Opener<'_> {
                 http: self.http,
                 clock: self.clock,
                 draw: self.draw,
+                waits: self.waits,
             };
             let client = match oauth2.grant {
-                Grant::AuthorizationCode => fetcher.client(org, &manifest.name).await?,
-                Grant::ClientCredentials => Client {
+                Grant::AuthorizationCode => None,
+                Grant::ClientCredentials => Some(Client {
                     id: access.fields["client_id"].as_str().unwrap_or_default().to_owned(),
                     secret: credentials.get("client_secret").cloned().map(Secret::new),
-                },
-                Grant::ServiceAccount => Client { id: String::new(), secret: None },
+                }),
+                Grant::ServiceAccount => Some(Client { id: String::new(), secret: None }),
             };
             let service_account = oauth2.grant == Grant::ServiceAccount;
             let key_file = credentials.get("key_file").filter(|_| service_account);

@@ -13,21 +13,20 @@ use domain::{ConnectionId, Millis, OrgKey};
 use egress::HttpPort;
 use runtime::{Clock, Draw};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use store::{ConnectionStore, KeptConnection, Lease};
 use tracing::{error, warn};
-use vault::{Sealers, Secret};
+use vault::{Sealer, Sealers, Secret};
 
 /// Tokens that are good for less are got anew: a call takes its time, and clocks differ.
 const AT_LEAST: Duration = Duration::from_mins(2);
-/// How long a server may take.
-const TIMEOUT: Duration = Duration::from_secs(15);
 /// Longer than a server may take, and what follows.
 const LEASE: Duration = Duration::from_secs(30);
 /// How often whoever waits looks.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long it waits.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it is tried to keep what came.
+const KEEPS: u32 = 5;
 /// What is remembered of an answer that gives no end.
 const NO_END: Option<Millis> = None;
 
@@ -47,6 +46,16 @@ pub struct Fetcher<'a> {
     pub http: &'a dyn HttpPort,
     pub clock: &'a dyn Clock,
     pub draw: &'a dyn Draw,
+    pub waits: Waits,
+}
+
+/// How long somebody who needs tokens has: less than the lease in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// For a server to answer.
+    pub server: Duration,
+    /// For others who have the lease.
+    pub others: Duration,
 }
 
 impl std::fmt::Debug for Fetcher<'_> {
@@ -78,7 +87,8 @@ impl From<StepError> for NoTokens {
 #[derive(Debug)]
 pub struct Server<'a> {
     pub oauth2: &'a OAuth2,
-    pub client: Client,
+    /// `None` is the organisation's, which is looked up when it is needed.
+    pub client: Option<Client>,
     /// The key file of a service account, for [`Grant::ServiceAccount`].
     pub key_file: Option<Secret<String>>,
     /// What a connection keeps beside its credentials, which addresses may read.
@@ -113,7 +123,7 @@ impl Fetcher<'_> {
         stale: Option<u32>,
     ) -> Result<(Tokens, u32), NoTokens> {
         let begun = self.clock.now();
-        let id = kept.id.clone();
+        let (id, revision) = (kept.id.clone(), kept.revision);
         loop {
             let tokens = match &kept.tokens {
                 Some(sealed) => Some(self.opened(org, &id, sealed).await?),
@@ -121,12 +131,20 @@ impl Fetcher<'_> {
             };
             if let Some(tokens) = &tokens
                 && stale != Some(kept.number)
-                && tokens.are_good(self.clock.now(), AT_LEAST)
+                && tokens
+                    .are_good(self.clock.now(), tokens.life().map_or(AT_LEAST, |life| AT_LEAST.min(life / 2)))
             {
                 return Ok((tokens.clone(), kept.number));
             }
             let by_user = server.oauth2.grant == Grant::AuthorizationCode;
+            let is_over =
+                tokens.as_ref().is_none_or(|tokens| !tokens.are_good(self.clock.now(), Duration::ZERO));
             let refresh = tokens.and_then(|tokens| tokens.refresh_token).filter(|_| by_user);
+            if by_user && refresh.is_none() && !is_over {
+                // Some apps refuse so what a token may not do: that says nothing of the consent.
+                let message = "the app refuses the access token, and gave nothing to get a new one with";
+                return Err(StepError::fatal("credentials_refused", message).into());
+            }
             if by_user && refresh.is_none() {
                 let reason = "the tokens are over, and the app gave nothing to get new ones with".to_owned();
                 return Err(NoTokens::Ended { reason, number: kept.number });
@@ -137,7 +155,7 @@ impl Fetcher<'_> {
                 self.connections.lease_tokens(org, &id, kept.number, &holder, now, now.plus(LEASE)).await;
             match lease.map_err(|error| unavailable(&id, &error))? {
                 Lease::Ours => return self.renew(org, &kept, server, refresh, &holder).await,
-                Lease::Theirs if begun.until(now) > PATIENCE => {
+                Lease::Theirs if begun.until(now) > self.waits.others => {
                     let message = "somebody else has been asking for new tokens for too long";
                     return Err(StepError::passing("connection_unavailable", message).into());
                 }
@@ -148,9 +166,14 @@ impl Fetcher<'_> {
             kept = read.ok_or_else(|| {
                 StepError::fatal("connection_missing", format!("there is no connection {id} any more"))
             })?;
-            if kept.connection.status != ConnectionStatus::Ready {
+            if kept.connection.status == ConnectionStatus::NeedsReconnect {
                 let reason = kept.connection.reason.unwrap_or_default();
                 return Err(NoTokens::Ended { reason, number: kept.number });
+            }
+            // What was read at first may lead to another account, or to another place.
+            if kept.revision != revision {
+                let message = "the connection was changed while its tokens were got anew";
+                return Err(StepError::passing("connection_unavailable", message).into());
             }
         }
     }
@@ -165,21 +188,29 @@ impl Fetcher<'_> {
         holder: &str,
     ) -> Result<(Tokens, u32), NoTokens> {
         let id = &kept.id;
-        let asked = match self.form(server, refresh.as_deref()) {
-            Ok(form) => self.ask(server, refresh.is_some(), form).await,
-            Err(error) => Err(error.into()),
+        let asked = async {
+            // First, so that nothing that came is lost for want of a key.
+            let sealer = self.sealer(id).await?;
+            let client = match &server.client {
+                Some(client) => client.clone(),
+                None => self.client(org, &kept.connection.connector).await?,
+            };
+            let form = self.form(server, refresh.as_deref())?;
+            let (tokens, _) = self.ask(server, &client, refresh.is_some(), form).await?;
+            Ok((tokens, sealer))
         };
-        let mut tokens = match asked {
-            Ok((tokens, _)) => tokens,
+        let (mut tokens, sealer) = match asked.await {
+            Ok(came) => came,
+            // The lease goes with its being said that it has ended: nobody asks once more meanwhile.
+            Err(NoTokens::Ended { reason, .. }) if refresh.is_some() => {
+                return Err(NoTokens::Ended { reason, number: kept.number });
+            }
             Err(error) => {
                 // Whoever comes next may try at once; should this fail, the lease ends by itself.
                 if let Err(error) = self.connections.release_tokens(org, id, holder).await {
                     warn!(connection.id = %id, %error, "a lease could not be given back");
                 }
                 return Err(match error {
-                    NoTokens::Ended { reason, .. } if refresh.is_some() => {
-                        NoTokens::Ended { reason, number: kept.number }
-                    }
                     NoTokens::Ended { reason, .. } => StepError::fatal("credentials_refused", reason).into(),
                     NoTokens::Failed(error) => error.into(),
                 });
@@ -189,8 +220,26 @@ impl Fetcher<'_> {
         if tokens.refresh_token.is_none() {
             tokens.refresh_token = refresh;
         }
-        let sealed = self.sealed(org, id, &tokens).await?;
-        match self.connections.keep_tokens(org, id, kept.number, holder, &sealed).await {
+        let sealed = sealed_by(&sealer, org, id, &tokens)?;
+        let mut tries = 0;
+        let is_kept = loop {
+            tries += 1;
+            match self.connections.keep_tokens(org, id, kept.number, holder, &sealed).await {
+                Err(error) if tries < KEEPS => {
+                    warn!(connection.id = %id, %error, "new tokens could not be kept; once more");
+                    self.clock.sleep(LOOK).await;
+                }
+                Ok(false) => {
+                    // Its own answer may have been lost.
+                    let read = self.connections.connection(org, id).await;
+                    break Ok(
+                        read.is_ok_and(|read| read.and_then(|read| read.tokens).as_ref() == Some(&sealed))
+                    );
+                }
+                outcome => break outcome,
+            }
+        };
+        match is_kept {
             Ok(true) => Ok((tokens, kept.number + 1)),
             Ok(false) => {
                 error!(connection.id = %id, "new tokens came after their lease had ended; they are lost if the server rotates them");
@@ -228,10 +277,12 @@ impl Fetcher<'_> {
     pub async fn ask(
         self,
         server: &Server<'_>,
+        client: &Client,
         again: bool,
         mut form: Map<String, Value>,
     ) -> Result<(Tokens, Value), NoTokens> {
-        let Server { oauth2, client, .. } = server;
+        let oauth2 = server.oauth2;
+        let secrets = secrets_of(client, &form);
         let token_url = server.address(again, self.clock.now())?;
         let mut headers = json!({"accept": "application/json"});
         match (oauth2.client_auth, &client.secret) {
@@ -249,7 +300,7 @@ impl Fetcher<'_> {
             json!({"method": "POST", "url": token_url, "headers": headers, "follow_redirects": false});
         let place = if oauth2.token_encoding == Encoding::Json { "body" } else { "form" };
         input[place] = Value::Object(form);
-        let prepared = http_request::prepare(&input, None, TIMEOUT)?;
+        let prepared = http_request::prepare(&input, None, self.waits.server)?;
         let now = self.clock.now();
         let sent = self.http.send(prepared.request).await;
         // It is read whole, and told to nobody: it holds nothing but secrets.
@@ -259,13 +310,20 @@ impl Fetcher<'_> {
         let code = body["error"].as_str().unwrap_or_default();
         if let Some(access) = body["access_token"].as_str().filter(|_| status < 400) {
             let seconds = body["expires_in"].as_f64().or_else(|| body["expires_in"].as_str()?.parse().ok());
+            let issued_at = Some(now);
             let expires_at = seconds
                 .filter(|seconds| (1.0..=1e10).contains(seconds))
                 .map_or(NO_END, |seconds| Some(now.plus(Duration::from_secs_f64(seconds))));
             let refresh_token = body["refresh_token"].as_str().map(str::to_owned);
-            return Ok((Tokens { access_token: access.to_owned(), refresh_token, expires_at }, body.clone()));
+            return Ok((
+                Tokens { access_token: access.to_owned(), refresh_token, expires_at, issued_at },
+                body.clone(),
+            ));
         }
-        let told = body["error_description"].as_str().unwrap_or(code).chars().take(300).collect::<String>();
+        // Careless servers repeat what they were given.
+        let mut told = json!(body["error_description"].as_str().unwrap_or(code));
+        secrets.hide(&mut told);
+        let told = told.as_str().unwrap_or_default().chars().take(300).collect::<String>();
         if code == "invalid_grant" {
             let reason = if told.is_empty() { "invalid_grant".to_owned() } else { told };
             return Err(NoTokens::Ended { reason, number: 0 });
@@ -279,9 +337,7 @@ impl Fetcher<'_> {
     }
 
     async fn opened(self, org: &OrgKey, id: &ConnectionId, sealed: &str) -> Result<Tokens, StepError> {
-        let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await;
-        let sealer = sealer.map_err(|error| unavailable(id, &error))?;
-        let text = sealer.open(org, &tokens_sealed_for(id), sealed).map_err(|error| {
+        let text = self.sealer(id).await?.open(org, &tokens_sealed_for(id), sealed).map_err(|error| {
             error!(connection.id = %id, %error, "the tokens of a connection do not open");
             broken()
         })?;
@@ -317,11 +373,30 @@ impl Fetcher<'_> {
 
     /// Tokens as they are kept.
     pub async fn sealed(self, org: &OrgKey, id: &ConnectionId, tokens: &Tokens) -> Result<String, StepError> {
-        let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await;
-        let sealer = sealer.map_err(|error| unavailable(id, &error))?;
-        let text = serde_json::to_string(tokens).map_err(|_| broken())?;
-        sealer.seal(org, &tokens_sealed_for(id), &text).map_err(|error| unavailable(id, &error))
+        sealed_by(&*self.sealer(id).await?, org, id, tokens)
     }
+
+    async fn sealer(self, id: &ConnectionId) -> Result<Arc<Sealer>, StepError> {
+        let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await;
+        sealer.map_err(|error| unavailable(id, &error))
+    }
+}
+
+fn sealed_by(sealer: &Sealer, org: &OrgKey, id: &ConnectionId, tokens: &Tokens) -> Result<String, StepError> {
+    let text = serde_json::to_string(tokens).map_err(|_| broken())?;
+    sealer.seal(org, &tokens_sealed_for(id), &text).map_err(|error| unavailable(id, &error))
+}
+
+/// What a server is given and nobody else is shown.
+fn secrets_of(client: &Client, form: &Map<String, Value>) -> Secrets {
+    let mut secrets = Secrets::default();
+    let named = ["refresh_token", "code", "code_verifier", "assertion"];
+    let given = named.iter().filter_map(|name| Some((*name, form.get(*name)?.as_str()?.to_owned())));
+    let client = client.secret.iter().map(|secret| ("client_secret", secret.expose().clone()));
+    for (name, value) in given.chain(client) {
+        secrets.add(name, name, Secret::new(value));
+    }
+    secrets
 }
 
 /// What is the app's doing: an attempt of the step has failed by it.

@@ -97,6 +97,8 @@ pub struct OAuth2 {
     pub kept: Vec<String>,
     /// Which hosts get a client's secret, whatever a connection's fields say.
     pub hosts: Vec<Hosts>,
+    /// Where users may be sent to agree.
+    pub asks_at: Option<Hosts>,
 }
 
 /// One host, or all whose names end in this.

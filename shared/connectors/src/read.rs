@@ -224,15 +224,17 @@ fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
         _ => Vec::new(),
     };
     let mut hosts = Vec::new();
-    for field in ["token_url", "refresh_url"] {
+    let mut asks_at = None;
+    for field in ["authorize_url", "token_url", "refresh_url"] {
         let Some(url) = r.take(field).and_then(Value::as_str).map(str::to_owned) else { continue };
         match Hosts::of(&url) {
+            Some(of) if field == "authorize_url" => asks_at = Some(of),
             Some(of) => hosts.push(of),
             None if grant == Grant::AuthorizationCode => r.fault_at(
                 field,
                 "host_open",
                 format!(
-                    "`{field}` must be an https address whose host ends in names of the app's own, such as `https://{{{{ connection.name }}}}.example.com/token`: it gets the client's secret"
+                    "`{field}` must be an https address whose host ends in names of the app's own, such as `https://{{{{ connection.name }}}}.example.com/token`: people go there, or secrets"
                 ),
             ),
             None => {}
@@ -242,6 +244,7 @@ fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
         grant,
         kept,
         hosts,
+        asks_at,
         authorize_url: template(r, "authorize_url", Scope::Connection),
         token_url: template(r, "token_url", Scope::Connection),
         refresh_url: r.take("refresh_url").is_some().then(|| template(r, "refresh_url", Scope::Connection)),

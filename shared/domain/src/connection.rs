@@ -77,9 +77,16 @@ pub struct Tokens {
     /// Absent where the server named no end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Millis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Millis>,
 }
 
 impl Tokens {
+    /// How long the access token was to be good when it came.
+    pub fn life(&self) -> Option<Duration> {
+        Some(self.issued_at?.until(self.expires_at?))
+    }
+
     /// Whether the access token is good for at least so long.
     pub fn are_good(&self, now: Millis, at_least: Duration) -> bool {
         self.expires_at.is_none_or(|end| end > now.plus(at_least))

@@ -33,7 +33,7 @@ use utoipa::ToSchema;
 /// How many choices of a field are given.
 const MAX_CHOICES: usize = 200;
 /// How long the app may take to answer a test.
-const TEST_TIMEOUT: Duration = Duration::from_secs(15);
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An access to an app.
 #[derive(Debug, Serialize, ToSchema)]
@@ -429,6 +429,7 @@ async fn ask(
         draw: &runtime::SystemDraw,
         http: app.http.as_ref(),
         stale: None,
+        waits: super::oauth::WAITS,
     };
     let opened = match opener.open(org, id, &manifest, &mut secrets).await {
         Ok(opened) => opened,

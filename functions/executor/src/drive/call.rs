@@ -4,6 +4,7 @@ use super::Drive;
 use super::limit::Turns;
 use crate::ExecutorError;
 use calls::http_request::Prepared;
+use calls::tokens::Waits;
 use calls::{NotOpened, Opener, Secrets, Sender, carry, manifest};
 use connectors::{Access, Call};
 use domain::run::StepError;
@@ -13,6 +14,11 @@ use serde_json::Value;
 use std::time::Duration;
 use store::DueEntry;
 use tracing::warn;
+
+/// How long tokens may take. Most of the time they are there.
+const WAITS: Waits = Waits { server: Duration::from_secs(10), others: Duration::from_secs(8) };
+/// The same, and what is around it: an invocation that ends sooner begins no call by a connection.
+pub(super) const OPENING: Duration = Duration::from_secs(20);
 
 /// A call that has begun.
 pub(super) struct Begun {
@@ -42,6 +48,7 @@ impl Drive<'_> {
                     draw: self.app.draw.as_ref(),
                     http: self.app.http.as_ref(),
                     stale,
+                    waits: WAITS,
                 };
                 match opener.open(self.org, id, &manifest, secrets).await {
                     Ok(opened) => (opened.access, opened.tokens),

@@ -1,6 +1,6 @@
 //! Steps with effects: each attempt is recorded once.
 
-use super::call::Begun;
+use super::call::{Begun, OPENING};
 use super::limit::Turns;
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
@@ -33,7 +33,9 @@ impl Drive<'_> {
         attempt: u16,
         action: &ActionNode,
     ) -> Result<Flow, ExecutorError> {
-        if !self.covers(action.timeout) {
+        // A connection may need new tokens first, which must not be lost on the way.
+        let opening = if action.connection.is_some() { OPENING } else { Duration::ZERO };
+        if !self.covers(action.timeout.max(opening)) {
             // What was computed on the way here is kept: to compute it anew could use up the time again, and so for ever.
             self.flush().await?;
             return self.yield_until(self.app.clock.now()).await;
@@ -53,6 +55,11 @@ impl Drive<'_> {
             }
         };
         let Effect { what, input, secrets } = effect;
+        let until = started_at.plus(action.timeout);
+        // What it took to open the connection is the step's time; another message finds it opened.
+        if action.connection.is_some() && self.app.clock.now().until(until) < action.timeout / 2 {
+            return self.yield_until(self.app.clock.now()).await;
+        }
         let what = match what {
             What::Call(begun) => match self.first_turn((ix, attempt), action, &begun.call).await? {
                 Ok(turns) => Ready::Call(begun, turns),
@@ -91,7 +98,9 @@ impl Drive<'_> {
                     .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
                 self.send_request(ix, attempt, prepared, &secrets).await?
             }
-            Ready::Call(begun, turns) => self.asked((ix, attempt), action, *begun, &turns, &secrets).await?,
+            Ready::Call(begun, turns) => {
+                self.asked((ix, attempt), action, (*begun, until), &turns, &secrets).await?
+            }
             Ready::Files(input) => self.work_on_files(ix, attempt, action, input).await?,
         };
         let event = output
@@ -106,22 +115,21 @@ impl Drive<'_> {
         &self,
         (ix, attempt): (NodeIx, u16),
         action: &ActionNode,
-        mut begun: Begun,
+        (mut begun, until): (Begun, Millis),
         turns: &Turns,
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
         let key = idempotency_key(self.head, &self.path(ix));
-        let until = self.app.clock.now().plus(action.timeout);
-        let first =
-            self.call_app((ix, attempt), (&mut begun.call, turns), &key, secrets, action.timeout).await?;
+        let left = || self.app.clock.now().until(until);
+        let first = self.call_app((ix, attempt), (&mut begun.call, turns), &key, secrets, left()).await?;
         let refused = first.as_ref().is_err_and(|error| error.code == "credentials_refused");
-        let left = self.app.clock.now().until(until);
-        if !refused || begun.tokens.is_none() || left.is_zero() {
+        // Its claim ends soon after its time: new tokens are not begun with that cannot be got within it.
+        if !refused || begun.tokens.is_none() || left() < OPENING.min(action.timeout / 2) {
             return Ok(first);
         }
         match self.prepare(ix, action, begun.tokens).await {
-            Ok(Effect { what: What::Call(mut again), secrets, .. }) => {
-                self.call_app((ix, attempt), (&mut again.call, turns), &key, &secrets, left).await
+            Ok(Effect { what: What::Call(mut again), secrets, .. }) if !left().is_zero() => {
+                self.call_app((ix, attempt), (&mut again.call, turns), &key, &secrets, left()).await
             }
             Ok(_) => Ok(first),
             Err(error) => Ok(Err(error)),

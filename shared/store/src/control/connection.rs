@@ -179,8 +179,8 @@ impl Store {
         }
         if *tokens != TokenChange::Stay {
             // Whoever asks for new ones with those of before finds that they are no longer wanted.
-            set.push_str(", tn = tn + :one");
-            values.insert(":one".into(), n(1));
+            set.push_str(", tn = if_not_exists(tn, :zero) + :one");
+            values.extend([(":zero".into(), n(0)), (":one".into(), n(1))]);
             gone.extend(["lh", "lu"]);
         }
         match tokens {
@@ -269,6 +269,6 @@ fn read(item: &Item) -> Result<KeptConnection, StoreError> {
         credentials: attr::optional_text(item, "cr").map(str::to_owned),
         revision: attr::number(item, "rv")?,
         tokens: attr::optional_text(item, "tk").map(str::to_owned),
-        number: attr::number(item, "tn")?,
+        number: attr::optional_number(item, "tn").unwrap_or(0),
     })
 }

@@ -102,7 +102,8 @@ fn address(
     let scope = json!({"connection": connection.fields});
     let url = evaluate(&oauth2.authorize_url, &scope, app.now().0).ok();
     let url = url.as_ref().and_then(Value::as_str).and_then(|url| Url::parse(url).ok());
-    let Some(mut url) = url.filter(|url| url.scheme() == "https" && url.has_host()) else {
+    let own = |url: &Url| oauth2.asks_at.as_ref().is_some_and(|hosts| hosts.holds(url.as_str()));
+    let Some(mut url) = url.filter(own) else {
         let detail = "the fields of this connection make no address at which one could agree";
         return Err(ApiError::new(422, "invalid_connection", detail));
     };
@@ -175,7 +176,7 @@ async fn finish(
     let oauth2 = by_user(&manifest, &kept.connection)?;
     let client = client(app, &org, &manifest).await?;
     let fields = Value::Object(kept.connection.fields.clone());
-    let server = Server { oauth2, client, key_file: None, fields: &fields };
+    let server = Server { oauth2, client: None, key_file: None, fields: &fields };
     let mut form = Map::new();
     form.insert("grant_type".into(), "authorization_code".into());
     form.insert("code".into(), code.clone().into());
@@ -184,7 +185,7 @@ async fn finish(
         form.insert("code_verifier".into(), pending.verifier.clone().into());
     }
     let fetcher = fetcher(app);
-    let (tokens, told_by_app) = fetcher.ask(&server, false, form).await.map_err(refused)?;
+    let (tokens, told_by_app) = fetcher.ask(&server, &client, false, form).await.map_err(refused)?;
     let before = told(&kept.connection);
     let keep = evaluate(&oauth2.keep, &json!({"token": told_by_app}), app.now().0).map_err(|e| failed(&e))?;
     kept.connection.fields.extend(kept_of(keep, &tokens));
@@ -307,6 +308,7 @@ mod tests {
             access_token: "secret-access".into(),
             refresh_token: Some("secret-refresh".into()),
             expires_at: None,
+            issued_at: None,
         };
         let keep = json!({"team": "T1", "a": "secret-access", "b": ["x secret-refresh"], "none": null});
         assert_eq!(Value::Object(kept_of(keep, &tokens)), json!({"team": "T1"}));

@@ -10,10 +10,14 @@ pub(crate) use consent::*;
 use super::connectors::unknown;
 use crate::App;
 use crate::error::{ApiError, ApiResult};
-use calls::tokens::Fetcher;
+use calls::tokens::{Fetcher, Waits};
 use connectors::manifest::{Grant, OAuth2};
 use connectors::{Manifest, built_in};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The function is stopped after 29 seconds.
+pub(super) const WAITS: Waits = Waits { server: Duration::from_secs(10), others: Duration::from_secs(3) };
 
 /// What the client must be told to send browsers back to.
 fn redirect_uri(app: &App) -> String {
@@ -27,6 +31,7 @@ fn fetcher(app: &App) -> Fetcher<'_> {
         http: app.http.as_ref(),
         clock: app.clock.as_ref(),
         draw: &runtime::SystemDraw,
+        waits: WAITS,
     }
 }
 

@@ -211,10 +211,11 @@ async fn who_says_no_or_is_signed_out_gives_no_consent() {
 #[tokio::test]
 async fn fifty_steps_at_once_ask_for_new_tokens_once() {
     let a = Airtable::start().await;
-    // Less than a token must be good for.
-    a.lifetimes(100, 3600).await;
+    // Tokens are got anew when half of a short life is over.
+    a.lifetimes(4, 3600).await;
     let connection = a.connect().await;
     a.lifetimes(3600, 3600).await;
+    tokio::time::sleep(std::time::Duration::from_millis(2200)).await;
     let workflow = a.app.publish(&manual("fifty", whoami(&connection))).await;
     let starts = (0..50).map(|_| a.app.start_run(&workflow.id, &Value::Null));
     for run in futures::future::join_all(starts).await {
@@ -249,7 +250,7 @@ async fn a_token_that_the_app_refuses_is_got_anew_at_once() {
 #[tokio::test]
 async fn a_consent_that_ended_is_told_and_given_anew() {
     let a = Airtable::start().await;
-    a.lifetimes(100, 1).await;
+    a.lifetimes(2, 1).await;
     let connection = a.connect().await;
     tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
     for _ in 0..2 {
@@ -280,7 +281,10 @@ fn shopify(seen: &Seen, _: usize) -> Reply {
             Reply::json(&json!({"access_token": "shpat_canary_of_a_token", "expires_in": 86_399}))
         }
         "/admin/oauth/access_token" if seen.text().contains("busy") => Reply::status(503, &json!({})),
-        "/admin/oauth/access_token" => Reply::status(400, &json!({"error": "invalid_client"})),
+        // It repeats what it was given, as careless servers do.
+        "/admin/oauth/access_token" => {
+            Reply::status(400, &json!({"error": "invalid_client", "error_description": seen.text()}))
+        }
         _ if seen.header("x-shopify-access-token") != "shpat_canary_of_a_token" => {
             Reply::status(401, &json!({"errors": "Invalid API key or access token"}))
         }
@@ -314,9 +318,10 @@ async fn a_program_gets_tokens_by_its_own_id_and_secret() {
     let run = app.run_steps(steps, &json!({}), "failed").await;
     assert_failed(&run, "shop", "app_unavailable");
     assert_eq!(step(&run, "shop")["attempts"], 2);
-    let wrong = connect(&app, "a secret that is wrong").await;
+    let wrong = connect(&app, "a-secret-that-is-wrong").await;
     let run = app.run_steps(get_shop(&wrong), &json!({}), "failed").await;
     assert_failed(&run, "shop", "credentials_refused");
+    assert!(!run.to_string().contains("that-is-wrong"), "{run}");
     let data = app.data();
     for secret in [SECRET, "shpat_canary_of_a_token"] {
         assert_eq!(files_with(&data, secret), Vec::<std::path::PathBuf>::new());
@@ -353,4 +358,42 @@ async fn a_service_account_signs_for_its_tokens() {
     let key: Value = serde_json::from_str(&key_file).expect("it is JSON");
     let line = text(&key["private_key"]).lines().nth(1).expect("it has lines");
     assert_eq!(files_with(&app.data(), line), Vec::<std::path::PathBuf>::new());
+}
+
+/// Answers as GitHub does, whose tokens have no end and no refresh token.
+fn github(seen: &Seen, _: usize) -> Reply {
+    match seen.path.as_str() {
+        path if path.starts_with("/login/oauth/access_token") => {
+            Reply::json(&json!({"access_token": "gho_canary_of_a_token", "token_type": "bearer"}))
+        }
+        "/user" => Reply::json(&json!({"login": "ada", "id": 1})),
+        _ => Reply::status(401, &json!({"message": "Bad credentials"})),
+    }
+}
+
+#[tokio::test]
+async fn what_a_token_may_not_do_ends_no_consent() {
+    let target = Target::start(github).await;
+    let instead = format!("https://github.com={0},https://api.github.com={0}", target.base);
+    let app = TestApp::start_with(Options { instead, ..Options::default() }).await;
+    let client = json!({"client_id": "patchbay", "client_secret": SECRET});
+    app.put("/v1/connectors/github/oauth-client", &client).await.expect(200);
+    let body = json!({"name": "GitHub", "connector": "github", "auth": "oauth"});
+    let made = app.post("/v1/connections", &body).await.expect(201);
+    let connection = text(&made["id"]).to_owned();
+    let path = format!("/v1/connections/{connection}");
+    let begun = app.post(&format!("{path}/authorize"), &json!({})).await;
+    let url = text(&begun.expect(200)["url"]).to_owned();
+    let state = url.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("it has one");
+    let mut browser = Browser::default();
+    browser.set_cookie(&app.base, "pb_consent", &begun.cookie("pb_consent"));
+    let back = format!("{}/v1/oauth/callback?code=c&state={state}", app.base);
+    assert_eq!(browser.ask(Method::GET, &back, None).await.status, 303);
+    let tested = app.post(&format!("{path}/test"), &json!({})).await.expect(200);
+    assert_eq!(tested["ok"], true, "{tested}");
+    let steps = json!([{"id": "repo", "type": "action", "use": "github.get_repository", "connection": connection,
+        "input": {"owner": "ada", "repo": "engine"}, "retry": {"max_attempts": 1}}]);
+    let run = app.run_steps(steps, &json!({}), "failed").await;
+    assert_failed(&run, "repo", "credentials_refused");
+    assert_eq!(app.get(&path).await.expect(200)["status"], "ready");
 }
