@@ -8,7 +8,7 @@ const UNEVEN: Duration = Duration::from_millis(80);
 /// The pace that keeps a limit of so many requests in so much time, whenever one begins to count: never more than that are sent within
 /// any stretch of this length.
 ///
-/// About a tenth of them may be sent at once, the others follow evenly. For a limit of `n` requests in the time `p`, with `b` of them
+/// About a twentieth of them may be sent at once, the others follow evenly. For a limit of `n` requests in the time `p`, with `b` of them
 /// at once, one each `p / (n - b + 1)`: within `p`, those at once and those that follow are `n` together, and no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
@@ -21,7 +21,7 @@ pub struct Pace {
 impl Pace {
     pub fn of(requests: u32, per: Duration) -> Self {
         let requests = i64::from(requests.max(1));
-        let at_once = 1 + requests / 10;
+        let at_once = 1 + requests / 20;
         let per = i64::try_from((per + UNEVEN).as_micros()).unwrap_or(i64::MAX);
         let gaps = requests - at_once + 1;
         // Rounded up: a little too slow is within the limit.
@@ -71,13 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn nine_tenths_of_what_is_allowed_are_used_and_a_tenth_at_once() {
+    fn nine_tenths_of_what_is_allowed_are_used_and_a_twentieth_at_once() {
         for (requests, seconds) in [(5, 1), (100, 10), (30, 60), (5000, 3600)] {
             let pace = Pace::of(requests, Duration::from_secs(seconds));
             let in_the_time = seconds as f64 * 1e6 / pace.each as f64;
-            assert!(in_the_time / f64::from(requests) > 0.895, "{requests}: {in_the_time}");
+            assert!(in_the_time / f64::from(requests) > 0.9, "{requests}: {in_the_time}");
             let at_once = sent(pace, requests as usize).iter().filter(|at| **at == 0).count();
-            assert_eq!(at_once, 1 + requests as usize / 10);
+            assert_eq!(at_once, 1 + requests as usize / 20);
         }
     }
 }
