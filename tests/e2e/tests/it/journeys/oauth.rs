@@ -1,6 +1,8 @@
 //! Connections that a user agrees to at the app, and their tokens.
 
-use e2e::{Browser, Options, Reply, Seen, Target, TestApp, assert_failed, files_with, manual, step, text};
+use e2e::{
+    Answer, Browser, Options, Reply, Seen, Target, TestApp, assert_failed, files_with, manual, step, text,
+};
 use fakes::Fakes;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -79,7 +81,7 @@ impl Airtable {
         let begun = self.app.post(&path, &json!({"return_to": "/v1/docs?connected"})).await;
         let url = text(&begun.expect(200)["url"]).to_owned();
         let mut browser = Browser::default();
-        browser.set_cookie(&self.app.base, "pb_consent", &begun.cookie("pb_consent"));
+        browser.set_cookie(&self.app.base, "pb_consent", &consent_of(&begun));
         (browser, url)
     }
 
@@ -107,6 +109,11 @@ impl Airtable {
     async fn status(&self, connection: &str) -> Value {
         self.app.get(&format!("/v1/connections/{connection}")).await.expect(200)
     }
+}
+
+/// The cookie of a consent that has begun.
+fn consent_of(begun: &Answer) -> String {
+    begun.cookie("pb_consent").trim_start_matches("pb_consent=").to_owned()
 }
 
 fn whoami(connection: &str) -> Value {
@@ -314,7 +321,7 @@ async fn a_program_gets_tokens_by_its_own_id_and_secret() {
     // That its server is busy is an attempt, as it is with the app itself.
     let busy = connect(&app, "a secret for when it is busy").await;
     let mut steps = get_shop(&busy);
-    steps[0]["retry"] = json!({"max_attempts": 2, "initial_delay": "PT1S"});
+    steps[0]["retry"] = json!({"max_attempts": 2, "initial": "PT1S"});
     let run = app.run_steps(steps, &json!({}), "failed").await;
     assert_failed(&run, "shop", "app_unavailable");
     assert_eq!(step(&run, "shop")["attempts"], 2);
@@ -386,7 +393,7 @@ async fn what_a_token_may_not_do_ends_no_consent() {
     let url = text(&begun.expect(200)["url"]).to_owned();
     let state = url.split("state=").nth(1).and_then(|rest| rest.split('&').next()).expect("it has one");
     let mut browser = Browser::default();
-    browser.set_cookie(&app.base, "pb_consent", &begun.cookie("pb_consent"));
+    browser.set_cookie(&app.base, "pb_consent", &consent_of(&begun));
     let back = format!("{}/v1/oauth/callback?code=c&state={state}", app.base);
     assert_eq!(browser.ask(Method::GET, &back, None).await.status, 303);
     let tested = app.post(&format!("{path}/test"), &json!({})).await.expect(200);
