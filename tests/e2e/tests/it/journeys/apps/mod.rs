@@ -83,7 +83,6 @@ impl Apps {
     }
 
     /// An access token, as a person gets one who consents.
-    #[expect(clippy::disallowed_methods, reason = "a person's browser is outside")]
     async fn google_token(&self) -> String {
         let client = &self.about("google")["clients"][0];
         let (id, secret) = (text(&client["client_id"]), text(&client["client_secret"]));
