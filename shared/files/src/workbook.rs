@@ -95,7 +95,9 @@ impl Reading {
                 Value::String(text) => text,
                 other => other.to_string(),
             });
-            self.names = Some(columns(names));
+            let names = columns(names);
+            self.rows.have(&names);
+            self.names = Some(names);
             return Ok(true);
         }
         if self.rows.skips() {
@@ -200,6 +202,9 @@ pub(crate) fn write(input: Input<'_>, to: &mut Growing) -> Result<usize, StepErr
     book.save_to_writer(&mut *to).map_err(|error| match error {
         rust_xlsxwriter::XlsxError::IoError(error) => to.failed(&error),
         rust_xlsxwriter::XlsxError::ZipError(error) => to.failed(&std::io::Error::from(error)),
+        rust_xlsxwriter::XlsxError::SheetnameReused(name) => {
+            invalid(format!("two sheets would be called `{name}`"))
+        }
         other => unwritable(&other),
     })?;
     Ok(rows)
