@@ -25,6 +25,7 @@ SIMPLE = ["map", "branch", "filter_items"]
 FAKE_OF = {"google_sheets": "google"}
 EMAIL = "demo@example.com"
 PATIENCE = 60
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Failed(Exception):
@@ -213,8 +214,8 @@ def show(demo, fired):
 
 
 def main():
-    # Also where a shell has this ignore Ctrl-C; and whoever ends it with a plain `kill` wants the rest ended, too.
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    # Also where a shell has this ignore Ctrl-C; and whoever ends it with a plain `kill`, or closes the terminal, wants the rest ended, too.
+    for ending in ENDINGS:
         signal.signal(ending, signal.default_int_handler)
     args = parsed()
     programs = []
@@ -254,7 +255,7 @@ def main():
         return 1
     finally:
         # A second Ctrl-C must not leave something running.
-        for ending in (signal.SIGINT, signal.SIGTERM):
+        for ending in ENDINGS:
             signal.signal(ending, signal.SIG_IGN)
         for program in reversed(programs):
             program.stop()

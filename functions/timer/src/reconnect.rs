@@ -3,6 +3,7 @@
 use crate::{App, TickError};
 use domain::connection::ConnectionStatus;
 use domain::{ConnectionId, Millis};
+use futures::future::{Either, select};
 use mailer::{Mail, MailError};
 use std::time::Duration;
 use store::DueEntry;
@@ -10,6 +11,8 @@ use tracing::{error, info};
 
 /// For so long it is tried to hand a mail over.
 const PATIENCE: Duration = Duration::from_hours(24);
+/// For so long one attempt at it may take: everything else that is due waits meanwhile.
+const HANDED_OVER: Duration = Duration::from_secs(5);
 
 /// Tells whoever agreed last, if it still is so; whether that is over, and the entry with it.
 pub(crate) async fn tell(app: &App, entry: &DueEntry, now: Millis) -> Result<bool, TickError> {
@@ -30,7 +33,14 @@ pub(crate) async fn tell(app: &App, entry: &DueEntry, now: Millis) -> Result<boo
             connection.connector, connection.name
         ),
     };
-    match app.mailer.send(&mail).await {
+    let sent = match select(app.mailer.send(&mail), app.clock.sleep(HANDED_OVER)).await {
+        Either::Left((sent, _)) => sent,
+        // It may have gone all the same: to be told twice is better than not at all.
+        Either::Right(_) => {
+            Err(MailError::Unavailable(format!("no answer within {} s", HANDED_OVER.as_secs())))
+        }
+    };
+    match sent {
         Ok(()) => {
             info!(connection.id = %id, "somebody was told that a connection must be made anew");
             Ok(true)

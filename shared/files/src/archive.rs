@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn names_that_lead_outside_are_refused() {
         let archive = packed(&[("0123456789", b"x")]);
-        for evil in ["../../etc/", "/etc/passw", "a/../../bc", "C:\\windows", "..\\..\\abc", "a\0bcdefghi"] {
+        for evil in ["../../etc/", "/etc/passw", "a/../../bc", "C:\\windows", "..\\..\\abcd", "a\0bcdefghi"] {
             assert_eq!(code(&renamed(&archive, "0123456789", evil)), "archive_unsafe", "{evil:?}");
         }
         assert_eq!(all(&renamed(&archive, "0123456789", "ab\\cd\\efgh")).unwrap()[0].0, "ab/cd/efgh");

@@ -9,8 +9,12 @@ use ::csv::{ByteRecord, ErrorKind, QuoteStyle, ReaderBuilder, Terminator, Writer
 use domain::cell::guarded;
 use domain::limits;
 use domain::run::StepError;
+use encoding_rs::Encoding;
 use serde_json::{Number, Value};
 use std::io::Read;
+
+/// How many bytes of a table that is written are in memory, and a line more.
+const MOST_PENDING: usize = 64 * 1024;
 
 /// The rows of a table.
 pub(crate) fn read(input: Input<'_>, from: impl Read) -> Result<Value, StepError> {
@@ -38,6 +42,7 @@ pub(crate) fn read(input: Input<'_>, from: impl Read) -> Result<Value, StepError
     }
     let types = input.flag("types", false);
     let mut rows = Rows::new(input);
+    rows.have(names.as_deref().unwrap_or_default());
     while next(&mut record)? {
         if rows.skips() {
             continue;
@@ -96,39 +101,69 @@ pub(crate) fn write(input: Input<'_>, after: bool, to: &mut Growing) -> Result<u
     let table = Table::of(input)?;
     let encoding = encoding(input.text("encoding"))?;
     let guard = input.flag("guard_formulas", true);
-    let mut writer = WriterBuilder::new()
+    let mut lines = Lines {
+        mark: input.flag("bom", text::is_marked(encoding)) && !after,
+        encoding,
+        pending: Vec::new(),
+        format: WriterBuilder::new(),
+        to,
+    };
+    lines
+        .format
         .delimiter(input.byte("delimiter", b',')?)
         .quote_style(if input.flag("quote_all", false) { QuoteStyle::Always } else { QuoteStyle::Necessary })
         .terminator(Terminator::CRLF)
         .flexible(true)
-        .from_writer(Vec::new());
-    let mut line = |cells: &mut dyn Iterator<Item = String>| {
-        // In memory nothing fails.
-        writer.write_record(cells).map_err(|error| unreadable(error.to_string()))
-    };
+        .buffer_capacity(4096);
     let cell = |text: &str| if guard { guarded(text).into_owned() } else { text.to_owned() };
     // A file that is gone on with has its header.
     if input.flag("header", true) && !after && !table.columns.is_empty() {
-        line(&mut table.columns.iter().map(|name| cell(name)))?;
+        lines.line(table.columns.iter().map(|name| cell(name)))?;
     }
     for row in table.rows {
         let cells = table.cells(row);
         // A row without cells would be no line at all.
         if cells.is_empty() {
-            line(&mut std::iter::once(String::new()))?;
+            lines.line(std::iter::once(String::new()))?;
             continue;
         }
-        line(&mut cells.into_iter().map(|value| match value {
+        lines.line(cells.into_iter().map(|value| match value {
             Value::Null => String::new(),
             Value::String(text) => cell(text),
             other => other.to_string(),
         }))?;
     }
-    let bytes = writer.into_inner().map_err(|error| unreadable(error.to_string()))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mark = input.flag("bom", text::is_marked(encoding)) && !after;
-    text::write_to(&text, encoding, mark, to)?;
+    lines.write()?;
     Ok(table.rows.len())
+}
+
+/// The lines of a table on their way to its file. Few are in memory: a few rows and columns can make a table that no memory holds.
+struct Lines<'a> {
+    format: WriterBuilder,
+    pending: Vec<u8>,
+    encoding: &'static Encoding,
+    /// Whether a byte order mark is still to come.
+    mark: bool,
+    to: &'a mut Growing,
+}
+
+impl Lines<'_> {
+    fn line(&mut self, cells: impl Iterator<Item = String>) -> Result<(), StepError> {
+        let mut writer = self.format.from_writer(&mut self.pending);
+        // In memory nothing fails.
+        writer.write_record(cells).map_err(|error| unreadable(error.to_string()))?;
+        writer.flush().map_err(|error| unreadable(error.to_string()))?;
+        drop(writer);
+        if self.pending.len() > MOST_PENDING { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), StepError> {
+        let text = String::from_utf8_lossy(&self.pending);
+        text::write_to(&text, self.encoding, self.mark, self.to)?;
+        self.mark = false;
+        self.pending.clear();
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +260,21 @@ mod tests {
         let mixed = json!({"rows": [["a"], {"b": 1}]});
         let error = write(Input(&mixed), false, &mut Growing::new().unwrap()).unwrap_err();
         assert_eq!(error.code, "invalid_input");
+    }
+
+    #[test]
+    fn a_table_is_written_as_it_grows() {
+        let columns: Vec<String> = (0..16_384).map(|n| n.to_string()).collect();
+        let input = json!({"columns": columns, "rows": vec![json!({}); 50]});
+        let mut to = Growing::of_at_most(300_000).unwrap();
+        assert_eq!(write(Input(&input), false, &mut to).unwrap_err().code, "file_too_large");
+        // It failed at the row that was too much, not when all were there.
+        let (_, bytes) = to.finish().unwrap();
+        assert!(bytes > 200_000, "{bytes}");
+        let input = json!({"columns": columns, "rows": vec![json!({}); 20], "encoding": "utf-16le"});
+        let bytes = written(&input);
+        assert_eq!(bytes.windows(2).filter(|mark| *mark == b"\xff\xfe").count(), 1);
+        assert_eq!(rows(json!({}), &bytes).unwrap()["rows"].as_array().unwrap().len(), 20);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::archive::Archive;
 use crate::bounded::Growing;
 use crate::input::{Input, invalid, unreadable};
-use crate::rows::{Rows, check_columns, columns, row};
+use crate::rows::{Rows, check_columns, columns, row, weight};
 use crate::table::Table;
 use calamine::{DataRef, ExcelDateTime, Reader as _, Xlsx, XlsxError};
 use domain::limits;
@@ -13,12 +13,11 @@ use serde_json::{Number, Value, json};
 use std::fs::File;
 use std::io::BufReader;
 
+mod part;
+use part::Part;
+
 /// The parts of a workbook; a large one has a few hundred.
 const MOST_PARTS: usize = 2000;
-/// How many tags a part may have that is not a sheet: each may be a value in memory.
-const MOST_TAGS: u64 = 2_000_000;
-/// How far apart two tags may be: a text between them is in memory as a whole. A cell of Excel holds 32,767 characters.
-const LONGEST_RUN: u64 = 1024 * 1024;
 /// The longest text of a cell.
 const LONGEST_CELL: usize = 32_767;
 const MOST_ROWS: usize = 1_048_576;
@@ -42,6 +41,7 @@ pub(crate) fn read(input: Input<'_>, file: File) -> Result<Value, StepError> {
     let mut reading = Reading { rows: Rows::new(input), header: input.flag("header", true), names: None };
     let mut current: Option<u32> = None;
     let mut line: Vec<Value> = Vec::new();
+    let mut bytes = 0;
     loop {
         let cell = cells.next_cell().map_err(|error| failed(&error))?;
         let at = cell.as_ref().map(calamine::Cell::get_position);
@@ -50,14 +50,23 @@ pub(crate) fn read(input: Input<'_>, file: File) -> Result<Value, StepError> {
                 break;
             }
             current = None;
+            bytes = 0;
         }
         let (Some(cell), Some((row, column))) = (cell, at) else { break };
+        let number = u64::from(row) + 1;
+        check_length(cell.get_value(), number)?;
         let value = value(cell.get_value());
         if value.is_null() {
             continue;
         }
+        // Many cells can have one long text, which the file has only once.
+        bytes += weight(&value) + 1;
+        if bytes > limits::MAX_FILE_ROW_BYTES {
+            let most = limits::MAX_FILE_ROW_BYTES / 1024;
+            return Err(unreadable(format!("row {number} has more than {most} KB")));
+        }
         let column = column as usize;
-        check_columns(column + 1, &format!("row {}", u64::from(row) + 1))?;
+        check_columns(column + 1, &format!("row {number}"))?;
         current = Some(row);
         if line.len() <= column {
             line.resize(column + 1, Value::Null);
@@ -86,7 +95,9 @@ impl Reading {
                 Value::String(text) => text,
                 other => other.to_string(),
             });
-            self.names = Some(columns(names));
+            let names = columns(names);
+            self.rows.have(&names);
+            self.names = Some(names);
             return Ok(true);
         }
         if self.rows.skips() {
@@ -103,37 +114,23 @@ fn measured(file: File) -> Result<File, StepError> {
         return Err(unreadable(format!("a workbook may have {MOST_PARTS} parts")));
     }
     for index in 0..archive.len() {
-        let name = archive.name(index)?.to_ascii_lowercase();
-        let is_sheet = name.replace('\\', "/").contains("worksheets/");
-        // Pictures are passed over by whoever reads cells.
-        let is_read =
-            std::path::Path::new(&name).extension().is_some_and(|end| end == "xml" || end == "rels");
-        let (mut bytes, mut tags, mut run) = (0, 0, 0);
-        archive.unpack(index, |piece| {
-            bytes += piece.len() as u64;
-            for byte in piece {
-                run += 1;
-                if *byte == b'<' {
-                    tags += 1;
-                    run = 0;
-                }
-                if is_read && run > LONGEST_RUN {
-                    return Err(unreadable(format!(
-                        "`{name}` has a text of more than {} KB",
-                        LONGEST_RUN / 1024
-                    )));
-                }
-            }
-            let most = limits::MAX_WORKBOOK_PART_BYTES;
-            if !is_sheet && is_read && (bytes > most || tags > MOST_TAGS) {
-                let message =
-                    format!("`{name}` is larger than {} MB, or has too many values", most / 1_048_576);
-                return Err(crate::input::too_large(message));
-            }
-            Ok(())
-        })?;
+        let mut part = Part::new(&archive.name(index)?);
+        archive.unpack(index, |piece| part.see(piece))?;
     }
     archive.into_file()
+}
+
+/// Refuses a text that no cell of Excel has, before there is another one of it.
+fn check_length(cell: &DataRef<'_>, row: u64) -> Result<(), StepError> {
+    let text = match cell {
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => text,
+        DataRef::SharedString(text) => *text,
+        _ => return Ok(()),
+    };
+    if text.len() > LONGEST_CELL && text.chars().nth(LONGEST_CELL).is_some() {
+        return Err(unreadable(format!("row {row} has a text of more than {LONGEST_CELL} characters")));
+    }
+    Ok(())
 }
 
 fn failed(error: &XlsxError) -> StepError {
@@ -205,6 +202,9 @@ pub(crate) fn write(input: Input<'_>, to: &mut Growing) -> Result<usize, StepErr
     book.save_to_writer(&mut *to).map_err(|error| match error {
         rust_xlsxwriter::XlsxError::IoError(error) => to.failed(&error),
         rust_xlsxwriter::XlsxError::ZipError(error) => to.failed(&std::io::Error::from(error)),
+        rust_xlsxwriter::XlsxError::SheetnameReused(name) => {
+            invalid(format!("two sheets would be called `{name}`"))
+        }
         other => unwritable(&other),
     })?;
     Ok(rows)

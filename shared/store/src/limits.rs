@@ -7,6 +7,9 @@
 //! Who finds all turns taken for as long as it would wait takes a place behind the others that were told so: `bq` is when the last of
 //! them has its turn. So they come back one after the other, and not all at once.
 //!
+//! Places are given for the next hour only. Who finds none of them left takes none, or the places would move away faster than turns come:
+//! it is told some time in the second half of that hour, each of these another (`bn` counts them), and asks again then.
+//!
 //! Times are those of the table (`TableClock`), in microseconds since 1970: the clocks of workers differ.
 
 use crate::attr::{self, Item, n, s};
@@ -94,10 +97,16 @@ impl LimitStore for Store {
                 Moved::Not { next: is } => next = is,
             }
         }
-        let place = self.place(org, limit, next).await?;
+        let place = self.place(org, limit, now, next).await?;
         self.seen.is(remembered, next);
-        let soonest = place - limit.pace.each - limit.pace.early - span(patience) - now;
-        Ok(Turn::NotBefore(length(soonest).clamp(Duration::from_millis(100), LONGEST)))
+        let wait = match place {
+            Place::Before(after) => {
+                let soonest = after - limit.pace.each - limit.pace.early - span(patience) - now;
+                whole(soonest).clamp(Duration::from_millis(100), LONGEST)
+            }
+            Place::None { count } => spread(count),
+        };
+        Ok(Turn::NotBefore(wait))
     }
 
     async fn block(
@@ -134,6 +143,14 @@ enum Moved {
     To(i64),
     /// It is not as was thought: the next turn is then.
     Not { next: i64 },
+}
+
+/// What a place among those that wait came to.
+enum Place {
+    /// It is the last one before this time.
+    Before(i64),
+    /// None is left; so many have been told that.
+    None { count: i64 },
 }
 
 impl Store {
@@ -180,8 +197,8 @@ impl Store {
         }
     }
 
-    /// Takes a place behind those that wait for longer than they would where they are; gives when the next one's turn is.
-    async fn place(&self, org: &OrgKey, limit: &AppLimit, next: i64) -> Result<i64, StoreError> {
+    /// Takes a place behind those that wait for longer than they would where they are, if one is left within the longest wait.
+    async fn place(&self, org: &OrgKey, limit: &AppLimit, now: i64, next: i64) -> Result<Place, StoreError> {
         let update = || {
             self.client
                 .update_item()
@@ -197,16 +214,44 @@ impl Store {
             .send()
             .await;
         if runs::condition_held("turn", first)? {
-            return Ok(next + limit.pace.each);
+            return Ok(Place::Before(next + limit.pace.each));
         }
         let behind = update()
             .update_expression("ADD bq :each")
+            .condition_expression("bq <= :furthest")
             .expression_attribute_values(":each", n(limit.pace.each))
+            .expression_attribute_values(":furthest", n(now + limit.pace.early + span(LONGEST)))
+            .send()
+            .await;
+        match behind {
+            Ok(updated) => {
+                return Ok(Place::Before(attr::number(&updated.attributes.unwrap_or_default(), "bq")?));
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => {}
+                _ => return Err(StoreError::of("turn", &error)),
+            },
+        }
+        let counted = update()
+            .update_expression("ADD bn :one")
+            .expression_attribute_values(":one", n(1))
             .send()
             .await
             .map_err(|e| StoreError::of("turn", &e))?;
-        attr::number(&behind.attributes.unwrap_or_default(), "bq")
+        Ok(Place::None { count: attr::number(&counted.attributes.unwrap_or_default(), "bn")? })
     }
+}
+
+/// How long the so-many-th waits of those for whom no place is left: another part of the second half of the longest wait for each.
+///
+/// Multiples of the golden ratio are spread evenly within one, however many there are.
+fn spread(count: i64) -> Duration {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    let half = LONGEST / 2;
+    // The first 32 bits behind the point.
+    let part = count.cast_unsigned().wrapping_mul(GOLDEN) >> 32;
+    let micros = u64::try_from(half.as_micros()).unwrap_or(0);
+    half + Duration::from_micros((micros * part) >> 32)
 }
 
 /// Where the limits of a connection are, or those of all calls without one.
@@ -235,6 +280,11 @@ fn span(time: Duration) -> i64 {
 
 fn length(micros: i64) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+/// In whole milliseconds, as those who are told count: whoever comes a moment too soon has lost its place.
+fn whole(micros: i64) -> Duration {
+    Duration::from_millis(u64::try_from(micros).unwrap_or(0).div_ceil(1000))
 }
 
 fn ttl(over: i64) -> i64 {

@@ -76,8 +76,8 @@ pub struct MemoryStore {
     low: LowWater,
     slots: HashMap<(OrgId, String), (Slots, u64)>,
     groups: HashMap<(OrgId, String), Group>,
-    /// When the next turn of each limit is, and the last of those that wait behind it, in microseconds.
-    turns: HashMap<(OrgId, Option<ConnectionId>, String), (i64, i64)>,
+    /// When the next turn of each limit is, and the last of those that wait behind it, in microseconds; and how many found no place there.
+    turns: HashMap<(OrgId, Option<ConnectionId>, String), (i64, i64, u64)>,
     bug: Option<Bug>,
     /// How often each key outside a run's own partition was written.
     pub(crate) shared_writes: HashMap<String, u64>,
@@ -350,7 +350,7 @@ impl MemoryStore {
         let shared = self.has(Bug::TurnsAreShared);
         let (pace, patience, now) = (limit.pace, patience.as_micros() as i64, now.0 * 1000);
         let wait = |micros: i64| Duration::from_micros(micros.max(0) as u64);
-        let (next, last) = self.turns.entry(limit_key(org, limit)).or_default();
+        let (next, last, apart) = self.turns.entry(limit_key(org, limit)).or_default();
         if *next <= now + pace.early + patience {
             let turn = (*next).max(now);
             if !shared {
@@ -358,15 +358,21 @@ impl MemoryStore {
             }
             return Turn::In(wait(turn - pace.early - now));
         }
+        let hour = Duration::from_hours(1);
+        // Whoever is the only one has a place, however late it is.
+        if *last >= *next && *last > now + pace.early + hour.as_micros() as i64 {
+            *apart += 1;
+            let part = apart.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+            return Turn::NotBefore(hour / 2 + wait(((1_800_000_000 * part) >> 32) as i64));
+        }
         *last = (*last).max(*next) + pace.each;
-        let least = Duration::from_millis(100);
-        Turn::NotBefore(
-            wait(*last - pace.each - pace.early - patience - now).clamp(least, Duration::from_hours(1)),
-        )
+        // In whole milliseconds, so that nobody comes a moment too soon.
+        let soonest = (*last - pace.each - pace.early - patience - now + 999) / 1000 * 1000;
+        Turn::NotBefore(wait(soonest).clamp(Duration::from_millis(100), hour))
     }
 
     pub fn block(&mut self, org: &OrgKey, limit: &AppLimit, time: Duration, now: Millis) {
-        let (next, _) = self.turns.entry(limit_key(org, limit)).or_default();
+        let (next, ..) = self.turns.entry(limit_key(org, limit)).or_default();
         let time = time.min(Duration::from_hours(1)).as_micros() as i64;
         *next = (*next).max(now.0 * 1000 + limit.pace.early + time);
     }

@@ -176,5 +176,6 @@ async fn a_list_that_has_begun_and_gets_no_further_turn_fails_its_attempt() {
     world.settle(std::slice::from_ref(&id)).await;
     let error = world.run(&id).await.head.error.expect("its time was not enough");
     assert_eq!(error.code, "app_limited");
+    assert!(!world.faults.calls().contains(&"block"), "the app did not ask to be left alone");
     assert!(world.clock.now() < START.plus(Duration::from_mins(2)));
 }

@@ -139,7 +139,8 @@ fn bombs_are_refused_before_they_are_read() {
     let noise = |bytes: u32| {
         (0..bytes).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x40).collect::<Vec<u8>>()
     };
-    assert_eq!(code(&parts(&[("xl/sharedStrings.xml", vec![b'a'; 30_000_000])])), "archive_unsafe");
+    let endless = format!("<{}", "a".repeat(500_000)).repeat(60).into_bytes();
+    assert_eq!(code(&parts(&[("xl/sharedStrings.xml", endless)])), "archive_unsafe");
     // A text that no cell may have.
     assert_eq!(code(&parts(&[("xl/worksheets/sheet1.xml", noise(3_000_000))])), "file_unreadable");
     // More texts than memory should hold, each of a few bytes.
@@ -148,6 +149,126 @@ fn bombs_are_refused_before_they_are_read() {
         texts.extend_from_slice(&[b'<', b'a' + (n % 23) as u8, b'/', b'>']);
     }
     assert_eq!(code(&parts(&[("xl/sharedStrings.xml", texts)])), "file_too_large");
+}
+
+/// The workbook written by hand, with other parts, or more.
+fn with(others: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = Archive::open(file(BY_HAND), limits::MAX_WORKBOOK_BYTES).unwrap();
+    let mut all = Vec::new();
+    for entry in archive.entries().unwrap() {
+        let mut bytes = Vec::new();
+        let keep = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        };
+        archive.unpack(entry.index, keep).unwrap();
+        if !others.iter().any(|(name, _)| *name == entry.name) {
+            all.push((entry.name, bytes));
+        }
+    }
+    let all = all.iter().map(|(name, bytes)| (name.as_str(), bytes.clone()));
+    parts(&all.chain(others.iter().cloned()).collect::<Vec<_>>())
+}
+
+fn texts(attributes: &str, texts: &str) -> Vec<u8> {
+    format!("<?xml version=\"1.0\"?><sst {attributes}>{texts}</sst>").into_bytes()
+}
+
+fn cells(rows: &str) -> Vec<u8> {
+    format!("<?xml version=\"1.0\"?><worksheet><sheetData>{rows}</sheetData></worksheet>").into_bytes()
+}
+
+#[test]
+fn how_many_texts_a_workbook_says_it_has_is_not_believed() {
+    let name = "xl/sharedStrings.xml";
+    let book = |attributes: &str| with(&[(name, texts(attributes, "<si><t>a</t></si><si><t>b</t></si>"))]);
+    let rows = |attributes: &str| rows(json!({"header": false}), &book(attributes));
+    assert_eq!(rows("uniqueCount=\"2000000\"").unwrap()["rows"][0][0], "a");
+    for attributes in [
+        "uniqueCount=\"2000001\"",
+        "count=\"2\" uniqueCount = '9223372036854775807'",
+        "uniqueCount=\"00099999999999999999999999\"",
+        "a=\"<>\" uniqueCount=\"9223372036854775807\"",
+    ] {
+        let error = rows(attributes).unwrap_err();
+        assert_eq!(error.code, "file_unreadable", "{attributes}");
+        assert!(error.message.contains("more than 2000000 texts"), "{}", error.message);
+    }
+    // Where the number lies in two pieces, wherever they are cut.
+    let whole = texts("uniqueCount=\"9223372036854775807\"", "");
+    for cut in 0..whole.len() {
+        let mut part = Part::new(name);
+        assert!(part.see(&whole[..cut]).and_then(|()| part.see(&whole[cut..])).is_err(), "{cut}");
+    }
+    // In another encoding it would not be found.
+    let wide: Vec<u8> = whole.iter().flat_map(|byte| [*byte, 0]).collect();
+    assert!(Part::new(name).see(&wide).is_err());
+}
+
+#[test]
+fn a_text_that_a_row_repeats_counts_each_time() {
+    let long = texts("", &format!("<si><t>{}</t></si>", "x".repeat(30_000)));
+    let cell = "<c t=\"s\"><v>0</v></c>";
+    let book = |row: String| {
+        with(&[("xl/sharedStrings.xml", long.clone()), ("xl/worksheets/sheet1.xml", cells(&row))])
+    };
+    let few = format!("<row>{}</row>", cell.repeat(20));
+    let many = format!("<row>{}</row>", cell.repeat(16_384));
+    assert_eq!(
+        rows(json!({"header": false}), &book(few.repeat(3))).unwrap()["rows"][2][19],
+        "x".repeat(30_000)
+    );
+    // As a row, as the header, and as a row that is passed over.
+    for input in [json!({"header": false}), json!({}), json!({"header": false, "offset": 5})] {
+        let error = rows(input, &book(many.clone())).unwrap_err();
+        assert_eq!(error.code, "file_unreadable");
+        assert!(error.message.contains("row 1 has more than 1024 KB"), "{}", error.message);
+    }
+    let text = format!("<si><t>{}</t></si>", "x".repeat(32_768));
+    let book = with(&[("xl/sharedStrings.xml", texts("", &text))]);
+    let error = rows(json!({}), &book).unwrap_err();
+    assert!(error.message.contains("more than 32767 characters"), "{}", error.message);
+}
+
+#[test]
+fn no_name_frees_a_part_from_its_limits() {
+    let see = |name: &str, bytes: &[u8]| Part::new(name).see(bytes).map_err(|error| error.code);
+    let too_large = Err("file_too_large".to_owned());
+    let values = b"<si/>".repeat(2_000_001);
+    for name in [
+        "xl/worksheets/sharedStrings.xml",
+        "xl\\worksheets\\STYLES.xml",
+        "worksheets/workbook.xml",
+        "worksheets/a.rels",
+    ] {
+        assert_eq!(see(name, &values), too_large, "{name}");
+    }
+    assert_eq!(see("xl/worksheets/sheet1.xml", &values), Ok(()));
+    // A workbook may call its list of sheets as it likes.
+    let unreadable = Err("file_unreadable".to_owned());
+    for name in ["xl/worksheets/sheet1.xml", "xl/media/image1.png"] {
+        assert_eq!(see(name, b"<worksheet><definedName name='a'>1</definedName>"), unreadable, "{name}");
+        assert_eq!(see(name, b"<worksheet><x:sheet />"), unreadable, "{name}");
+        assert_eq!(see(name, b"<worksheet><sheetData/>"), Ok(()));
+    }
+    // What is no XML by its name can be named as a sheet, and has no endless text either.
+    assert_eq!(see("xl/media/image1.bmp", &vec![0xff; 2_000_000]), Ok(()));
+    assert_eq!(see("xl/media/image1.bmp", &vec![0xff; 9_000_000]), unreadable);
+}
+
+#[test]
+fn formats_that_repeat_a_long_name_are_refused() {
+    let styles = |name: usize, formats: usize| {
+        let name = "x".repeat(name);
+        let text = format!(
+            "<styleSheet><fonts><font><name val=\"{name}\"/></font></fonts><cellXfs>{}</cellXfs></styleSheet>",
+            "<xf/>".repeat(formats)
+        );
+        Part::new("xl/styles.xml").see(text.as_bytes()).map_err(|error| error.code)
+    };
+    assert_eq!(styles(30, 65_000), Ok(()));
+    assert_eq!(styles(900_000, 1000), Err("file_too_large".to_owned()));
+    assert_eq!(styles(1, 140_000), Err("file_too_large".to_owned()));
 }
 
 proptest! {

@@ -14,7 +14,7 @@ use simulation::MemoryStore;
 use std::time::Duration;
 use store::{
     AppLimit, Attempt, Claim, DueEntry, DueKind, DueStore, Held, LimitStore, LowWater, Pulse, Reading,
-    RunStore, Store, TableNames,
+    RunStore, Store, TableNames, Turn,
 };
 
 const NOW: Millis = Millis(1_772_366_430_000);
@@ -286,8 +286,10 @@ async fn the_model_gives_the_turns_that_the_tables_give() {
     let pick = |most: u64| draw.draw() % most;
     let org = OrgKey::verified(OrgId::from_bytes([1; 16]), Provenance::Token);
     let mut now = NOW;
-    for n in 0..600 {
-        let (requests, seconds) = [(2, 1), (30, 60)][pick(2) as usize];
+    let mut late = 0;
+    for n in 0..900 {
+        // Of one each quarter of an hour, soon no place is left within the hour.
+        let (requests, seconds) = [(2, 1), (30, 60), (1, 900)][pick(3) as usize];
         let limit = AppLimit {
             connection: (pick(2) == 0).then(|| ConnectionId::from_bytes([5; 16])),
             name: format!("an_app.{requests}"),
@@ -301,7 +303,11 @@ async fn the_model_gives_the_turns_that_the_tables_give() {
         let patience = Duration::from_secs(pick(3));
         let one = real.turn(&org, &limit, patience, now).await.unwrap();
         assert_eq!(one, model.turn(&org, &limit, patience, now), "call {n}");
+        if matches!(one, Turn::NotBefore(wait) if wait >= Duration::from_mins(30)) {
+            late += 1;
+        }
         // Now and then nobody comes for a while.
         now = now.plus(Duration::from_millis(if pick(30) == 0 { 70_000 } else { pick(700) }));
     }
+    assert!(late > 100, "{late} found no place within the hour");
 }
