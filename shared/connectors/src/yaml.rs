@@ -26,6 +26,8 @@ const MAX_VALUES: usize = 400_000;
 const MAX_REPEATED: usize = 64 * 1_048_576;
 /// How long the pointer to a value may be: it is written out for each value.
 const MAX_POINTER: usize = 4000;
+/// What the pointers to all values may come to: short ones of many values, or long ones of few.
+const MAX_POINTERS: usize = 32 * 1_048_576;
 
 /// Reads the one document of a text; JSON is YAML, too.
 pub fn read(text: &str) -> Result<Located, YamlFault> {
@@ -41,6 +43,7 @@ pub fn read_within(text: &str, max_values: usize) -> Result<Located, YamlFault> 
         values: 0,
         max_values,
         repeated: 0,
+        pointers: 0,
     };
     let value = reader.document()?;
     Ok(Located { value, lines: reader.lines })
@@ -68,6 +71,7 @@ struct Reader<'t> {
     values: usize,
     max_values: usize,
     repeated: usize,
+    pointers: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -98,6 +102,10 @@ impl<'t> Reader<'t> {
         }
         if at.len() > MAX_POINTER {
             return Err(fault(span, &format!("the names that lead here have more than {MAX_POINTER} bytes")));
+        }
+        self.pointers += at.len();
+        if self.pointers > MAX_POINTERS {
+            return Err(fault(span, "the names that lead to its values are too long together"));
         }
         self.count(1, span)?;
         self.lines.insert(at.to_owned(), span.start.line());
@@ -227,4 +235,20 @@ fn fault(span: &Span, message: &str) -> YamlFault {
 
 fn scan_fault(error: &ScanError) -> YamlFault {
     YamlFault { line: error.marker().line(), message: error.info().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_over_many_values_are_refused() {
+        let document = |values: usize| {
+            let items = vec!["1"; values].join(",");
+            format!("{{\"{}\": [{items}]}}", "n".repeat(900))
+        };
+        assert!(read(&document(30_000)).is_ok());
+        let fault = read(&document(40_000)).unwrap_err();
+        assert_eq!(fault.message, "the names that lead to its values are too long together");
+    }
 }
