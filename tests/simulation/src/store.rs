@@ -68,6 +68,9 @@ enum Item {
     Segment(Vec<Entry>),
 }
 
+/// Whose limit it is.
+type LimitKey = (OrgId, Option<ConnectionId>, String);
+
 /// All items, and what was ever done to them.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
@@ -77,7 +80,7 @@ pub struct MemoryStore {
     slots: HashMap<(OrgId, String), (Slots, u64)>,
     groups: HashMap<(OrgId, String), Group>,
     /// When the next turn of each limit is, and the last of those that wait behind it, in microseconds; and how many found no place there.
-    turns: HashMap<(OrgId, Option<ConnectionId>, String), (i64, i64, u64)>,
+    turns: HashMap<LimitKey, (i64, i64, u64)>,
     bug: Option<Bug>,
     /// How often each key outside a run's own partition was written.
     pub(crate) shared_writes: HashMap<String, u64>,
@@ -88,7 +91,7 @@ fn sort(of: &Attempt<'_>) -> String {
     if strand.is_empty() { format!("j#{path}#{attempt}") } else { format!("l#{strand}|{path}#{attempt}") }
 }
 
-fn limit_key(org: &OrgKey, limit: &AppLimit) -> (OrgId, Option<ConnectionId>, String) {
+fn limit_key(org: &OrgKey, limit: &AppLimit) -> LimitKey {
     (org.org().clone(), limit.connection.clone(), limit.name.clone())
 }
 
@@ -363,7 +366,7 @@ impl MemoryStore {
         if *last >= *next && *last > now + pace.early + hour.as_micros() as i64 {
             *apart += 1;
             let part = apart.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-            return Turn::NotBefore(hour / 2 + wait(((1_800_000_000 * part) >> 32) as i64));
+            return Turn::NotBefore(hour / 2 + wait(((1_800_000_000 * part) >> 32).cast_signed()));
         }
         *last = (*last).max(*next) + pace.each;
         // In whole milliseconds, so that nobody comes a moment too soon.
