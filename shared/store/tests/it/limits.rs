@@ -24,9 +24,9 @@ fn micros(turn: Turn) -> Option<i64> {
 }
 
 #[tokio::test]
-async fn turns_come_evenly_a_tenth_of_them_at_once() {
+async fn turns_come_evenly_a_twentieth_of_them_at_once() {
     let t = Tables::new().await;
-    let limit = limit(30, 60);
+    let limit = limit(60, 60);
     let mut turns = Vec::new();
     for _ in 0..6 {
         let turn = t.store.turn(&t.org, &limit, Duration::from_secs(10), NOW).await.unwrap();
