@@ -211,6 +211,8 @@ async fn who_says_no_or_is_signed_out_gives_no_consent() {
     assert_eq!(a.app.post("/v1/auth/logout-everywhere", &json!({})).await.status, 204);
     let refused = browser.ask(Method::GET, &back, None).await;
     assert_eq!((refused.status, refused.text.contains("permission_denied")), (403, true), "{}", refused.text);
+    // Tokens are dated to the second, and those of this one ended, too.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     a.app.sign_in().await;
     assert_eq!(a.status(&connection).await["status"], "pending");
 }
