@@ -134,7 +134,7 @@ mod tests {
         for off in [-120_000, -1500, 1500, 120_000] {
             let once = learned(off, &[(1_000_400, 6)]).ahead();
             assert!((once - off).abs() <= 1006, "{off}: {once}");
-            let answers: Vec<_> = (0..50).map(|n| (1_000_000 + n * 1337, 6)).collect();
+            let answers: Vec<_> = (0..50).map(|n| (1_000_000 + n * 1037, 6)).collect();
             let often = learned(off, &answers).ahead();
             assert!((often - off).abs() <= 60, "{off}: {often}");
         }
