@@ -107,7 +107,7 @@ async fn calling(stack: &mut Stack, uses: &str, calls: usize) -> Hook {
     assert!(!token.is_empty(), "the owner is signed in");
     let (connector, auth, field) = match uses.split_once('.') {
         Some(("airtable", _)) => ("airtable", "token", "token"),
-        _ => ("openai", "key", "key"),
+        _ => ("openai", "key", "token"),
     };
     let connection = json!({"name": "an app", "connector": connector, "auth": auth,
         "credentials": {field: "pat0123456789"}});
