@@ -24,9 +24,6 @@ const PAGES_WAIT: u32 = 15;
 /// Who comes to its turn later than this takes another: it was for a request at its time.
 const MISSED: Duration = Duration::from_millis(250);
 
-/// The error of a list whose further pages get no turn.
-const NO_TURN: &str = "app_limited";
-
 /// The turns of one call.
 pub(super) struct Turns {
     limit: Option<AppLimit>,
@@ -110,7 +107,7 @@ impl Drive<'_> {
             Ok(Turn::NotBefore(wait)) => {
                 let message = "the app's rate limit leaves no time for the further pages of the list; ask for fewer items, or give \
                                the step more time";
-                let mut error = StepError::passing(NO_TURN, message);
+                let mut error = StepError::passing("app_limited", message);
                 error.retry_after_ms = Some(wait.as_millis() as u64);
                 return Err(error);
             }
@@ -124,7 +121,7 @@ impl Drive<'_> {
     /// Leaves an app alone that asks for it: nobody gets a turn before.
     pub(super) async fn leave_alone(&self, turns: &Turns, error: &StepError) {
         // That no turn was left for this list is our own word: others may well have theirs.
-        if error.code == NO_TURN {
+        if error.code == "app_limited" {
             return;
         }
         let (Some(limit), Some(time), true) = (&turns.limit, error.retry_after_ms, error.retryable) else {
