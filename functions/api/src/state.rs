@@ -1,9 +1,11 @@
 //! What handlers work with.
 
+use crate::cookies;
 use crate::error::{ApiResult, unavailable};
 use crate::layers::Limits;
 use crate::page::Pages;
 use auth::{AuthState, Passwords};
+use axum::http::HeaderMap;
 use blobs::BlobStore;
 use dispatch::{EventBus, Plans, Starter};
 use domain::variables::Variables;
@@ -45,6 +47,24 @@ impl App {
 
     pub(crate) async fn keyring(&self) -> ApiResult<Arc<Keyring>> {
         self.keyrings.get(AuthState::now(self)).await.map_err(|e| unavailable(&e))
+    }
+
+    /// The value of a cookie that nobody else can make up.
+    pub(crate) async fn signed(&self, cookie: &str, text: &str) -> ApiResult<String> {
+        Ok(format!("{text}.{}", self.keyring().await?.codes().mac(cookie, text)))
+    }
+
+    /// The text of a cookie that [`App::signed`] made.
+    pub(crate) async fn signed_cookie<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        cookie: &str,
+    ) -> ApiResult<Option<&'h str>> {
+        let Some((text, mac)) = cookies::get(headers, cookie).and_then(|value| value.rsplit_once('.')) else {
+            return Ok(None);
+        };
+        let keyring = self.keyring().await?;
+        Ok(keyring.codes().is_mac(cookie, text, mac).then_some(text))
     }
 
     /// The variables that a run of this plan would read if it were started now.

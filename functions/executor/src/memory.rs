@@ -30,7 +30,7 @@ impl Memory {
     }
 
     /// The same of the disk. Whoever holds room for values must not ask for it; who holds some of the disk may ask for room for values.
-    pub(crate) async fn disk(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    pub async fn disk(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
         take(&self.files, bytes.min(MAX_WORKING_FILES_BYTES)).await
     }
 }

@@ -1,31 +1,23 @@
 //! What a step may use of a connection: its fields, and what stands for its secrets.
 
 use crate::secrets::Secrets;
-use crate::tokens::{Client, Fetcher, NoTokens, Server, Waits};
+use crate::tokens::{Client, Fetcher, NoTokens, Server};
 use connectors::manifest::{AuthKind, Grant, Manifest};
 use connectors::{Access, basic};
 use domain::connection::{ConnectionStatus, Credentials, sealed_for};
 use domain::run::StepError;
 use domain::{ConnectionId, OrgKey};
-use egress::HttpPort;
-use runtime::{Clock, Draw};
 use serde_json::Value;
-use store::ConnectionStore;
 use tracing::warn;
-use vault::{Sealers, Secret};
+use vault::Secret;
 
 /// What opens connections.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Opener<'a> {
-    pub connections: &'a dyn ConnectionStore,
-    pub sealers: &'a dyn Sealers,
-    pub clock: &'a dyn Clock,
-    pub draw: &'a dyn Draw,
-    /// What asks for new tokens.
-    pub http: &'a dyn HttpPort,
+    /// What gets tokens, where a connection has some.
+    pub fetcher: Fetcher<'a>,
     /// The number of tokens that the app refused, whatever their end says.
     pub stale: Option<u32>,
-    pub waits: Waits,
 }
 
 /// An opened connection.
@@ -66,12 +58,6 @@ impl NotOpened {
     }
 }
 
-impl std::fmt::Debug for Opener<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Opener")
-    }
-}
-
 impl Opener<'_> {
     /// Opens a connection for a call of this connector. The secrets are added to `secrets`.
     pub async fn open(
@@ -81,7 +67,7 @@ impl Opener<'_> {
         manifest: &Manifest,
         secrets: &mut Secrets,
     ) -> Result<Opened, NotOpened> {
-        let kept = self.connections.connection(org, id).await.map_err(|error| {
+        let kept = self.fetcher.connections.connection(org, id).await.map_err(|error| {
             warn!(connection.id = %id, %error, "a connection could not be read; the step is tried again");
             unavailable()
         })?;
@@ -121,14 +107,6 @@ impl Opener<'_> {
         };
         let auth = manifest.auth(&connection.auth);
         if let Some(oauth2) = auth.and_then(|auth| auth.oauth2.as_ref()) {
-            let fetcher = Fetcher {
-                connections: self.connections,
-                sealers: self.sealers,
-                http: self.http,
-                clock: self.clock,
-                draw: self.draw,
-                waits: self.waits,
-            };
             let client = match oauth2.grant {
                 Grant::AuthorizationCode => None,
                 Grant::ClientCredentials => Some(Client {
@@ -141,7 +119,7 @@ impl Opener<'_> {
             let key_file = credentials.get("key_file").filter(|_| service_account);
             let key_file = key_file.cloned().map(Secret::new);
             let server = Server { oauth2, client, key_file, fields: &access.fields };
-            let good = fetcher.good(org, kept, &server, self.stale).await;
+            let good = self.fetcher.good(org, kept, &server, self.stale).await;
             let (tokens, number) = good.map_err(|error| match error {
                 NoTokens::Ended { reason, number } => NotOpened::Ended { reason, number },
                 NoTokens::Failed(error) => error.into(),
@@ -170,7 +148,7 @@ impl Opener<'_> {
         name: &str,
         sealed: &str,
     ) -> Result<Credentials, StepError> {
-        let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await.map_err(|error| {
+        let sealer = self.fetcher.sealers.sealer(self.fetcher.clock.now().0.div_euclid(1000)).await.map_err(|error| {
             warn!(connection.id = %id, %error, "credentials could not be opened; the step is tried again");
             unavailable()
         })?;
@@ -183,7 +161,7 @@ impl Opener<'_> {
 
     /// What stands in for a secret is drawn anew each time.
     fn add(self, access: &mut Access, secrets: &mut Secrets, name: &str, value: String) {
-        let drawn = format!("{:016x}{:016x}", self.draw.draw(), self.draw.draw());
+        let drawn = format!("{:016x}{:016x}", self.fetcher.draw.draw(), self.fetcher.draw.draw());
         let label = format!("connection.{name}");
         secrets.add(&label, &drawn, Secret::new(value));
         let stands_in = secrets.stand_in(&label).unwrap_or_default();

@@ -162,6 +162,7 @@ pub fn take_file(
             return Ok(None);
         }
     }
+    secrets.mask_file(&file.file, file.bytes)?;
     Ok(Some((Whole::File(file), media_or_any(response))))
 }
 
@@ -206,12 +207,18 @@ pub fn outcome(
     now: Millis,
     secrets: &Secrets,
 ) -> Result<Value, StepError> {
-    let response = sent.map_err(|e| secrets.hide_error(egress_error(&e)))?;
+    let mut response = sent.map_err(|e| secrets.hide_error(egress_error(&e)))?;
     let status = response.status;
     let retry_after_ms = retry_after(&response.headers, now);
     let mut output = Map::new();
     output.insert("status".to_owned(), status.as_u16().into());
     output.insert("headers".to_owned(), headers(&response.headers));
+    // In base64 it could not be found any more.
+    if std::str::from_utf8(&response.body).is_err() && secrets.are_in(&response.body) {
+        let mut body = response.body.to_vec();
+        secrets.mask(&mut body);
+        response.body = body.into();
+    }
     output.insert("body".to_owned(), read_body(&response));
     let mut output = Value::Object(output);
     secrets.hide(&mut output);

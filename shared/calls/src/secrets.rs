@@ -4,9 +4,18 @@
 
 use domain::limits;
 use domain::run::StepError;
+use memchr::memmem;
 use serde_json::Value;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use url::form_urlencoded::byte_serialize;
 use vault::Secret;
+
+/// What stands where a secret stood in bytes.
+const MASK: u8 = b'*';
+/// A file is looked through in pieces of this size.
+const PIECE: u64 = 1024 * 1024;
 
 /// The secrets that one input names.
 #[derive(Default)]
@@ -94,11 +103,42 @@ impl Secrets {
 
     /// Whether bytes that are sent hold one of them.
     pub fn are_in(&self, bytes: &[u8]) -> bool {
-        let found = |shape: &Secret<String>| {
-            let wanted = shape.expose().as_bytes();
-            bytes.windows(wanted.len()).any(|window| window == wanted)
-        };
-        self.held.iter().any(|held| held.shapes.iter().any(found))
+        self.shapes().any(|shape| memmem::find(bytes, shape).is_some())
+    }
+
+    /// Writes over them where they stand in bytes that are no text; whether there were any.
+    pub fn mask(&self, bytes: &mut [u8]) -> bool {
+        let found: Vec<(usize, usize)> = self
+            .shapes()
+            .flat_map(|shape| memmem::find_iter(bytes, shape).map(|at| (at, shape.len())).collect::<Vec<_>>())
+            .collect();
+        for (at, length) in &found {
+            bytes[*at..at + length].fill(MASK);
+        }
+        !found.is_empty()
+    }
+
+    /// The same in the first so many bytes of a file.
+    pub fn mask_file(&self, file: &File, bytes: u64) -> io::Result<()> {
+        let overlap = self.longest().saturating_sub(1) as u64;
+        if self.longest() == 0 {
+            return Ok(());
+        }
+        let mut at = 0;
+        while at < bytes {
+            let length = (bytes - at).min(PIECE + overlap);
+            let mut piece = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+            file.read_exact_at(&mut piece, at)?;
+            if self.mask(&mut piece) {
+                file.write_all_at(&piece, at)?;
+            }
+            at += PIECE;
+        }
+        Ok(())
+    }
+
+    fn shapes(&self) -> impl Iterator<Item = &[u8]> {
+        self.held.iter().flat_map(|held| &held.shapes).map(|shape| shape.expose().as_bytes())
     }
 }
 
@@ -166,5 +206,30 @@ mod tests {
         secrets.hide(&mut answer);
         assert_eq!(answer, "[secret longer], [secret key]");
         assert_eq!(secrets.longest(), 28);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_written_over_wherever_they_stand() {
+        use std::io::Write as _;
+        let mut secrets = Secrets::default();
+        secrets.add("a", "1", Secret::new("canary-4711".to_owned()));
+        let mut bytes = b"\xff canary-4711 and Y2FuYXJ5LTQ3MTE= \xfe".to_vec();
+        assert!(secrets.mask(&mut bytes));
+        assert_eq!(bytes, b"\xff *********** and **************** \xfe");
+        assert!(!secrets.mask(&mut bytes));
+        // In a file, also where two pieces meet.
+        for at in [0, 5, PIECE - 11, PIECE - 6, PIECE - 1, PIECE, 2 * PIECE - 3, 3 * PIECE] {
+            let mut content = vec![0xff_u8; usize::try_from(at).unwrap()];
+            content.extend(b"canary-4711");
+            content.extend([0xff; 100]);
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&content).unwrap();
+            secrets.mask_file(&file, content.len() as u64).unwrap();
+            let mut read = vec![0; content.len()];
+            file.read_exact_at(&mut read, 0).unwrap();
+            assert!(!secrets.are_in(&read), "{at}");
+            let at = usize::try_from(at).unwrap();
+            assert_eq!(read[at..at + 11], [MASK; 11], "{at}");
+        }
     }
 }

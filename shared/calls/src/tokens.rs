@@ -27,8 +27,6 @@ const LEASE: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(250);
 /// How often it is tried to keep what came.
 const KEEPS: u32 = 5;
-/// What is remembered of an answer that gives no end.
-const NO_END: Option<Millis> = None;
 
 /// The client as which somebody is known to a server.
 #[derive(Debug, Clone)]
@@ -313,7 +311,7 @@ impl Fetcher<'_> {
             let issued_at = Some(now);
             let expires_at = seconds
                 .filter(|seconds| (1.0..=1e10).contains(seconds))
-                .map_or(NO_END, |seconds| Some(now.plus(Duration::from_secs_f64(seconds))));
+                .map(|seconds| now.plus(Duration::from_secs_f64(seconds)));
             let refresh_token = body["refresh_token"].as_str().map(str::to_owned);
             return Ok((
                 Tokens { access_token: access.to_owned(), refresh_token, expires_at, issued_at },
@@ -411,4 +409,45 @@ fn unavailable(id: &ConnectionId, cause: &dyn std::error::Error) -> StepError {
 
 fn broken() -> StepError {
     StepError::fatal("secret_broken", "the tokens of the connection do not open any more; connect it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use connectors::{Manifest, read};
+
+    fn manifest() -> Manifest {
+        let document = json!({"name": "acme", "title": "Acme", "base_url": "https://api.acme.example",
+            "auth": [{"id": "oauth", "type": "oauth2", "title": "Sign in", "authorize_url": "https://acme.example/agree",
+                "token_url": "https://{{ connection.tenant }}.acme.example/token"}],
+            "actions": {"go": {"title": "Go", "request": {"method": "GET", "path": "/"}}}});
+        read(&document).expect("a manifest without faults")
+    }
+
+    #[test]
+    fn a_clients_secret_goes_to_the_apps_own_hosts_only() {
+        let manifest = manifest();
+        let oauth2 = manifest.auth("oauth").and_then(|auth| auth.oauth2.as_ref()).expect("it has one");
+        let address = |tenant: &str| {
+            let fields = json!({"tenant": tenant});
+            let server = Server { oauth2, client: None, key_file: None, fields: &fields };
+            server.address(false, Millis(0)).map_err(|error| error.code)
+        };
+        assert_eq!(address("one").as_deref(), Ok("https://one.acme.example/token"));
+        for elsewhere in ["evil.example/", "evil.example?", "evil.example#", "a@evil.example/x"] {
+            assert_eq!(address(elsewhere), Err("connection_invalid".to_owned()), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_repeats_is_known() {
+        let client = Client { id: "id".into(), secret: Some(Secret::new("client-secret-1".into())) };
+        let form =
+            json!({"refresh_token": "refresh-token-1", "code": "code-12345", "grant_type": "refresh_token"});
+        let secrets = secrets_of(&client, form.as_object().expect("an object"));
+        let mut told = json!("client-secret-1 refresh-token-1 code-12345 refresh_token");
+        secrets.hide(&mut told);
+        let told = told.to_string();
+        assert!(!told.contains("-1") && !told.contains("12345") && told.contains(" refresh_token"), "{told}");
+    }
 }

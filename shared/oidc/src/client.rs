@@ -79,9 +79,9 @@ impl Client {
             .append_pair("client_id", &provider.client_id)
             .append_pair("redirect_uri", redirect_uri)
             .append_pair("scope", &scopes.join(" "))
-            .append_pair("state", pending.state())
+            .append_pair("state", pending.proof().state())
             .append_pair("nonce", &pending.nonce)
-            .append_pair("code_challenge", &pending.challenge())
+            .append_pair("code_challenge", &pending.proof().challenge())
             .append_pair("code_challenge_method", "S256");
         Ok(url.into())
     }
@@ -152,7 +152,7 @@ impl Client {
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", redirect_uri),
-            ("code_verifier", &pending.verifier),
+            ("code_verifier", pending.proof().verifier()),
         ];
         let methods = metadata.token_endpoint_auth_methods_supported.as_deref();
         // What is left unsaid is `client_secret_basic` (Discovery 1.0, 3).

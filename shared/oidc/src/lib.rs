@@ -4,6 +4,7 @@ mod client;
 mod discovery;
 mod error;
 mod pending;
+mod proof;
 mod provider;
 mod token;
 
@@ -13,5 +14,6 @@ mod tests;
 pub use client::{Client, SCOPES};
 pub use error::OidcError;
 pub use pending::Pending;
+pub use proof::Proof;
 pub use provider::{InvalidProvider, Provider, Rule};
 pub use token::Identity;

@@ -121,7 +121,7 @@ async fn a_browser_is_sent_with_pkce_and_what_it_brings_back_tells_who_it_is() {
     assert_eq!(query["tenant"], "1", "what the provider's own address says stays");
     assert_eq!((&*query["scope"], &*query["redirect_uri"]), ("openid email profile", BACK));
     assert_eq!(query["code_challenge_method"], "S256");
-    assert_ne!(query["code_challenge"], pending.verifier);
+    assert_ne!(query["code_challenge"], pending.proof().verifier());
     assert!(pending.is_answered_by(&query["state"], NOW + 599));
     assert!(!pending.is_answered_by(&query["state"], NOW + 600) && !pending.is_answered_by("other", NOW));
 
@@ -133,7 +133,10 @@ async fn a_browser_is_sent_with_pkce_and_what_it_brings_back_tells_who_it_is() {
     let asked = fake.asked.lock().unwrap();
     let exchange = asked.iter().find(|request| request.url.ends_with("/token")).unwrap();
     let body = String::from_utf8(exchange.body.to_vec()).unwrap();
-    assert!(body.contains("code=the+code") && body.contains(&format!("code_verifier={}", pending.verifier)));
+    assert!(
+        body.contains("code=the+code")
+            && body.contains(&format!("code_verifier={}", pending.proof().verifier()))
+    );
     // `pb` and `s:/?`, each form-encoded.
     assert_eq!(exchange.headers["authorization"], "Basic cGI6cyUzQSUyRiUzRg==");
     assert!(!exchange.follow_redirects && exchange.headers["authorization"].is_sensitive());

@@ -422,15 +422,7 @@ async fn ask(
     input: Value,
 ) -> Result<Value, StepError> {
     let mut secrets = Secrets::default();
-    let opener = Opener {
-        connections: app.store.as_ref(),
-        sealers: app.keyrings.as_ref(),
-        clock: app.clock.as_ref(),
-        draw: &runtime::SystemDraw,
-        http: app.http.as_ref(),
-        stale: None,
-        waits: super::oauth::WAITS,
-    };
+    let opener = Opener { fetcher: super::oauth::fetcher(app), stale: None };
     let opened = match opener.open(org, id, &manifest, &mut secrets).await {
         Ok(opened) => opened,
         Err(error) => {

@@ -1,10 +1,11 @@
 //! Calls of connectors' actions.
 
 use super::Drive;
+use super::file::Disk;
 use super::limit::Turns;
 use crate::ExecutorError;
 use calls::http_request::Prepared;
-use calls::tokens::Waits;
+use calls::tokens::{Fetcher, Waits};
 use calls::{NotOpened, Opener, Secrets, Sender, carry, manifest};
 use connectors::{Access, Call};
 use domain::run::StepError;
@@ -41,15 +42,15 @@ impl Drive<'_> {
         let manifest = manifest(app, version)?;
         let (access, tokens) = match &action.connection {
             Some(id) => {
-                let opener = Opener {
+                let fetcher = Fetcher {
                     connections: self.app.connections.as_ref(),
                     sealers: self.app.secrets.as_ref(),
+                    http: self.app.http.as_ref(),
                     clock: self.app.clock.as_ref(),
                     draw: self.app.draw.as_ref(),
-                    http: self.app.http.as_ref(),
-                    stale,
                     waits: WAITS,
                 };
+                let opener = Opener { fetcher, stale };
                 match opener.open(self.org, id, &manifest, secrets).await {
                     Ok(opened) => (opened.access, opened.tokens),
                     Err(error) => {
@@ -125,6 +126,6 @@ impl Sender for Sending<'_, '_> {
             .headers
             .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.drive.head.depth.saturating_add(1)));
         prepared.reading.any_status = true;
-        self.drive.send_request(self.ix, self.attempt, prepared, secrets).await
+        self.drive.send_request(self.ix, self.attempt, (prepared, Disk::later()), secrets).await
     }
 }

@@ -1,6 +1,7 @@
 //! Steps with effects: each attempt is recorded once.
 
 use super::call::{Begun, OPENING};
+use super::file::{Disk, Full, files_of};
 use super::limit::Turns;
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
@@ -65,13 +66,19 @@ impl Drive<'_> {
                 Ok(turns) => Ready::Call(begun, turns),
                 Err(flow) => return Ok(flow),
             },
-            What::Request(request) => Ready::Request(request),
-            What::Files(input) => Ready::Files(input),
+            What::Request(prepared) => match self.disk_for(files_of(&prepared)).await {
+                Ok(disk) => Ready::Request(prepared, disk),
+                Err(Full) => return self.yield_until(self.app.clock.now().plus(BUSY)).await,
+            },
+            What::Files(input) => match self.disk_for(u64::MAX).await {
+                Ok(disk) => Ready::Files(input, disk),
+                Err(Full) => return self.yield_until(self.app.clock.now().plus(BUSY)).await,
+            },
         };
         let idempotent = match &what {
-            Ready::Request(prepared) => http_request::is_idempotent(&prepared.request.method),
+            Ready::Request(prepared, _) => http_request::is_idempotent(&prepared.request.method),
             Ready::Call(begun, _) => begun.call.is_idempotent(),
-            Ready::Files(_) => true,
+            Ready::Files(..) => true,
         };
         let held = if action.at_most_once || !action.idempotent.unwrap_or(idempotent) {
             match self.take(ix, attempt, action).await? {
@@ -87,21 +94,21 @@ impl Drive<'_> {
             None
         };
         // A file is worked on here: nobody else was asked.
-        let called = !matches!(what, Ready::Files(_));
+        let called = !matches!(what, Ready::Files(..));
         let output = match what {
-            Ready::Request(prepared) => {
+            Ready::Request(prepared, disk) => {
                 let mut prepared = *prepared;
                 // Should the address be a webhook of ours, the chain of runs is known there (protocol rule 16).
                 prepared
                     .request
                     .headers
                     .insert(limits::DEPTH_HEADER, http::HeaderValue::from(self.head.depth.saturating_add(1)));
-                self.send_request(ix, attempt, prepared, &secrets).await?
+                self.send_request(ix, attempt, (prepared, disk), &secrets).await?
             }
             Ready::Call(begun, turns) => {
                 self.asked((ix, attempt), action, (*begun, until), &turns, &secrets).await?
             }
-            Ready::Files(input) => self.work_on_files(ix, attempt, action, input).await?,
+            Ready::Files(input, disk) => self.work_on_files((ix, attempt), action, input, disk).await?,
         };
         let event = output
             .and_then(|output| check_size(&output).map(|()| output))
@@ -175,11 +182,11 @@ impl Drive<'_> {
         &self,
         ix: NodeIx,
         attempt: u16,
-        prepared: Prepared,
+        (prepared, disk): (Prepared, Disk),
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
         let reading = prepared.reading;
-        let (request, disk) = match self.attach(prepared).await? {
+        let (request, disk) = match self.attach(prepared, disk).await? {
             Ok(attached) => attached,
             Err(error) => return Ok(Err(error)),
         };
@@ -343,11 +350,11 @@ enum What {
     Files(Value),
 }
 
-/// The same, with its turn at the app.
+/// The same, with its turn at the app, or its room on the worker's disk.
 enum Ready {
-    Request(Box<Prepared>),
+    Request(Box<Prepared>, Disk),
     Call(Box<Begun>, Turns),
-    Files(Value),
+    Files(Value, Disk),
 }
 
 enum Refused {

@@ -18,10 +18,13 @@ use futures::future::{Either, select, try_join_all};
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{Seek, Write};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
+/// For how long room on the disk is waited for.
+const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// How many files are put into the bucket at the same time.
 const KEPT_AT_ONCE: usize = 8;
 
@@ -35,16 +38,29 @@ pub(super) fn check(uses: &str, input: &Value) -> Result<(), StepError> {
 }
 
 impl Drive<'_> {
+    /// Takes room on the worker's disk, which others may have. It is taken before the claim of a step, and not for long: a neighbour's
+    /// slow file is no attempt of this step.
+    pub(super) async fn disk_for(&self, bytes: u64) -> Result<Disk, Full> {
+        if bytes == 0 {
+            return Ok(Disk(None));
+        }
+        let taking = pin!(self.app.memory.disk(bytes));
+        match select(taking, self.app.clock.sleep(ROOM_WAIT)).await {
+            Either::Left((room, _)) => Ok(Disk(room)),
+            Either::Right(_) => Err(Full),
+        }
+    }
+
     /// Runs a built-in action on files. One at a time has the worker's disk and its room for large values.
     pub(super) async fn work_on_files(
         &self,
-        ix: NodeIx,
-        attempt: u16,
+        (ix, attempt): (NodeIx, u16),
         action: &ActionNode,
         input: Value,
+        disk: Disk,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
         let work = async {
-            match self.files_done(&action.uses, input).await {
+            match self.files_done(&action.uses, input, disk).await {
                 Ok((done, _disk)) => self.keep_made(ix, attempt, done).await.map(Ok),
                 Err(error) => Ok(Err(error)),
             }
@@ -78,13 +94,8 @@ impl Drive<'_> {
         Ok((made.pointer, kept))
     }
 
-    async fn files_done(
-        &self,
-        uses: &str,
-        input: Value,
-    ) -> Result<(Done, Option<OwnedSemaphorePermit>), StepError> {
+    async fn files_done(&self, uses: &str, input: Value, disk: Disk) -> Result<(Done, Disk), StepError> {
         let wanted = wanted(uses, &input)?;
-        let disk = self.app.memory.disk(u64::MAX).await;
         let mut sources = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             sources.push(match wanted {
@@ -117,27 +128,27 @@ impl Drive<'_> {
     pub(super) async fn attach(
         &self,
         prepared: Prepared,
-    ) -> Result<Result<(HttpRequest, Option<OwnedSemaphorePermit>), StepError>, ExecutorError> {
+        disk: Disk,
+    ) -> Result<Result<(HttpRequest, Disk), StepError>, ExecutorError> {
         let Prepared { request, attached, .. } = prepared;
         if attached.is_empty() {
-            return Ok(Ok((request, None)));
+            return Ok(Ok((request, disk)));
         }
         let timeout = request.timeout;
-        self.within(timeout, async { Ok(self.attached(request, attached).await) }).await
+        self.within(timeout, async { Ok(self.attached(request, attached, disk).await) }).await
     }
 
     async fn attached(
         &self,
         mut request: HttpRequest,
         attached: Vec<Attached>,
-    ) -> Result<(HttpRequest, Option<OwnedSemaphorePermit>), StepError> {
-        let files = attached.iter().map(|piece| match piece {
-            Attached::File(file) => file.blob.bytes,
-            Attached::Bytes(_) => 0,
-        });
-        let bytes: u64 = files.sum();
+        mut disk: Disk,
+    ) -> Result<(HttpRequest, Disk), StepError> {
         let began = self.app.clock.now();
-        let disk = self.app.memory.disk(bytes).await;
+        if disk.0.is_none() {
+            // A call of an app tells only now what it sends.
+            disk = Disk(self.app.memory.disk(bytes_of(&attached)).await);
+        }
         for piece in attached {
             request.attached.push(match piece {
                 Attached::Bytes(bytes) => Piece::Bytes(bytes),
@@ -164,6 +175,32 @@ impl Drive<'_> {
             }
         }
     }
+}
+
+/// Room on the worker's disk.
+pub(super) struct Disk(Option<OwnedSemaphorePermit>);
+
+impl Disk {
+    /// For a request that tells what it sends when it is sent.
+    pub(super) fn later() -> Self {
+        Self(None)
+    }
+}
+
+/// Others have the disk.
+pub(super) struct Full;
+
+/// How many bytes of files a request sends.
+pub(super) fn files_of(prepared: &Prepared) -> u64 {
+    bytes_of(&prepared.attached)
+}
+
+fn bytes_of(attached: &[Attached]) -> u64 {
+    let bytes = attached.iter().map(|piece| match piece {
+        Attached::File(file) => file.blob.bytes,
+        Attached::Bytes(_) => 0,
+    });
+    bytes.sum()
 }
 
 /// A file that an input names.

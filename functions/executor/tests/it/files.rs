@@ -6,6 +6,7 @@ use domain::run::{BlobName, FileRef, RunStatus};
 use harness::workflows::{GET, POST, get, map, post, with, workflow};
 use harness::{Reply, RunView, World};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn file(id: &str, action: &str, input: Value) -> Value {
     json!({"id": id, "type": "action", "use": format!("file.{action}"), "input": input})
@@ -70,6 +71,29 @@ async fn what_one_step_writes_another_reads_and_a_third_sends() {
     assert_eq!(world.http.sent_to(POST)[0].body, CSV);
     assert_eq!(view.output("unzip")["files"][0]["name"], "people.csv");
     assert_eq!(view.output("text"), json!({"text": "a text"}));
+}
+
+#[tokio::test]
+async fn whoever_finds_the_disk_taken_is_put_back_and_burns_no_attempt() {
+    let world = World::new().await;
+    world.http.script(POST, [Reply::ok(json!("taken"))]);
+    let held = world.executor.memory.disk(u64::MAX).await;
+    let steps = json!([write("write"), post("send", POST, json!("{{ steps.write.file }}"))]);
+    let id = world.start_run(&workflow(steps), json!({"input": null})).await;
+    for _ in 0..5 {
+        world.deliver_all().await;
+        world.pass(Duration::from_secs(5));
+    }
+    let view = world.run(&id).await;
+    assert!(!view.head.status.is_terminal(), "{:?}", view.head.error);
+    assert_eq!(view.entries("write").count(), 0, "nothing was tried");
+    drop(held);
+    world.settle(std::slice::from_ref(&id)).await;
+    let view = world.run(&id).await;
+    assert_eq!(view.head.status, RunStatus::Succeeded, "{:?}", view.head.error);
+    for step in ["write", "send"] {
+        assert_eq!(view.entries(step).last().map(|entry| entry.attempt), Some(1), "{step}");
+    }
 }
 
 #[tokio::test]

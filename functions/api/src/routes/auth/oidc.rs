@@ -100,9 +100,8 @@ pub(crate) async fn oidc_start(
     let pending = Pending::begin(return_to, query.organization, now).map_err(|e| internal(&e))?;
     let url = app.oidc.authorization_url(&provider, &pending, &callback_url(&app), now).await;
     let url = url.map_err(|e| refused(&e))?;
-    let text = pending.to_text();
-    let mac = app.keyring().await?.codes().mac("oidc", &text);
-    let cookie = cookies::set_pending(&format!("{text}.{mac}"), PENDING_FOR, &app.public_url);
+    let value = app.signed(cookies::PENDING, &pending.to_text()).await?;
+    let cookie = cookies::set_pending(&value, PENDING_FOR, &app.public_url);
     Ok(go(&url, cookie.into_iter()))
 }
 
@@ -148,26 +147,18 @@ async fn finish(
     answer: &Answer,
 ) -> ApiResult<Response> {
     let provider = required(app).await?;
-    let keyring = app.keyring().await?;
     let now = seconds(app);
     let expired = || {
         let detail = "this browser began no such sign-in, or more than ten minutes ago: begin again";
         ApiError::new(400, "sign_in_expired", detail)
     };
-    let (text, mac) = cookies::get(headers, cookies::PENDING)
-        .and_then(|value| value.rsplit_once('.'))
-        .ok_or_else(expired)?;
-    if !keyring.codes().is_mac("oidc", text, mac) {
-        return Err(expired());
-    }
+    let text = app.signed_cookie(headers, cookies::PENDING).await?.ok_or_else(expired)?;
     let pending = Pending::parse(text).ok_or_else(expired)?;
     if !answer.state.as_deref().is_some_and(|state| pending.is_answered_by(state, now)) {
         return Err(expired());
     }
     let Some(code) = &answer.code else {
-        let why: String =
-            answer.error.iter().flat_map(|e| e.chars()).filter(char::is_ascii_graphic).take(60).collect();
-        let detail = format!("the provider let nobody in: {why}");
+        let detail = format!("the provider let nobody in: {}", shown(answer.error.as_deref()));
         return Err(ApiError::new(403, "provider_refused", detail));
     };
     let iss = answer.iss.as_deref();
@@ -281,6 +272,11 @@ pub(crate) fn is_own_path(text: &str) -> bool {
     let mut bytes = text.bytes();
     let begins = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
     begins && text.len() <= 500 && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+}
+
+/// As much of another site's reason as can be repeated safely.
+pub(crate) fn shown(reason: Option<&str>) -> String {
+    reason.unwrap_or_default().chars().filter(char::is_ascii_graphic).take(60).collect()
 }
 
 pub(crate) fn go(url: &str, cookies: impl Iterator<Item = HeaderValue>) -> Response {

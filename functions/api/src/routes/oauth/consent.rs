@@ -7,7 +7,7 @@ use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::cookies;
 use crate::error::{ApiError, ApiResult, unavailable};
 use crate::layers::Origin;
-use crate::routes::auth::{go, is_own_path, person};
+use crate::routes::auth::{go, is_own_path, person, shown};
 use crate::routes::connections::{find, told};
 use crate::routes::connectors::unknown;
 use crate::view::ProblemView;
@@ -82,10 +82,9 @@ pub(crate) async fn authorize(
     let who = (user, caller.session().cloned());
     let pending = Pending::begin(caller.org().clone(), id, who, return_to, now)?;
     let url = address(&app, oauth2, &kept.connection, &client, &pending)?;
-    let text = pending.to_text();
-    let mac = app.keyring().await?.codes().mac(cookies::CONSENT, &text);
+    let value = app.signed(cookies::CONSENT, &pending.to_text()).await?;
     let kept_for = Duration::from_secs(LASTS.unsigned_abs());
-    let cookie = cookies::set_consent(&format!("{text}.{mac}"), kept_for, &app.public_url);
+    let cookie = cookies::set_consent(&value, kept_for, &app.public_url);
     let no_store = (CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let headers = cookie.map(|cookie| (SET_COOKIE, cookie)).into_iter().chain([no_store]).collect();
     Ok((AppendHeaders(headers), Json(Authorization { url })))
@@ -109,12 +108,12 @@ fn address(
     };
     let mut asked = url.query_pairs_mut();
     asked.append_pair("response_type", "code").append_pair("client_id", &client.id);
-    asked.append_pair("redirect_uri", &redirect_uri(app)).append_pair("state", pending.state());
+    asked.append_pair("redirect_uri", &redirect_uri(app)).append_pair("state", pending.proof.state());
     if !oauth2.scopes.is_empty() {
         asked.append_pair("scope", &oauth2.scopes.join(&oauth2.scope_separator));
     }
     if oauth2.pkce {
-        asked.append_pair("code_challenge", &pending.challenge());
+        asked.append_pair("code_challenge", &pending.proof.challenge());
         asked.append_pair("code_challenge_method", "S256");
     }
     for (name, value) in &oauth2.authorize_query {
@@ -166,9 +165,7 @@ async fn finish(
     let org = OrgKey::verified(pending.org.clone(), Provenance::SignIn);
     let email = who_may(app, &org, &pending).await?;
     let Some(code) = &answer.code else {
-        let why: String =
-            answer.error.iter().flat_map(|e| e.chars()).filter(char::is_ascii_graphic).take(60).collect();
-        let detail = format!("the app gave no consent: {why}");
+        let detail = format!("the app gave no consent: {}", shown(answer.error.as_deref()));
         return Err(ApiError::new(403, "consent_refused", detail));
     };
     let mut kept = find(app, &org, &pending.connection).await?;
@@ -182,7 +179,7 @@ async fn finish(
     form.insert("code".into(), code.clone().into());
     form.insert("redirect_uri".into(), redirect_uri(app).into());
     if oauth2.pkce {
-        form.insert("code_verifier".into(), pending.verifier.clone().into());
+        form.insert("code_verifier".into(), pending.proof.verifier().into());
     }
     let fetcher = fetcher(app);
     let (tokens, told_by_app) = fetcher.ask(&server, &client, false, form).await.map_err(refused)?;
@@ -210,17 +207,12 @@ async fn began(app: &App, headers: &HeaderMap, answer: &ConsentAnswer) -> ApiRes
         let detail = "this browser began no such consent, ended it, or began it more than ten minutes ago: begin again";
         ApiError::new(400, "consent_expired", detail)
     };
-    let (text, mac) = cookies::get(headers, cookies::CONSENT)
-        .and_then(|value| value.rsplit_once('.'))
-        .ok_or_else(expired)?;
-    if !app.keyring().await?.codes().is_mac(cookies::CONSENT, text, mac) {
-        return Err(expired());
-    }
+    let text = app.signed_cookie(headers, cookies::CONSENT).await?.ok_or_else(expired)?;
     let pending = Pending::parse(text).ok_or_else(expired)?;
     if !answer.state.as_deref().is_some_and(|state| pending.is_answered_by(state, seconds(app))) {
         return Err(expired());
     }
-    let name = format!("consent/{}", base32(digest16(&["consent", pending.state()])));
+    let name = format!("consent/{}", base32(digest16(&["consent", pending.proof.state()])));
     let window = Window { start: pending.begun_at, length: LASTS };
     if app.store.count(&name, window, 1).await? > 1 {
         return Err(expired());

@@ -17,14 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The function is stopped after 29 seconds.
-pub(super) const WAITS: Waits = Waits { server: Duration::from_secs(10), others: Duration::from_secs(3) };
+const WAITS: Waits = Waits { server: Duration::from_secs(10), others: Duration::from_secs(3) };
 
 /// What the client must be told to send browsers back to.
 fn redirect_uri(app: &App) -> String {
     format!("{}/v1/oauth/callback", app.public_url)
 }
 
-fn fetcher(app: &App) -> Fetcher<'_> {
+pub(super) fn fetcher(app: &App) -> Fetcher<'_> {
     Fetcher {
         connections: app.store.as_ref(),
         sealers: app.keyrings.as_ref(),

@@ -4,9 +4,8 @@ use crate::error::{ApiResult, internal};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{ConnectionId, OrgId, SessionId, UserId};
+use oidc::Proof;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq as _;
 
 /// How long somebody may take at the app, in seconds.
 pub(super) const LASTS: i64 = 600;
@@ -15,10 +14,8 @@ pub(super) const LASTS: i64 = 600;
 /// connection of his own, nor his own into a stranger's.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Pending {
-    #[serde(rename = "s")]
-    state: String,
-    #[serde(rename = "v")]
-    pub(super) verifier: String,
+    #[serde(flatten)]
+    pub(super) proof: Proof,
     #[serde(rename = "o")]
     pub(super) org: OrgId,
     #[serde(rename = "c")]
@@ -44,22 +41,13 @@ impl Pending {
         return_to: String,
         now: i64,
     ) -> ApiResult<Self> {
-        let (state, verifier) = (drawn()?, drawn()?);
-        Ok(Self { state, verifier, org, connection, user, session, return_to, begun_at: now })
-    }
-
-    pub(super) fn state(&self) -> &str {
-        &self.state
-    }
-
-    /// PKCE's challenge, by `S256` (RFC 7636).
-    pub(super) fn challenge(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier.as_bytes()))
+        let proof = Proof::draw().map_err(|error| internal(&error))?;
+        Ok(Self { proof, org, connection, user, session, return_to, begun_at: now })
     }
 
     /// Whether what came back with `state` at `now` belongs to this one.
     pub(super) fn is_answered_by(&self, state: &str, now: i64) -> bool {
-        bool::from(self.state.as_bytes().ct_eq(state.as_bytes())) && now < self.begun_at + LASTS
+        self.proof.is(state) && now < self.begun_at + LASTS
     }
 
     /// As the value of a cookie.
@@ -70,13 +58,6 @@ impl Pending {
     pub(super) fn parse(text: &str) -> Option<Self> {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
     }
-}
-
-/// 256 bits as 43 characters.
-fn drawn() -> ApiResult<String> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| internal(&error))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 #[cfg(test)]
@@ -92,10 +73,10 @@ mod tests {
         };
         let (mine, other) = (begin(), begin());
         let read = Pending::parse(&mine.to_text()).unwrap();
-        assert!(read.is_answered_by(mine.state(), 1599));
-        assert!(!read.is_answered_by(mine.state(), 1600));
-        assert!(!read.is_answered_by(other.state(), 1001));
+        assert!(read.is_answered_by(mine.proof.state(), 1599));
+        assert!(!read.is_answered_by(mine.proof.state(), 1600));
+        assert!(!read.is_answered_by(other.proof.state(), 1001));
         assert!(!read.is_answered_by("", 1001));
-        assert_ne!(mine.challenge(), other.challenge());
+        assert_ne!(mine.proof.challenge(), other.proof.challenge());
     }
 }

@@ -406,3 +406,21 @@ async fn what_a_token_may_not_do_ends_no_consent() {
     assert_failed(&run, "repo", "credentials_refused");
     assert_eq!(app.get(&path).await.expect(200)["status"], "ready");
 }
+
+#[tokio::test]
+async fn nobody_is_sent_elsewhere_to_agree_whatever_a_field_says() {
+    let app = TestApp::start().await;
+    let client = json!({"client_id": "patchbay", "client_secret": SECRET});
+    app.put("/v1/connectors/salesforce/oauth-client", &client).await.expect(200);
+    let authorize = async |login_host: &str| {
+        let body = json!({"name": "CRM", "connector": "salesforce", "auth": "oauth", "fields": {"login_host": login_host}});
+        let made = app.post("/v1/connections", &body).await.expect(201);
+        app.post(&format!("/v1/connections/{}/authorize", text(&made["id"])), &json!({})).await
+    };
+    let own = authorize("acme.my").await.expect(200);
+    assert!(text(&own["url"]).starts_with("https://acme.my.salesforce.com/"), "{own}");
+    for elsewhere in ["evil.example/", "evil.example?", "evil.example#", "a@evil.example/", "evil.example\\"]
+    {
+        authorize(elsewhere).await.refused(422, "invalid_connection");
+    }
+}
