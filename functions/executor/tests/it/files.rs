@@ -4,9 +4,8 @@ use blobs::Content;
 use domain::OrgId;
 use domain::run::{BlobName, FileRef, RunStatus};
 use harness::workflows::{GET, POST, get, map, post, with, workflow};
-use harness::{Reply, RunView, World};
+use harness::{Delivery, Reply, RunView, START, World};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 fn file(id: &str, action: &str, input: Value) -> Value {
     json!({"id": id, "type": "action", "use": format!("file.{action}"), "input": input})
@@ -80,10 +79,7 @@ async fn whoever_finds_the_disk_taken_is_put_back_and_burns_no_attempt() {
     let held = world.executor.memory.disk(u64::MAX).await;
     let steps = json!([write("write"), post("send", POST, json!("{{ steps.write.file }}"))]);
     let id = world.start_run(&workflow(steps), json!({"input": null})).await;
-    for _ in 0..5 {
-        world.deliver_all().await;
-        world.pass(Duration::from_secs(5));
-    }
+    world.deliver_until(Some(START), Delivery::Once).await;
     let view = world.run(&id).await;
     assert!(!view.head.status.is_terminal(), "{:?}", view.head.error);
     assert_eq!(view.entries("write").count(), 0, "nothing was tried");
