@@ -42,6 +42,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// The largest document that is imported. Lambda takes requests of 6 MB, in which bytes may be written as base64.
+pub(crate) const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// A body that is one text, of whatever type.
+pub(crate) struct RawBody(pub(crate) String);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let bytes = to_bytes(request.into_body(), MAX_DOCUMENT_BYTES).await.map_err(|_| {
+            let detail = format!("the body may have at most {MAX_DOCUMENT_BYTES} bytes");
+            ApiError::new(413, "body_too_large", detail)
+        })?;
+        let text = String::from_utf8(bytes.into());
+        text.map(Self).map_err(|_| ApiError::new(400, "body_malformed", "the body is no text in UTF-8"))
+    }
+}
+
 /// A query string.
 pub(crate) struct QueryOf<T>(pub(crate) T);
 
@@ -78,6 +97,29 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
 impl VersionPath {
     pub(crate) fn not_found() -> ApiError {
         ApiError::new(404, "version_not_found", "the workflow has no such version")
+    }
+}
+
+/// The id of a workflow and the name of a trigger in a path.
+pub(crate) struct TriggerPath {
+    pub(crate) workflow: WorkflowId,
+    pub(crate) trigger: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for TriggerPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let (id, trigger) = path.map(|Path(p)| p).map_err(|_| Self::not_found())?;
+        let workflow = WorkflowId::parse(&id).map_err(|_| IdOf::<WorkflowId>::not_found())?;
+        Ok(Self { workflow, trigger })
+    }
+}
+
+impl TriggerPath {
+    pub(crate) fn not_found() -> ApiError {
+        ApiError::new(404, "poll_not_found", "the workflow's live version has no poll of this name")
     }
 }
 

@@ -7,6 +7,8 @@ use crate::page::Pages;
 use auth::{AuthState, Passwords};
 use axum::http::HeaderMap;
 use blobs::BlobStore;
+use calls::OWN;
+use connectors::{Manifest, built_in};
 use dispatch::{EventBus, Plans, Starter};
 use domain::variables::Variables;
 use domain::{Millis, OrgKey};
@@ -16,7 +18,7 @@ use guard::Guard;
 use mailer::Mailer;
 use runtime::Clock;
 use std::sync::Arc;
-use store::{RunStore, Store};
+use store::{ConnectorStore as _, RunStore, Store};
 use vault::{Keyring, Keyrings};
 
 #[derive(Clone)]
@@ -47,6 +49,24 @@ impl App {
 
     pub(crate) async fn keyring(&self) -> ApiResult<Arc<Keyring>> {
         self.keyrings.get(AuthState::now(self)).await.map_err(|e| unavailable(&e))
+    }
+
+    /// A connector of the catalogue, or of the organisation's own; without a version the newest.
+    pub(crate) async fn connector(
+        &self,
+        org: &OrgKey,
+        name: &str,
+        version: Option<u32>,
+    ) -> ApiResult<Option<Arc<Manifest>>> {
+        if !name.starts_with(OWN) {
+            return Ok(built_in(name, version));
+        }
+        let kept = match version {
+            Some(version) => self.store.own_connector(org, name, version).await?,
+            None => self.store.newest_own_connector(org, name).await?,
+        };
+        // One that an earlier version of this program kept, and this one cannot read, is none.
+        Ok(kept.and_then(|kept| connectors::read(&kept.document).ok()).map(Arc::new))
     }
 
     /// The value of a cookie that nobody else can make up.

@@ -7,10 +7,13 @@ mod config;
 mod drive;
 mod error;
 mod gather;
+mod limits;
 mod memory;
 mod one;
+mod open;
 mod outputs;
 mod place;
+mod poll;
 mod weight;
 
 pub use batch::batch;
@@ -21,13 +24,14 @@ pub use memory::Memory;
 pub use one::one;
 
 use blobs::BlobStore;
-use dispatch::{EventBus, Plans, Sandbox, Starter, StepQueue};
+use calls::Connectors;
+use dispatch::{EventBus, Plans, Quotas, Sandbox, Starter, StepQueue};
 use egress::HttpPort;
 use guard::Guard;
 use runtime::{Clock, Draw};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{ConnectionStore, DueStore, LimitStore, RunStore};
+use store::{ConnectionStore, DueStore, LimitStore, PollStore, RunStore};
 use vault::Sealers;
 
 /// How long a worker waits for its turn at an app in place. The queue's delays are whole seconds: less would leave turns unused.
@@ -46,6 +50,12 @@ pub struct App {
     pub connections: Arc<dyn ConnectionStore>,
     /// The turns at apps that take only so many requests.
     pub limits: Arc<dyn LimitStore>,
+    /// What actions and triggers are made of.
+    pub connectors: Connectors,
+    /// How far polls have come.
+    pub polls: Arc<dyn PollStore>,
+    /// What organisations may start in a day, for polls; `None` bounds nothing. Runs under way start others whatever that says.
+    pub quotas: Option<Quotas>,
     /// How long a worker waits for a turn in place; for a later one the step is put back.
     pub patience: Duration,
     /// What opens secret variables and credentials.

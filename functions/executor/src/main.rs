@@ -2,7 +2,8 @@
 
 use aws_lambda_events::sqs::SqsEvent;
 use blobs::S3Blobs;
-use dispatch::{EventBridge, NoSandbox, Plans, SqsQueue};
+use calls::Connectors;
+use dispatch::{EventBridge, NoSandbox, Plans, Quotas, SqsQueue};
 use domain::Millis;
 use egress::{Egress, EgressConfig};
 use executor::{App, Config, Memory, PATIENCE, batch};
@@ -50,6 +51,9 @@ async fn start() -> Result<(), Error> {
         due: store.clone(),
         connections: store.clone(),
         limits: store.clone(),
+        connectors: Connectors::new(store.clone()),
+        polls: store.clone(),
+        quotas: Some(Quotas::new(store.clone())),
         patience: PATIENCE,
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues)),
         bus: Arc::new(EventBridge::new(&sdk, config.bus)),

@@ -4,8 +4,9 @@ use crate::admit::{Admitted, admit};
 use crate::drive::{Drive, Outset};
 use crate::gather::{Gathers, gather};
 use crate::place::{Place, Standing};
+use crate::poll::poll;
 use crate::{App, ExecutorError};
-use dispatch::{At, StepMessage, leave_slots, settle_outbox};
+use dispatch::{At, PollMessage, StepMessage, leave_slots, settle_outbox};
 use domain::run::RunStatus;
 use domain::{Millis, OrgKey, Provenance};
 use engine::{Context, Plan, Strand, Then, begin};
@@ -18,7 +19,13 @@ const BUSY: Duration = Duration::from_secs(2);
 
 /// Deals with one record. An error means that it must come again.
 pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), ExecutorError> {
-    let mut message = StepMessage::decode(&record.body)?;
+    let mut message = match StepMessage::decode(&record.body) {
+        Ok(message) => message,
+        Err(error) => match PollMessage::decode(&record.body) {
+            Some(message) => return poll(app, &message, deadline).await,
+            None => return Err(error.into()),
+        },
+    };
     let org = OrgKey::verified(message.org.clone(), Provenance::Message);
     let first_hand = !message.again && record.receive_count <= 1;
     let context = message.context.take().filter(|_| first_hand);

@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod polls;
 mod reconnect;
 mod resend;
 mod schedules;

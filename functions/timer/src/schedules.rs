@@ -26,7 +26,7 @@ pub(crate) async fn fire(
     let time = entry.time();
     // Ahead of its time, an entry whose workflow is off stays: it may be about to be switched on.
     let mut stays = time > now;
-    if let Some((workflow, trigger)) = entry.scheduled()
+    if let Some((workflow, trigger)) = entry.of_which_trigger()
         && let Some(current) = app.plans.current(&entry.org, &workflow).await?
         && current.enabled
     {

@@ -1,6 +1,6 @@
 //! One minute's look.
 
-use crate::{App, check, reconnect, schedules};
+use crate::{App, check, polls, reconnect, schedules};
 use dispatch::{BusEvent, StartError, StepMessage};
 use domain::Millis;
 use futures::stream::{self, StreamExt};
@@ -38,6 +38,8 @@ pub struct Ticked {
     pub woken: usize,
     /// Runs that schedules started.
     pub started: usize,
+    /// Polls that were sent.
+    pub polled: usize,
     pub checked: usize,
     /// Looks that failed and were put off by a minute.
     pub postponed: usize,
@@ -113,6 +115,7 @@ async fn minute_of(
             Ok(count) => {
                 done.woken += count.woken;
                 done.started += count.started;
+                done.polled += count.polled;
                 done.checked += count.checked;
                 done.postponed += count.postponed;
             }
@@ -176,14 +179,20 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
             Ok(Ticked::default())
         }
         DueKind::Reconnect => Ok(Ticked::default()),
-        DueKind::Schedule => {
+        DueKind::Schedule | DueKind::Poll => {
             let horizon = Millis((now.plus(AHEAD).0.div_euclid(MINUTE) + 1) * MINUTE);
-            match schedules::fire(app, entry, now, horizon).await {
-                Ok(started) => Ok(Ticked { started, ..Ticked::default() }),
+            let looked = if entry.kind == DueKind::Poll {
+                let sent = polls::send(app, entry, now, horizon).await;
+                sent.map(|polled| Ticked { polled, ..Ticked::default() })
+            } else {
+                let started = schedules::fire(app, entry, now, horizon).await;
+                started.map(|started| Ticked { started, ..Ticked::default() })
+            };
+            match looked {
                 Err(error @ TickError::Store(StoreError::Corrupt(_))) => Err(error),
                 // As with checks: what fails again and again must not hold up its whole shard. The entry keeps its own time.
                 Err(cause) if minute_is_over => {
-                    warn!(schedule = entry.strand, error = %cause, "a schedule could not start its runs; again in a minute");
+                    warn!(trigger = entry.strand, error = %cause, "a trigger's time could not be kept; again in a minute");
                     let at = app.clock.now().plus(DueEntry::SOONEST);
                     app.due.put_due(&DueEntry { at, of: Some(entry.time()), ..entry.clone() }).await?;
                     app.due.delete_due(entry).await?;
@@ -191,9 +200,10 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
                 }
                 // The look when the minute is over sees it again.
                 Err(cause) => {
-                    warn!(schedule = entry.strand, error = %cause, "a schedule could not start its run ahead of time");
+                    warn!(trigger = entry.strand, error = %cause, "a trigger's time could not be prepared for");
                     Ok(Ticked::default())
                 }
+                looked => looked,
             }
         }
     }

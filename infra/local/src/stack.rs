@@ -3,6 +3,7 @@
 use crate::gateway::Gateway;
 use crate::{mappings, server};
 use blobs::{BlobStore, Bucket, S3Blobs};
+use calls::Connectors;
 use dispatch::{
     ERASING, EventBridge, EventBus, NoSandbox, Plans, QueueUrls, Quotas, SOURCE, SqsQueue, Starter, StepQueue,
 };
@@ -145,6 +146,9 @@ impl Stack {
             blobs: blobs.clone(),
             connections: store.clone(),
             limits: store.clone(),
+            connectors: Connectors::new(store.clone()),
+            polls: store.clone(),
+            quotas: quotas.clone(),
             patience: executor::PATIENCE,
             secrets: keyrings.clone(),
             memory: executor::Memory::default(),

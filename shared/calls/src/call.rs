@@ -2,12 +2,11 @@
 
 use crate::http_request::{self, Prepared};
 use crate::secrets::Secrets;
-use connectors::{Answered, Call, Manifest, Response, built_in};
+use connectors::{Answered, Call, Response};
 use domain::run::StepError;
 use runtime::Clock;
 use serde_json::Value;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Sends the requests of a call.
@@ -26,17 +25,6 @@ pub trait Sender: Send + Sync {
         request: Prepared,
         secrets: &Secrets,
     ) -> impl Future<Output = Result<Result<Value, StepError>, Self::Broken>> + Send;
-}
-
-/// A connector by its name; without a version the newest.
-pub fn manifest(name: &str, version: Option<u32>) -> Result<Arc<Manifest>, StepError> {
-    built_in(name, version).ok_or_else(|| {
-        let message = match version {
-            Some(version) => format!("there is no version {version} of the connector `{name}`"),
-            None => format!("there is no connector `{name}`"),
-        };
-        StepError::fatal("connector_unknown", message)
-    })
 }
 
 /// Carries a call to its end within `timeout`. `key` tells the app of repeats, where it can be told.

@@ -40,6 +40,15 @@ pub fn breaking(before: &Manifest, after: &Manifest) -> Vec<Fault> {
         };
         compared.action(was, now, &at);
     }
+    for (name, was) in &before.triggers {
+        let at = fault::join("/triggers", name);
+        let Some(now) = after.triggers.get(name) else {
+            compared.fault("/triggers", "trigger_gone", format!("there is no trigger `{name}` any more"));
+            continue;
+        };
+        compared.schemas(&was.input, &now.input, Side::Given, &format!("{at}/input"), 0);
+        compared.schemas(&was.output, &now.output, Side::Read, &format!("{at}/output"), 0);
+    }
     compared.changes
 }
 

@@ -8,6 +8,7 @@ pub mod fixture;
 pub mod manifest;
 mod read;
 pub mod schema;
+pub mod trigger;
 #[cfg(feature = "yaml")]
 pub mod yaml;
 
@@ -16,5 +17,5 @@ pub use call::{
 };
 pub use catalogue::{built_in, names};
 pub use compare::breaking;
-pub use manifest::Manifest;
+pub use manifest::{Manifest, hosts};
 pub use read::read;

@@ -1,8 +1,9 @@
 //! What a connector is: an app's API as data.
 
+use crate::trigger::Trigger;
 use expr::Template;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// An app's API, of one version.
@@ -36,6 +37,8 @@ pub struct Manifest {
     pub actions: BTreeMap<String, Action>,
     /// Where the choices of fields come from, for all actions that have a field of this name and say nothing else.
     pub options: BTreeMap<String, Options>,
+    /// What workflows can be started by.
+    pub triggers: BTreeMap<String, Trigger>,
     /// Schemas that others refer to as `#/schemas/<name>`.
     pub schemas: Map<String, Value>,
     /// The document that this was read from, which is what is shown.
@@ -357,6 +360,49 @@ pub enum PageBy {
     Link,
 }
 
+/// Where a connector's requests and credentials go: its addresses without their paths, as templates.
+pub fn hosts(manifest: &Manifest) -> BTreeSet<String> {
+    let document = &manifest.document;
+    let values = |field: &str| -> Vec<&Value> {
+        match &document[field] {
+            Value::Object(members) => members.values().collect(),
+            Value::Array(members) => members.iter().collect(),
+            _ => Vec::new(),
+        }
+    };
+    let mut addresses = vec![&document["base_url"]];
+    addresses.extend(values("actions").into_iter().map(|action| &action["request"]["base_url"]));
+    for auth in values("auth") {
+        addresses.extend(["authorize_url", "token_url", "refresh_url"].map(|field| &auth[field]));
+    }
+    addresses.into_iter().filter(|address| !address.is_null()).map(without_path).collect()
+}
+
+/// What stands before the path of an address; all of one that is made by an expression.
+fn without_path(address: &Value) -> String {
+    let Some(text) = address.as_str() else { return address.to_string() };
+    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| !scheme.contains('{')) else {
+        return text.to_owned();
+    };
+    let mut inside = 0_u32;
+    let end = rest.char_indices().find(|(at, c)| {
+        if rest[*at..].starts_with("{{") {
+            inside += 1;
+        } else if rest[..*at].ends_with("}}") {
+            inside = inside.saturating_sub(1);
+        }
+        inside == 0 && matches!(c, '/' | '?' | '#')
+    });
+    let host = end.map_or(rest, |(at, _)| &rest[..at]);
+    // A path that an expression adds to could become part of a name.
+    let open = end.is_none() && host.ends_with("}}");
+    if open {
+        text.to_owned()
+    } else {
+        format!("{}://{}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase())
+    }
+}
+
 impl Manifest {
     /// The way to sign in that connections call `id`.
     pub fn auth(&self, id: &str) -> Option<&Auth> {
@@ -372,7 +418,27 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
-    use super::Hosts;
+    use super::{Hosts, hosts};
+    use serde_json::json;
+
+    #[test]
+    fn where_a_connector_leads_is_told_without_paths() {
+        let of = |base: &str, other: &str| {
+            let document = json!({"name": "a", "title": "A", "base_url": base, "auth": [],
+                "actions": {"one": {"title": "One", "request": {"method": "GET", "path": "/", "base_url": other}}}});
+            hosts(&crate::read(&document).unwrap()).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(
+            of("https://API.example.com/v1", "https://api.example.com/v2?a=1"),
+            ["https://api.example.com"]
+        );
+        assert_eq!(
+            of("https://{{ connection.name & '/' }}.example.com/v1", "https://example.com@evil.org/x"),
+            ["https://example.com@evil.org", "https://{{ connection.name & '/' }}.example.com"]
+        );
+        assert_eq!(of("https://example.com{{ connection.path }}", "{{ connection.url }}/a").len(), 2);
+        assert_ne!(of("https://a.com", "https://a.com"), of("http://a.com", "https://a.com:8443"));
+    }
 
     #[test]
     fn a_host_is_the_apps_own_whatever_fields_say() {

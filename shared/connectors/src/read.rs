@@ -4,7 +4,7 @@ use crate::manifest::{
     Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Hosts, Manifest, OAuth2,
     Options, PageBy, Pages, Parameter, Place, Put, Query, RateLimit, Request, Style,
 };
-use crate::schema;
+use crate::{schema, trigger};
 use domain::fault::{self, Fault};
 use domain::read::{Reader, Walk};
 use expr::{Template, Tier};
@@ -98,6 +98,7 @@ fn manifest(walk: &mut Walk, document: &Value) -> Option<Manifest> {
     r.required("actions");
     let actions = named(&mut r, "actions", action);
     let options = named(&mut r, "options", options);
+    let triggers = named(&mut r, "triggers", trigger::read);
     r.close();
     Some(Manifest {
         name: name?,
@@ -116,6 +117,7 @@ fn manifest(walk: &mut Walk, document: &Value) -> Option<Manifest> {
         errors,
         actions,
         options,
+        triggers,
         schemas,
         document: document.clone(),
     })
@@ -436,7 +438,7 @@ fn put(r: &mut Reader<'_>, query: &'static str, body: &'static str) -> Option<Pu
 
 /// What a template may read.
 #[derive(Clone, Copy)]
-enum Scope {
+pub(crate) enum Scope {
     Connection,
     Auth,
     Input,
@@ -445,15 +447,16 @@ enum Scope {
     Filled,
     Output,
     Item,
+    Poll,
 }
 
-fn template(r: &mut Reader<'_>, field: &'static str, scope: Scope) -> Template {
+pub(crate) fn template(r: &mut Reader<'_>, field: &'static str, scope: Scope) -> Template {
     let value = r.take(field).cloned().unwrap_or_else(|| json!({}));
     of(r, field, &value, scope)
 }
 
 /// A template that can be computed where it stands: manifests have no guarded process to themselves.
-fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: Scope) -> Template {
+pub(crate) fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: Scope) -> Template {
     let allowed: &[&str] = match scope {
         Scope::Connection => &["connection"],
         Scope::Auth => &["auth", "connection"],
@@ -462,6 +465,7 @@ fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: Scope) -> T
         Scope::Filled => &["input"],
         Scope::Output => &["output"],
         Scope::Item => &["item"],
+        Scope::Poll => &["input", "cursor"],
         Scope::Response => &["input", "response", "connection"],
     };
     match Template::parse(value) {
@@ -571,6 +575,7 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
     for (name, schema) in &manifest.schemas {
         schema::well_formed(schema, &fault::join("/schemas", name), &manifest.schemas, &mut faults);
     }
+    faults.extend(trigger::cross(manifest));
     for (name, action) in &manifest.actions {
         let at = fault::join("/actions", name);
         schema::well_formed(&action.input, &format!("{at}/input"), &manifest.schemas, &mut faults);

@@ -8,6 +8,7 @@ mod outbox;
 mod plans;
 #[cfg(planted)]
 mod planted;
+mod poll;
 mod queue;
 mod quota;
 mod sandbox;
@@ -24,6 +25,7 @@ pub use outbox::settle_outbox;
 pub use plans::{PlanError, Plans};
 #[cfg(planted)]
 pub use planted::{Bug, is_planted, plant};
+pub use poll::PollMessage;
 pub use queue::{QueueError, QueueUrls, SqsQueue, StepQueue};
 pub use quota::{KEPT as QUOTAS_KEPT, Quotas, UsedUp};
 pub use sandbox::{CodeError, CodeRequest, NoSandbox, Sandbox};

@@ -1,6 +1,6 @@
 //! The step queue.
 
-use crate::StepMessage;
+use crate::{PollMessage, StepMessage};
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
@@ -29,6 +29,9 @@ impl QueueError {
 pub trait StepQueue: Send + Sync {
     /// Sends a message that is delivered after `delay` (at most 15 minutes; whole seconds, rounded up).
     async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError>;
+    /// Sends word that an app is to be asked for records, after `delay` as above. Nobody waits for those: they go behind the runs that
+    /// somebody waits for.
+    async fn send_poll(&self, message: &PollMessage, delay: Duration) -> Result<(), QueueError>;
     /// How many messages of this priority wait to be taken. Approximate.
     async fn backlog(&self, priority: Priority) -> Result<u64, QueueError>;
 }
@@ -70,21 +73,36 @@ impl SqsQueue {
     }
 }
 
-#[async_trait]
-impl StepQueue for SqsQueue {
-    async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
+impl SqsQueue {
+    async fn put(
+        &self,
+        priority: Priority,
+        (body, group): (String, &str),
+        delay: Duration,
+    ) -> Result<(), QueueError> {
         let delay = delay.min(limits::MAX_QUEUE_DELAY);
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         self.client
             .send_message()
-            .queue_url(self.urls.of(message.priority))
-            .message_body(message.encode())
-            .message_group_id(message.org.as_str())
+            .queue_url(self.urls.of(priority))
+            .message_body(body)
+            .message_group_id(group)
             .set_delay_seconds((seconds > 0).then(|| i32::try_from(seconds).unwrap_or(900)))
             .send()
             .await
             .map(|_| ())
             .map_err(|e| QueueError { operation: "send", reason: DisplayErrorContext(&e).to_string() })
+    }
+}
+
+#[async_trait]
+impl StepQueue for SqsQueue {
+    async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
+        self.put(message.priority, (message.encode(), message.org.as_str()), delay).await
+    }
+
+    async fn send_poll(&self, message: &PollMessage, delay: Duration) -> Result<(), QueueError> {
+        self.put(Priority::Bulk, (message.encode(), message.org.as_str()), delay).await
     }
 
     async fn backlog(&self, priority: Priority) -> Result<u64, QueueError> {

@@ -5,7 +5,7 @@ use crate::bus::{BusError, EventBus};
 use crate::outbox::settle_outbox;
 use crate::queue::{QueueError, StepQueue};
 use crate::quota::{Quotas, UsedUp};
-use crate::{At, PlanError, Plans, StepMessage};
+use crate::{At, PlanError, Plans, PollMessage, StepMessage};
 use domain::run::{End, Head, Mail, NewRun, Origin, Parent, Priority, RunStatus, Segment};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
 use engine::{Context, Kept, Plan, Then, begin};
@@ -157,6 +157,12 @@ impl Starter {
         {
             warn!(org.id = %org.org(), %error, "that a quota is used up was not recorded; the next refusal tries again");
         }
+    }
+
+    /// Has an app asked for records now.
+    pub async fn poll(&self, org: &OrgKey, workflow: &WorkflowId, trigger: &str) -> Result<(), StartError> {
+        let message = PollMessage::of(org.org(), workflow, trigger);
+        Ok(self.queue.send_poll(&message, Duration::ZERO).await?)
     }
 
     /// Counts a run that was started.

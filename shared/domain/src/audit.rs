@@ -216,6 +216,8 @@ actions! {
     WorkflowPublished = "workflow.published";
     /// A workflow was switched on.
     WorkflowEnabled = "workflow.enabled";
+    /// Somebody had an app asked for records at once.
+    WorkflowPolled = "workflow.polled";
     /// A workflow was switched off.
     WorkflowDisabled = "workflow.disabled";
     /// A trigger's runs were shared out among versions.
@@ -224,6 +226,10 @@ actions! {
     VariableSet = "variable.set";
     /// A variable was deleted.
     VariableDeleted = "variable.deleted";
+    /// A connector of the organisation's own was made, or changed.
+    ConnectorSaved = "connector.saved";
+    /// A connector of the organisation's own was deleted, or a version of it.
+    ConnectorDeleted = "connector.deleted";
     /// A connection to an app was made.
     ConnectionCreated = "connection.created";
     /// A connection was changed.

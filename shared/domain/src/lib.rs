@@ -10,6 +10,7 @@ pub mod id;
 pub mod limits;
 mod nesting;
 pub mod pace;
+pub mod poll;
 pub mod problem;
 pub mod read;
 pub mod run;

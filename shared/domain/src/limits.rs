@@ -91,6 +91,10 @@ pub const CALLBACK_TIMEOUT: Duration = Duration::from_hours(168);
 pub const MAX_TESTS: usize = 50;
 /// The most triggers of a workflow.
 pub const MAX_TRIGGERS: usize = 20;
+/// How often an app can be asked for records.
+pub const MIN_POLL: Duration = Duration::from_mins(1);
+pub const MAX_POLL: Duration = Duration::from_hours(24);
+pub const DEFAULT_POLL: Duration = Duration::from_mins(5);
 
 /// The time limit of a run that names none, and the longest.
 pub const DEFAULT_RUN_TIMEOUT: Duration = Duration::from_hours(720);

@@ -1,6 +1,6 @@
 //! A reader of JSON objects that notes every fault instead of stopping at the first.
 
-use crate::{Fault, duration, fault, limits};
+use crate::{ConnectionId, Fault, duration, fault, limits};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -149,6 +149,19 @@ impl<'w> Reader<'w> {
             format!("`{shown}` is not an id: use 1 to 64 letters, digits and `_`, beginning with a letter");
         self.fault_at(field, "invalid_id", message);
         None
+    }
+
+    /// The id of a connection.
+    pub fn connection(&mut self, field: &'static str) -> Option<ConnectionId> {
+        let text = self.optional_text(field, 64)?;
+        let id = ConnectionId::parse(&text).ok();
+        if id.is_none() {
+            let message = format!(
+                "`{field}` is the id of a connection, such as `conn_…`; `GET /v1/connections` lists them"
+            );
+            self.fault_at(field, "invalid_id", message);
+        }
+        id
     }
 
     pub fn boolean(&mut self, field: &'static str) -> Option<bool> {

@@ -24,6 +24,8 @@ pub enum DueKind {
     Wake,
     /// A schedule's time has come.
     Schedule,
+    /// An app is to be asked for records.
+    Poll,
     /// Is an organisation still being erased?
     Erasure,
     /// Must a connection still be made anew? Then whoever agreed to it last is told.
@@ -35,7 +37,7 @@ pub enum DueKind {
 pub struct DueEntry {
     pub org: OrgKey,
     pub run: RunId,
-    /// The strand that waits; empty for the main one, and for checks. For a schedule, its workflow and trigger; else the connection.
+    /// The strand that waits; empty for the main one, and for checks. For a schedule or a poll, its workflow and trigger; else the connection.
     pub strand: String,
     pub kind: DueKind,
     pub at: Millis,
@@ -94,6 +96,7 @@ impl DueKind {
             Self::Check => "check",
             Self::Wake => "wake",
             Self::Schedule => "schedule",
+            Self::Poll => "poll",
             Self::Erasure => "erasure",
             Self::Reconnect => "reconnect",
         }
@@ -252,24 +255,26 @@ impl LowWater {
 impl DueEntry {
     /// A time of a schedule trigger.
     pub fn schedule(org: &OrgKey, workflow: &WorkflowId, trigger: &str, at: Millis) -> Self {
-        let strand = format!("{workflow}/{trigger}");
-        // No run has this id: a run's trigger has no slash.
-        let run = RunId::derive(org.org(), &format!("schedule/{strand}"), "");
-        Self {
-            org: org.clone(),
-            run,
-            strand,
-            kind: DueKind::Schedule,
-            at,
-            of: None,
-            priority: Priority::default(),
-        }
+        Self::of_trigger(DueKind::Schedule, org, workflow, trigger, at)
     }
 
-    /// The workflow and the trigger of a schedule's entry.
-    pub fn scheduled(&self) -> Option<(WorkflowId, &str)> {
+    /// A time at which a poll trigger asks.
+    pub fn poll(org: &OrgKey, workflow: &WorkflowId, trigger: &str, at: Millis) -> Self {
+        Self::of_trigger(DueKind::Poll, org, workflow, trigger, at)
+    }
+
+    fn of_trigger(kind: DueKind, org: &OrgKey, workflow: &WorkflowId, trigger: &str, at: Millis) -> Self {
+        let strand = format!("{workflow}/{trigger}");
+        // No run has this id: a run's trigger has no slash.
+        let run = RunId::derive(org.org(), &format!("{}/{strand}", kind.as_str()), "");
+        Self { org: org.clone(), run, strand, kind, at, of: None, priority: Priority::default() }
+    }
+
+    /// The workflow and the trigger of a schedule's entry, or of a poll's.
+    pub fn of_which_trigger(&self) -> Option<(WorkflowId, &str)> {
         let (workflow, trigger) = self.strand.split_once('/')?;
-        (self.kind == DueKind::Schedule).then_some((WorkflowId::parse(workflow).ok()?, trigger))
+        matches!(self.kind, DueKind::Schedule | DueKind::Poll)
+            .then_some((WorkflowId::parse(workflow).ok()?, trigger))
     }
 
     /// A look at an organisation that is being erased.
@@ -322,6 +327,7 @@ fn read(item: &Item) -> Result<DueEntry, StoreError> {
         Some("check") => DueKind::Check,
         Some("wake") => DueKind::Wake,
         Some("schedule") => DueKind::Schedule,
+        Some("poll") => DueKind::Poll,
         Some("erasure") => DueKind::Erasure,
         Some("reconnect") => DueKind::Reconnect,
         _ => return Err(corrupt()),

@@ -17,8 +17,9 @@ mod transact;
 mod usage;
 
 pub use control::{
-    ADDRESSES, ApiKey, Invitation, KeptConnection, KeptOAuthClient, Lease, Linked, MAX_MEMBERSHIPS, Member,
-    MemberChange, Refresh, Rotation, ServiceAccount, Session, TokenChange, USE_NOTED, UsedKey,
+    ADDRESSES, ApiKey, ConnectorKept, Invitation, KeptConnection, KeptConnector, KeptOAuthClient, KeptPoll,
+    Lease, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation, ServiceAccount, Session,
+    TokenChange, USE_NOTED, UsedKey,
 };
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
 pub use control::{WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowVersion};
@@ -27,7 +28,10 @@ pub use erase::{EraseStage, Erased, Erasure};
 pub use error::StoreError;
 pub use ledger::LedgerPage;
 pub use limits::{AppLimit, Turn};
-pub use ports::{Attempt, ConnectionStore, Current, DueStore, Gather, LimitStore, RunStore, WorkflowStore};
+pub use ports::{
+    Attempt, ConnectionStore, ConnectorStore, Current, DueStore, Gather, LimitStore, PollStore, RunStore,
+    WorkflowStore,
+};
 pub use runs::{Appended, Claim, ClaimView, Counted, Created, Held, Journal, Pulse, RunFilter, RunPage};
 pub use tables::TableNames;
 pub use tokens::{ANSWERS_KEPT, KeptAnswer, MAX_KEPT_BYTES, Repeatable, Window, rate_name};

@@ -1,7 +1,9 @@
 //! What the functions ask of the store: the traits that a simulation models, and whose one real implementation is [`Store`](crate::Store).
 
 use crate::StoreError;
-use crate::control::{KeptConnection, KeptOAuthClient, Lease, Split, WorkflowVersion};
+use crate::control::{
+    KeptConnection, KeptConnector, KeptOAuthClient, KeptPoll, Lease, Split, WorkflowVersion,
+};
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::limits::{AppLimit, Turn};
 use crate::runs::{Appended, Claim, Created, Held, Journal, Pulse};
@@ -226,6 +228,38 @@ pub trait LimitStore: Send + Sync {
         time: Duration,
         now: Millis,
     ) -> Result<(), StoreError>;
+}
+
+/// Connectors that organisations made.
+#[async_trait]
+pub trait ConnectorStore: Send + Sync {
+    /// A version of a connector of the organisation's own, read strongly.
+    async fn own_connector(
+        &self,
+        org: &OrgKey,
+        name: &str,
+        version: u32,
+    ) -> Result<Option<KeptConnector>, StoreError>;
+}
+
+/// How far polls have come.
+#[async_trait]
+pub trait PollStore: Send + Sync {
+    /// What a poll knows, read strongly; `None` before its first answer.
+    async fn poll_state(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+    ) -> Result<Option<KeptPoll>, StoreError>;
+    /// Keeps what a poll knows now, unless it was changed since that `revision` was read; whether it did.
+    async fn keep_poll_state(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+        kept: &KeptPoll,
+    ) -> Result<bool, StoreError>;
 }
 
 /// What must be looked at, and when.

@@ -2,20 +2,21 @@
 
 use async_trait::async_trait;
 use dispatch::{
-    BusError, BusEvent, CodeError, CodeRequest, EventBus, QueueError, Sandbox, StepMessage, StepQueue,
+    BusError, BusEvent, CodeError, CodeRequest, EventBus, PollMessage, QueueError, Sandbox, StepMessage,
+    StepQueue,
 };
 use domain::run::{
     Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
 };
-use domain::{Millis, OrgKey, RunId};
+use domain::{Millis, OrgKey, RunId, WorkflowId};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    AppLimit, Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, LimitStore,
-    LowWater, Pulse, Reading, RunStore, StoreError, Turn,
+    AppLimit, Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, KeptPoll,
+    LimitStore, LowWater, PollStore, Pulse, Reading, RunStore, StoreError, Turn,
 };
 
 /// What goes wrong with one call.
@@ -177,6 +178,8 @@ faulty! {
     FaultyDue of DueStore;
     /// Limits of apps that fail as planned.
     FaultyLimits of LimitStore;
+    /// What polls know, which fails as planned.
+    FaultyPolls of PollStore;
     /// A step queue that fails as planned.
     FaultyQueue of StepQueue;
     /// A bus that fails as planned.
@@ -339,6 +342,28 @@ impl LimitStore for FaultyLimits {
 }
 
 #[async_trait]
+impl PollStore for FaultyPolls {
+    async fn poll_state(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+    ) -> Result<Option<KeptPoll>, StoreError> {
+        self.faults.around("poll_state", self.inner.poll_state(org, workflow, trigger), unreachable).await
+    }
+    async fn keep_poll_state(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+        kept: &KeptPoll,
+    ) -> Result<bool, StoreError> {
+        let keeps = self.inner.keep_poll_state(org, workflow, trigger, kept);
+        self.faults.around("keep_poll_state", keeps, unreachable).await
+    }
+}
+
+#[async_trait]
 impl DueStore for FaultyDue {
     async fn put_due(&self, entry: &DueEntry) -> Result<(), StoreError> {
         self.faults.around("put_due", self.inner.put_due(entry), unreachable).await
@@ -370,6 +395,10 @@ impl StepQueue for FaultyQueue {
     async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
         let error = |operation| QueueError::new(operation, "a fault of the test");
         self.faults.around("send", self.inner.send(message, delay), error).await
+    }
+    async fn send_poll(&self, message: &PollMessage, delay: Duration) -> Result<(), QueueError> {
+        let error = |operation| QueueError::new(operation, "a fault of the test");
+        self.faults.around("send_poll", self.inner.send_poll(message, delay), error).await
     }
     async fn backlog(&self, priority: Priority) -> Result<u64, QueueError> {
         let error = |operation| QueueError::new(operation, "a fault of the test");

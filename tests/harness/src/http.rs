@@ -50,7 +50,7 @@ pub struct SentRequest {
     pub at: Millis,
 }
 
-/// Answers by the address: its replies in order, the last one for ever; 200 and `{}` where there is no script.
+/// Answers by the address, with its query or else without: its replies in order, the last one for ever; 200 and `{}` where there is no script.
 #[derive(Debug)]
 pub struct ScriptedHttp {
     clock: Arc<ManualClock>,
@@ -80,7 +80,9 @@ impl ScriptedHttp {
 
     fn next(&self, url: &str) -> Reply {
         let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
-        match scripts.get_mut(url) {
+        let path = url.split('?').next().unwrap_or_default();
+        let known = if scripts.contains_key(url) { url } else { path };
+        match scripts.get_mut(known) {
             Some(replies) if replies.len() > 1 => replies.remove(0),
             Some(replies) if replies.len() == 1 => replies[0].clone(),
             _ => Reply::ok(serde_json::json!({})),

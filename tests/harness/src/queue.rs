@@ -2,7 +2,7 @@
 
 use crate::ManualClock;
 use async_trait::async_trait;
-use dispatch::{QueueError, StepMessage, StepQueue};
+use dispatch::{PollMessage, QueueError, StepMessage, StepQueue};
 use domain::run::Priority;
 use domain::{Millis, limits};
 use runtime::Clock;
@@ -115,6 +115,12 @@ impl ModelQueue {
 #[async_trait]
 impl StepQueue for ModelQueue {
     async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError> {
+        assert!(delay <= limits::MAX_QUEUE_DELAY, "SQS takes no delay of {delay:?}");
+        self.put(message.encode(), delay);
+        Ok(())
+    }
+
+    async fn send_poll(&self, message: &PollMessage, delay: Duration) -> Result<(), QueueError> {
         assert!(delay <= limits::MAX_QUEUE_DELAY, "SQS takes no delay of {delay:?}");
         self.put(message.encode(), delay);
         Ok(())

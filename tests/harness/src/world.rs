@@ -3,13 +3,15 @@
 mod saved;
 
 use crate::faults::{
-    Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyQueue, FaultyRuns, FaultySandbox,
+    Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyPolls, FaultyQueue, FaultyRuns,
+    FaultySandbox,
 };
 use crate::{
     FaultyBlobs, FixedSealer, ManualClock, Message, ModelQueue, ModelSandbox, RecordingBus, ScriptedHttp,
     SeededDraw,
 };
 use ::blobs::{BlobStore, Bucket, S3Blobs};
+use calls::Connectors;
 use dispatch::{Plans, StartError, StartRequest, Started, Starter};
 use domain::run::{Entry, Head, Mark};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, limits};
@@ -161,6 +163,9 @@ impl World {
             blobs: Arc::new(FaultyBlobs::new(blobs.clone(), faults.clone())),
             connections: store.clone(),
             limits: Arc::new(FaultyLimits::new(store.clone(), faults.clone())),
+            connectors: Connectors::new(store.clone()),
+            polls: Arc::new(FaultyPolls::new(store.clone(), faults.clone())),
+            quotas: None,
             // The clock stands still while a worker waits.
             patience: Duration::ZERO,
             secrets: Arc::new(FixedSealer::default()),

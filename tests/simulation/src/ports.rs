@@ -6,13 +6,14 @@ use crate::store::MemoryStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dispatch::{
-    BusError, BusEvent, CodeError, CodeRequest, EventBus, QueueError, Sandbox, StepMessage, StepQueue,
+    BusError, BusEvent, CodeError, CodeRequest, EventBus, PollMessage, QueueError, Sandbox, StepMessage,
+    StepQueue,
 };
 use domain::connection::{Connection, ConnectionStatus, sealed_for};
 use domain::run::{
     Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
 };
-use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, limits};
+use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, WorkflowId, limits};
 use egress::{EgressError, HttpPort, HttpRequest, HttpResponse};
 use harness::workflows::{APP, DOWN, GET, GONE, LARGE, POST, SHAKY};
 use harness::{FixedSealer, START};
@@ -23,8 +24,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
-    AppLimit, Appended, Attempt, Claim, ConnectionStore, Created, DueEntry, DueStore, Gather, Held, Journal,
-    KeptConnection, KeptOAuthClient, Lease, LimitStore, LowWater, Pulse, Reading, RunStore, StoreError, Turn,
+    AppLimit, Appended, Attempt, Claim, ConnectionStore, ConnectorStore, Created, DueEntry, DueStore, Gather,
+    Held, Journal, KeptConnection, KeptConnector, KeptOAuthClient, KeptPoll, Lease, LimitStore, LowWater,
+    PollStore, Pulse, Reading, RunStore, StoreError, Turn,
 };
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -257,6 +259,35 @@ impl DueStore for SimStore {
 }
 
 #[async_trait]
+impl ConnectorStore for SimStore {
+    /// Workflows here use the catalogue's.
+    async fn own_connector(&self, _: &OrgKey, _: &str, _: u32) -> Result<Option<KeptConnector>, StoreError> {
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl PollStore for SimStore {
+    async fn poll_state(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+    ) -> Result<Option<KeptPoll>, StoreError> {
+        self.call("poll_state", |m| Ok(m.poll_state(org, workflow, trigger))).await
+    }
+    async fn keep_poll_state(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+        kept: &KeptPoll,
+    ) -> Result<bool, StoreError> {
+        self.call("keep_poll_state", |m| Ok(m.keep_poll_state(org, workflow, trigger, kept))).await
+    }
+}
+
+#[async_trait]
 impl LimitStore for SimStore {
     /// The table's clock counts, whatever the worker's says.
     async fn turn(
@@ -421,6 +452,10 @@ impl StepQueue for SimQueue {
                 failed,
             )
             .await
+    }
+
+    async fn send_poll(&self, _: &PollMessage, _: Duration) -> Result<(), QueueError> {
+        unreachable!("no workflow here has a poll")
     }
 
     async fn backlog(&self, priority: Priority) -> Result<u64, QueueError> {

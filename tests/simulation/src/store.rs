@@ -4,13 +4,13 @@ use domain::run::{
     Answer, End, Entry, GatherRule, Gathered, Head, Limited, Mail, NewRun, RunStatus, Segment, SettledBy,
     Slot, Slots,
 };
-use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, limits};
+use domain::{ConnectionId, Millis, OrgId, OrgKey, RunId, WorkflowId, limits};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use store::{
-    AppLimit, Appended, Attempt, Claim, ClaimView, Created, DueEntry, Gather, Held, Journal, LowWater,
-    Reading, StoreError, Turn,
+    AppLimit, Appended, Attempt, Claim, ClaimView, Created, DueEntry, Gather, Held, Journal, KeptPoll,
+    LowWater, Reading, StoreError, Turn,
 };
 
 /// A fault of a store that keeps less than it promises: the simulation must notice each.
@@ -81,6 +81,7 @@ pub struct MemoryStore {
     groups: HashMap<(OrgId, String), Group>,
     /// When the next turn of each limit is, and the last of those that wait behind it, in microseconds; and how many found no place there.
     turns: HashMap<LimitKey, (i64, i64, u64)>,
+    polls: HashMap<(OrgId, WorkflowId, String), KeptPoll>,
     bug: Option<Bug>,
     /// How often each key outside a run's own partition was written.
     pub(crate) shared_writes: HashMap<String, u64>,
@@ -346,6 +347,25 @@ impl MemoryStore {
         if let Some(head) = self.of(org, run).head.as_mut().filter(|h| h.finished_at.is_none()) {
             head.limited = Some(limited.clone());
         }
+    }
+
+    pub fn poll_state(&self, org: &OrgKey, workflow: &WorkflowId, trigger: &str) -> Option<KeptPoll> {
+        self.polls.get(&(org.org().clone(), workflow.clone(), trigger.to_owned())).cloned()
+    }
+
+    pub fn keep_poll_state(
+        &mut self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+        kept: &KeptPoll,
+    ) -> bool {
+        let there = self.polls.entry((org.org().clone(), workflow.clone(), trigger.to_owned())).or_default();
+        if there.revision != kept.revision {
+            return false;
+        }
+        *there = KeptPoll { revision: kept.revision + 1, state: kept.state.clone() };
+        true
     }
 
     /// As the generic cell rate algorithm has it (ITU-T I.371, annex A).

@@ -8,6 +8,7 @@ use crate::library::{Library, Outcome};
 use crate::ports::{Message, SimBus, SimHttp, SimQueue, SimSandbox, SimStore, lock};
 use crate::scenario::Scenario;
 use crate::store::MemoryStore;
+use calls::Connectors;
 use dispatch::{Answered, Plans, StartRequest, Starter};
 use domain::run::{Head, Mail, MailKind, Priority};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
@@ -184,6 +185,9 @@ impl World {
             sandbox: Arc::new(SimSandbox { gate: gate.clone() }),
             connections: store.clone(),
             limits: store.clone(),
+            connectors: Connectors::new(store.clone()),
+            polls: store.clone(),
+            quotas: None,
             // Nobody sleeps here: who would wait is put back.
             patience: Duration::ZERO,
             secrets: Arc::new(FixedSealer::default()),

@@ -1,7 +1,7 @@
 //! Requests that are repeated with the same `idempotency-key` are carried out once, and answered alike for a day.
 
 use crate::App;
-use crate::body::MAX_REQUEST_BYTES;
+use crate::body::MAX_DOCUMENT_BYTES;
 use crate::error::ApiError;
 use auth::Caller;
 use axum::body::{Body, Bytes, to_bytes};
@@ -56,8 +56,8 @@ async fn repeatable(
     next: Next,
 ) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_REQUEST_BYTES).await.map_err(|_| {
-        let detail = format!("the body may have at most {MAX_REQUEST_BYTES} bytes");
+    let body = to_bytes(body, MAX_DOCUMENT_BYTES).await.map_err(|_| {
+        let detail = format!("the body may have at most {MAX_DOCUMENT_BYTES} bytes");
         ApiError::new(413, "body_too_large", detail)
     })?;
     let org = caller.org_key();

@@ -14,9 +14,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use calls::http_request::Prepared;
-use calls::{NotOpened, Opener, Secrets, Sender, carry, http_request};
+use calls::{NotOpened, Opener, Secrets, Sender, carry, send_plain};
 use connectors::manifest::{Auth, Grant, Options};
-use connectors::{Call, MAX_ITEMS_FIELD, Manifest, built_in, evaluate, schema};
+use connectors::{Call, MAX_ITEMS_FIELD, Manifest, evaluate, schema};
 use domain::audit::Action;
 use domain::connection::{Connection, ConnectionStatus, Credentials, sealed_for};
 use domain::run::StepError;
@@ -142,7 +142,7 @@ pub(crate) async fn create(
     JsonBody(request): JsonBody<ConnectionRequest>,
 ) -> ApiResult<(StatusCode, Tagged<ConnectionView>)> {
     let name = name_of(&request.name)?;
-    let manifest = built_in(&request.connector, None).ok_or_else(unknown)?;
+    let manifest = app.connector(caller.org_key(), &request.connector, None).await?.ok_or_else(unknown)?;
     let auth = chosen(&manifest, request.auth.as_deref())?;
     let (fields, credentials) = (request.fields.unwrap_or_default(), request.credentials.unwrap_or_default());
     check(&manifest, auth, &fields, Some(&credentials))?;
@@ -220,7 +220,7 @@ pub(crate) async fn change(
     if let Some(name) = &request.name {
         kept.connection.name = name_of(name)?;
     }
-    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let manifest = app.connector(org, &kept.connection.connector, None).await?.ok_or_else(unknown)?;
     let auth = chosen(&manifest, Some(&kept.connection.auth))?;
     let has_secrets = kept.credentials.is_some();
     let mut tokens = TokenChange::Stay;
@@ -310,7 +310,7 @@ pub(crate) async fn test(
 ) -> ApiResult<Json<ConnectionTest>> {
     let org = caller.org_key();
     let kept = find(&app, org, &id).await?;
-    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let manifest = app.connector(org, &kept.connection.connector, None).await?.ok_or_else(unknown)?;
     let Some(action) = manifest.test.clone() else {
         let detail = "this connector names no action by which a connection could be tested";
         return Err(ApiError::new(409, "connector_untestable", detail));
@@ -370,7 +370,7 @@ pub(crate) async fn options(
 ) -> ApiResult<Json<Choices>> {
     let org = caller.org_key();
     let kept = find(&app, org, &id).await?;
-    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let manifest = app.connector(org, &kept.connection.connector, None).await?.ok_or_else(unknown)?;
     let Some(options) = manifest.options_of(&request.action, &request.field) else {
         let detail = "this field has no choices that the app could be asked for";
         return Err(ApiError::new(404, "no_options", detail));
@@ -463,12 +463,7 @@ impl Sender for Asking<'_> {
         prepared: Prepared,
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, Infallible> {
-        let Prepared { request, attached, .. } = prepared;
-        if !attached.is_empty() {
-            let message = "files are sent by steps, and not by a test";
-            return Ok(Err(StepError::fatal("invalid_input", message)));
-        }
-        Ok(http_request::outcome(self.http.send(request).await, true, self.now, secrets))
+        Ok(send_plain(self.http, prepared, secrets, self.now).await)
     }
 }
 

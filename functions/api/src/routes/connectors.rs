@@ -7,6 +7,7 @@ use crate::view::ProblemView;
 use auth::{Can, permit};
 use axum::Json;
 use axum::extract::{Path, State};
+use calls::OWN;
 use connectors::{Manifest, built_in, names, yaml};
 use domain::Fault;
 use serde::{Deserialize, Serialize};
@@ -30,10 +31,15 @@ pub(crate) struct ConnectorView {
     /// How many actions it has.
     #[schema(example = 12)]
     actions: usize,
+    /// How many triggers it has.
+    #[schema(example = 1)]
+    triggers: usize,
+    /// Whether the organisation made it.
+    own: bool,
 }
 
 impl ConnectorView {
-    fn of(manifest: &Manifest) -> Self {
+    pub(super) fn of(manifest: &Manifest) -> Self {
         Self {
             name: manifest.name.clone(),
             title: manifest.title.clone(),
@@ -41,6 +47,25 @@ impl ConnectorView {
             description: manifest.description.clone(),
             categories: manifest.categories.clone(),
             actions: manifest.actions.len(),
+            triggers: manifest.triggers.len(),
+            own: manifest.name.starts_with(OWN),
+        }
+    }
+
+    /// Of an organisation's own, as it was when it was kept.
+    fn kept(name: String, version: u32, summary: &Value) -> Self {
+        let text = |field: &str| summary[field].as_str().unwrap_or_default().to_owned();
+        let count = |field: &str| summary[field].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+        let categories = summary["categories"].as_array().into_iter().flatten();
+        Self {
+            name,
+            title: text("title"),
+            version,
+            description: text("description"),
+            categories: categories.filter_map(Value::as_str).map(str::to_owned).collect(),
+            actions: count("actions"),
+            triggers: count("triggers"),
+            own: true,
         }
     }
 }
@@ -54,11 +79,21 @@ pub(crate) struct ConnectorList {
 #[utoipa::path(get, path = "/v1/connectors", tag = "connections", security(("token" = [])), responses(
     (status = 200, body = ConnectorList)))]
 pub(crate) async fn list(
-    State(_app): State<App>,
-    _caller: Can<permit::ConnectionsRead>,
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsRead>,
 ) -> ApiResult<Json<ConnectorList>> {
     let manifests = names().into_iter().filter_map(|(name, version)| built_in(name, Some(version)));
-    Ok(Json(ConnectorList { items: manifests.map(|manifest| ConnectorView::of(&manifest)).collect() }))
+    let mut items: Vec<ConnectorView> = manifests.map(|manifest| ConnectorView::of(&manifest)).collect();
+    // Of each of the organisation's own the newest version, which comes last.
+    for (name, version, summary) in app.store.own_connectors(caller.org_key()).await? {
+        let view = ConnectorView::kept(name, version, &summary);
+        match items.last_mut() {
+            Some(last) if last.name == view.name => *last = view,
+            _ => items.push(view),
+        }
+    }
+    items.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Json(ConnectorList { items }))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -67,7 +102,7 @@ pub(crate) async fn list(
 pub(crate) struct OfVersion {
     /// Which version; without it the newest.
     #[param(minimum = 1)]
-    version: Option<u32>,
+    pub(super) version: Option<u32>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,6 +114,12 @@ pub(crate) struct ConnectorDetail {
     manifest: Value,
 }
 
+impl ConnectorDetail {
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        Self { connector: ConnectorView::of(manifest), manifest: manifest.document.clone() }
+    }
+}
+
 /// One connector with its manifest.
 #[utoipa::path(get, path = "/v1/connectors/{name}", tag = "connections", params(("name" = String, Path), OfVersion),
     security(("token" = [])), responses(
@@ -86,13 +127,13 @@ pub(crate) struct ConnectorDetail {
     (status = 404, description = "`connector_unknown`", body = ProblemView),
     (status = 422, description = "a parameter that cannot be", body = ProblemView)))]
 pub(crate) async fn get(
-    State(_app): State<App>,
-    _caller: Can<permit::ConnectionsRead>,
+    State(app): State<App>,
+    caller: Can<permit::ConnectionsRead>,
     Path(name): Path<String>,
     QueryOf(query): QueryOf<OfVersion>,
 ) -> ApiResult<Json<ConnectorDetail>> {
-    let manifest = built_in(&name, query.version).ok_or_else(unknown)?;
-    Ok(Json(ConnectorDetail { connector: ConnectorView::of(&manifest), manifest: manifest.document.clone() }))
+    let manifest = app.connector(caller.org_key(), &name, query.version).await?.ok_or_else(unknown)?;
+    Ok(Json(ConnectorDetail::of(&manifest)))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -100,7 +141,7 @@ pub(crate) async fn get(
 pub(crate) struct ManifestRequest {
     /// The manifest as YAML or JSON; faults come with their lines.
     #[schema(example = "name: acme\ntitle: Acme\nbase_url: https://api.acme.example\nactions: {}\n")]
-    text: String,
+    pub(super) text: String,
 }
 
 /// A fault of a manifest.

@@ -15,6 +15,7 @@ mod me;
 mod members;
 mod oauth;
 mod organization;
+mod own_connectors;
 mod public;
 mod reference;
 mod roles;
@@ -89,12 +90,14 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(workflows::start))
         .routes(routes!(workflows::test))
         .routes(routes!(workflows::try_step))
+        .routes(routes!(workflows::poll_state, workflows::poll_now))
         .routes(routes!(variables::environments))
         .routes(routes!(variables::list))
         .routes(routes!(variables::get, variables::put, variables::delete))
         .routes(routes!(connectors::list))
         .routes(routes!(connectors::validate))
-        .routes(routes!(connectors::get))
+        .routes(routes!(connectors::get, own_connectors::put, own_connectors::delete))
+        .routes(routes!(own_connectors::import_openapi))
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::get, connections::change, connections::delete))
         .routes(routes!(connections::test))

@@ -1,11 +1,12 @@
 //! Steps with effects: each attempt is recorded once.
 
-use super::call::{Begun, OPENING};
+use super::call::Begun;
 use super::file::{Disk, Full, files_of};
 use super::limit::Turns;
 use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size};
 use crate::ExecutorError;
+use crate::open::OPENING;
 use crate::weight::weight;
 use blobs::Content;
 use calls::Secrets;

@@ -7,9 +7,9 @@
 
 use super::{Drive, Flow};
 use crate::ExecutorError;
+use crate::limits::limit_of;
 use connectors::Call;
 use domain::Millis;
-use domain::pace::Pace;
 use domain::run::{Limited, StepError};
 use engine::{ActionNode, NodeIx};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,7 +26,7 @@ const MISSED: Duration = Duration::from_millis(250);
 
 /// The turns of one call.
 pub(super) struct Turns {
-    limit: Option<AppLimit>,
+    pub(super) limit: Option<AppLimit>,
     /// When the first request has its turn, until that is sent.
     first: AtomicI64,
 }
@@ -42,7 +42,7 @@ impl Drive<'_> {
         action: &ActionNode,
         call: &Call,
     ) -> Result<Result<Turns, Flow>, ExecutorError> {
-        let Some(limit) = limit_of(action, call) else {
+        let Some(limit) = limit_of(action.connection.as_ref(), call) else {
             return Ok(Ok(Turns { limit: None, first: AtomicI64::new(NONE) }));
         };
         // Who has been put back before goes before who comes first.
@@ -118,38 +118,9 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// Leaves an app alone that asks for it: nobody gets a turn before.
-    pub(super) async fn leave_alone(&self, turns: &Turns, error: &StepError) {
-        // That no turn was left for this list is our own word: others may well have theirs.
-        if error.code == "app_limited" {
-            return;
-        }
-        let (Some(limit), Some(time), true) = (&turns.limit, error.retry_after_ms, error.retryable) else {
-            return;
-        };
-        let time = Duration::from_millis(time);
-        if time.is_zero() {
-            return;
-        }
-        if let Err(error) = self.app.limits.block(self.org, limit, time, self.app.clock.now()).await {
-            warn!(run.id = %self.head.id, %error, "others could not be told that an app asks to be left alone");
-        }
-    }
-
     async fn wait_in_place(&self, time: Duration) {
         if !time.is_zero() {
             self.while_shown(self.app.clock.sleep(time)).await;
         }
     }
-}
-
-/// The limit that a call comes under.
-fn limit_of(action: &ActionNode, call: &Call) -> Option<AppLimit> {
-    let manifest = call.manifest();
-    let (name, limit) = manifest.rate_limit(call.action())?;
-    Some(AppLimit {
-        connection: action.connection.clone(),
-        name: format!("{}.{name}", manifest.name),
-        pace: Pace::of(limit.requests, limit.per),
-    })
 }

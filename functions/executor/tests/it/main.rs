@@ -10,6 +10,7 @@ mod files;
 mod large;
 mod limits;
 mod messages;
+mod polls;
 mod retries;
 mod slots;
 mod turns;

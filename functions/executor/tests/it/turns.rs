@@ -1,15 +1,12 @@
 //! Turns at an app: who has none is put back, which is no attempt of its step, and nothing is lost or doubled on the way.
 
-use domain::audit::{Action, Actor, PLATFORM, Record, RequestOrigin};
-use domain::connection::{Connection, ConnectionStatus, sealed_for};
 use domain::run::RunStatus;
-use domain::{ConnectionId, RecordId, RunId};
+use domain::{ConnectionId, RunId};
 use harness::workflows::workflow;
-use harness::{Delivery, Fault, FixedSealer, Reply, START, World};
+use harness::{Delivery, Fault, Reply, START, World};
 use runtime::Clock;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::time::Duration;
-use store::KeptConnection;
 
 /// Takes two requests a second.
 const MAIL: &str = "https://api.resend.com/emails";
@@ -21,42 +18,7 @@ fn connection() -> ConnectionId {
 
 async fn world() -> World {
     let world = World::new().await;
-    let kept = KeptConnection {
-        id: connection(),
-        connection: Connection {
-            name: "Mails".into(),
-            connector: "resend".into(),
-            auth: "key".into(),
-            fields: Map::new(),
-            status: ConnectionStatus::Ready,
-            reason: None,
-            created_at: START,
-            created_by: "owner@example.com".into(),
-            changed_at: START,
-            authorized_by: None,
-        },
-        credentials: Some(FixedSealer::default().seal(
-            &world.org,
-            &sealed_for(&connection()),
-            &json!({"token": "re_0123456789"}).to_string(),
-        )),
-        revision: 1,
-        tokens: None,
-        number: 0,
-    };
-    let record = Record {
-        id: RecordId::from_bytes([9; 16]),
-        at: START,
-        action: Action::ConnectionCreated,
-        actor: Actor::Platform,
-        actor_name: PLATFORM.into(),
-        key: None,
-        target: None,
-        before: Value::Null,
-        after: Value::Null,
-        origin: RequestOrigin::default(),
-    };
-    assert!(world.store.create_connection(&world.org, &kept, &record).await.unwrap());
+    world.connect(&connection(), "resend", "key", &json!({"token": "re_0123456789"})).await;
     world.http.script(MAIL, [Reply::ok(json!({"id": "m"}))]);
     world
 }

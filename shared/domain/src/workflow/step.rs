@@ -2,6 +2,8 @@
 
 mod read;
 
+pub(super) use read::is_action;
+
 pub(super) use read::read_all;
 
 use crate::ConnectionId;

@@ -2,8 +2,11 @@
 
 use super::gather::{self, Gather};
 use super::read::Reader;
+use super::step::is_action;
 use super::verify::{self, Verify};
+use crate::{ConnectionId, limits};
 use serde_json::Value;
+use std::time::Duration;
 
 /// One way in which a workflow is started.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +35,37 @@ pub enum TriggerKind {
     Workflow,
     /// An event on the bus that matches an EventBridge pattern.
     Event { pattern: Value, gather: Option<Gather> },
+    /// New records of an app, which is asked for them again and again.
+    Poll(Box<Poll>),
+}
+
+/// Which records of an app start runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Poll {
+    /// `<app>.<trigger>`.
+    pub uses: String,
+    pub connection: Option<ConnectionId>,
+    /// What is asked for; holds no expressions.
+    pub input: Value,
+    pub every: Duration,
+    pub first: FirstPoll,
+}
+
+/// What is made of records that are there when an app is first asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FirstPoll {
+    /// They are known from then on, and start nothing.
+    #[default]
+    Skip,
+    /// Each starts a run.
+    All,
+}
+
+impl Poll {
+    /// The connector, and its trigger.
+    pub fn app(&self) -> (&str, &str) {
+        self.uses.split_once('.').unwrap_or((&self.uses, ""))
+    }
 }
 
 /// How a sender asks an address before it sends to it.
@@ -58,7 +92,7 @@ impl TriggerKind {
     pub fn gather(&self) -> Option<&Gather> {
         match self {
             Self::Webhook { gather, .. } | Self::Event { gather, .. } => gather.as_ref(),
-            Self::Manual | Self::Schedule { .. } | Self::Workflow => None,
+            Self::Manual | Self::Schedule { .. } | Self::Workflow | Self::Poll(_) => None,
         }
     }
 
@@ -69,6 +103,7 @@ impl TriggerKind {
             Self::Schedule { .. } => "schedule",
             Self::Workflow => "workflow",
             Self::Event { .. } => "event",
+            Self::Poll(_) => "poll",
         }
     }
 }
@@ -98,9 +133,10 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
             let gather = gather::read(r);
             r.required("pattern").cloned().map(|pattern| TriggerKind::Event { pattern, gather })
         }
+        "poll" => poll(r).map(|poll| TriggerKind::Poll(Box::new(poll))),
         other => {
             let message = format!(
-                "no trigger is of type `{other}`; use `webhook`, `manual`, `event`, `schedule` or `workflow`"
+                "no trigger is of type `{other}`; use `webhook`, `manual`, `event`, `schedule`, `poll` or `workflow`"
             );
             r.fault_at("type", "trigger_type_unknown", message);
             r.ignore_rest();
@@ -108,4 +144,39 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
         }
     };
     Some(Trigger { id: id?, pointer, kind: kind? })
+}
+
+fn poll(r: &mut Reader<'_>) -> Option<Poll> {
+    let uses = r.text("use");
+    if let Some(uses) = &uses
+        && !is_action(uses)
+    {
+        let message = format!(
+            "`{uses}` is no trigger of a connector: they are called `<app>.<trigger>`, such as `github.new_issue`"
+        );
+        r.fault_at("use", "trigger_unknown", message);
+    }
+    let connection = r.connection("connection");
+    let input = r.take("input").cloned().unwrap_or_else(|| serde_json::json!({}));
+    if !input.is_object() {
+        r.fault_at("input", "type_mismatch", "`input` must be an object");
+    } else if holds_expression(&input) {
+        let message = "the input of a poll holds no expressions: there is no run yet that they could read";
+        r.fault_at("input", "expression_not_simple", message);
+    }
+    let every = r.duration("every", limits::MIN_POLL, limits::MAX_POLL).unwrap_or(limits::DEFAULT_POLL);
+    let first = match r.choice("first", &["skip", "all"]) {
+        Some(1) => FirstPoll::All,
+        _ => FirstPoll::Skip,
+    };
+    Some(Poll { uses: uses?, connection, input, every, first })
+}
+
+fn holds_expression(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("{{"),
+        Value::Array(items) => items.iter().any(holds_expression),
+        Value::Object(fields) => fields.values().any(holds_expression),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }

@@ -67,6 +67,7 @@ pub(super) fn compile(definition: Definition) -> (Plan, BTreeMap<String, NodeIx>
             TriggerKind::Webhook { dedupe: None, .. }
             | TriggerKind::Manual
             | TriggerKind::Workflow
+            | TriggerKind::Poll(_)
             | TriggerKind::Schedule { .. } => {}
         }
     }

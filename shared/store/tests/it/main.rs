@@ -13,6 +13,8 @@ mod ledger;
 mod limits;
 mod list;
 mod members;
+mod own_connectors;
+mod polls;
 mod sessions;
 mod tables;
 mod tenants;

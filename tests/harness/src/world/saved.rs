@@ -2,13 +2,16 @@
 
 use super::{START, World};
 use domain::audit::{Action, Record, RequestOrigin};
+use domain::connection::{Connection, ConnectionStatus};
 use domain::id::digest16;
 use domain::variables::{Held, Variable, Variables, sealed_for};
-use domain::{Actor, HookId, RecordId, WorkflowId};
+use domain::{Actor, ConnectionId, HookId, RecordId, WorkflowId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use store::{EventRule, Hook, Organization, User, WorkflowChange, WorkflowMeta, WorkflowVersion};
+use store::{
+    EventRule, Hook, KeptConnection, Organization, User, WorkflowChange, WorkflowMeta, WorkflowVersion,
+};
 
 impl World {
     /// Sets up the first organisation, which events without one belong to.
@@ -44,6 +47,35 @@ impl World {
             after: Value::Null,
             origin: RequestOrigin::default(),
         }
+    }
+
+    /// Makes a connection to an app, with these credentials.
+    pub async fn connect(&self, id: &ConnectionId, connector: &str, auth: &str, credentials: &Value) {
+        let sealer = self.executor.secrets.sealer(0).await.expect("there is a key");
+        let purpose = domain::connection::sealed_for(id);
+        let sealed = sealer.seal(&self.org, &purpose, &credentials.to_string()).expect("it seals");
+        let kept = KeptConnection {
+            id: id.clone(),
+            connection: Connection {
+                name: connector.to_owned(),
+                connector: connector.to_owned(),
+                auth: auth.to_owned(),
+                fields: serde_json::Map::new(),
+                status: ConnectionStatus::Ready,
+                reason: None,
+                created_at: START,
+                created_by: "owner@example.com".into(),
+                changed_at: START,
+                authorized_by: None,
+            },
+            credentials: Some(sealed),
+            revision: 1,
+            tokens: None,
+            number: 0,
+        };
+        let record = self.record(Action::ConnectionCreated);
+        let made = self.store.create_connection(&self.org, &kept, &record).await;
+        assert!(made.expect("the table takes a connection"));
     }
 
     /// Makes these the variables of an environment, all of them secret. `before` is how often that was done before.

@@ -66,7 +66,7 @@ pub(crate) async fn get_client(
     caller: Can<permit::ConnectionsRead>,
     Path(name): Path<String>,
 ) -> ApiResult<Json<ClientView>> {
-    let manifest = asking(&name)?;
+    let manifest = asking(&app, caller.org_key(), &name).await?;
     let kept = app.store.oauth_client(caller.org_key(), &manifest.name).await?;
     let none = || ClientView::none(&app, &manifest.name);
     Ok(Json(kept.map_or_else(none, |client| ClientView::of(&app, &client))))
@@ -95,7 +95,7 @@ pub(crate) async fn put_client(
     Path(name): Path<String>,
     JsonBody(request): JsonBody<ClientRequest>,
 ) -> ApiResult<Json<ClientView>> {
-    let manifest = asking(&name)?;
+    let manifest = asking(&app, caller.org_key(), &name).await?;
     check(&request)?;
     let (org, now) = (caller.org_key(), app.now());
     let secret = match &request.client_secret {
@@ -130,7 +130,7 @@ pub(crate) async fn delete_client(
     caller: Can<permit::ConnectionsWrite>,
     Path(name): Path<String>,
 ) -> ApiResult<StatusCode> {
-    let manifest = asking(&name)?;
+    let manifest = asking(&app, caller.org_key(), &name).await?;
     let org = caller.org_key();
     let missing = || {
         let detail = format!("your organisation has no client for {}", manifest.title);

@@ -19,7 +19,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use calls::tokens::{Client, NoTokens, Server};
 use connectors::manifest::OAuth2;
-use connectors::{Manifest, built_in, evaluate};
+use connectors::{Manifest, evaluate};
 use domain::audit::{Action, Actor, RequestOrigin};
 use domain::connection::{Connection, ConnectionStatus, Tokens};
 use domain::id::{base32, digest16};
@@ -75,7 +75,8 @@ pub(crate) async fn authorize(
         return Err(ApiError::new(422, "invalid_return_to", detail));
     }
     let kept = find(&app, caller.org_key(), &id).await?;
-    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let manifest =
+        app.connector(caller.org_key(), &kept.connection.connector, None).await?.ok_or_else(unknown)?;
     let oauth2 = by_user(&manifest, &kept.connection)?;
     let client = client(&app, caller.org_key(), &manifest).await?;
     let now = seconds(&app);
@@ -169,7 +170,7 @@ async fn finish(
         return Err(ApiError::new(403, "consent_refused", detail));
     };
     let mut kept = find(app, &org, &pending.connection).await?;
-    let manifest = built_in(&kept.connection.connector, None).ok_or_else(unknown)?;
+    let manifest = app.connector(&org, &kept.connection.connector, None).await?.ok_or_else(unknown)?;
     let oauth2 = by_user(&manifest, &kept.connection)?;
     let client = client(app, &org, &manifest).await?;
     let fields = Value::Object(kept.connection.fields.clone());

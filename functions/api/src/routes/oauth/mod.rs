@@ -11,8 +11,9 @@ use super::connectors::unknown;
 use crate::App;
 use crate::error::{ApiError, ApiResult};
 use calls::tokens::{Fetcher, Waits};
+use connectors::Manifest;
 use connectors::manifest::{Grant, OAuth2};
-use connectors::{Manifest, built_in};
+use domain::OrgKey;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub(super) fn fetcher(app: &App) -> Fetcher<'_> {
 }
 
 /// A connector whose users can agree to something.
-fn asking(name: &str) -> ApiResult<Arc<Manifest>> {
-    let manifest = built_in(name, None).ok_or_else(unknown)?;
+async fn asking(app: &App, org: &OrgKey, name: &str) -> ApiResult<Arc<Manifest>> {
+    let manifest = app.connector(org, name, None).await?.ok_or_else(unknown)?;
     if manifest.auth.iter().any(|auth| auth.oauth2.as_ref().is_some_and(is_by_user)) {
         return Ok(manifest);
     }

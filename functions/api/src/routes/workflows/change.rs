@@ -100,6 +100,7 @@ pub(super) fn point(
             TriggerKind::Webhook { .. }
             | TriggerKind::Manual
             | TriggerKind::Workflow
+            | TriggerKind::Poll(_)
             | TriggerKind::Schedule { .. } => None,
         })
         .collect();

@@ -7,6 +7,7 @@ mod diff;
 mod figures;
 mod get;
 mod list;
+mod poll;
 mod publish;
 mod schedules;
 mod start;
@@ -25,6 +26,7 @@ pub(crate) use diff::*;
 pub(crate) use figures::*;
 pub(crate) use get::*;
 pub(crate) use list::*;
+pub(crate) use poll::*;
 pub(crate) use publish::*;
 pub(crate) use start::*;
 pub(crate) use switch::*;
@@ -36,6 +38,7 @@ pub(crate) use validate::*;
 pub(crate) use version::*;
 pub(crate) use versions::*;
 
+use self::uses::Known;
 use crate::App;
 use crate::body::{IdOf, VersionPath};
 use crate::error::ApiResult;
@@ -49,7 +52,7 @@ use serde_json::{Value, json};
 use store::{WorkflowMeta, WorkflowStore, WorkflowVersion};
 
 /// Reads a definition, or refuses it with every fault.
-fn compile(document: &Value) -> Result<Plan, Problem> {
+fn compile(document: &Value, known: &Known) -> Result<Plan, Problem> {
     if document.to_string().len() > domain::limits::MAX_DEFINITION_BYTES {
         let detail = format!("a definition may have {} bytes", domain::limits::MAX_DEFINITION_BYTES);
         return Err(Problem::new(413, "definition_too_large", detail));
@@ -58,7 +61,7 @@ fn compile(document: &Value) -> Result<Plan, Problem> {
         let faults: Vec<Fault> = schedules::faults(&plan)
             .into_iter()
             .chain(without_sandbox(&plan))
-            .chain(uses::faults(&plan))
+            .chain(uses::faults(&plan, known))
             .collect();
         if faults.is_empty() { Ok(plan) } else { Err(faults) }
     });
@@ -67,7 +70,8 @@ fn compile(document: &Value) -> Result<Plan, Problem> {
 
 /// Reads a definition that shall be saved, pinned to the connectors that there are; or refuses it with every fault.
 async fn compile_for(app: &App, org: &OrgKey, document: Value) -> ApiResult<Plan> {
-    let plan = compile(&uses::pinned(document))?;
+    let known = Known::of(app, org, &document).await?;
+    let plan = compile(&known.pin(document), &known)?;
     let faults = uses::connection_faults(app, org, &plan).await?;
     if faults.is_empty() { Ok(plan) } else { Err(refused(faults).into()) }
 }

@@ -1,8 +1,9 @@
-//! Schedules: checked when they are saved, and their first time put down when they go live.
+//! Schedules and polls: checked when they are saved, and their first time put down when they go live.
 
 use crate::App;
 use crate::error::ApiResult;
 use dispatch::{StartError, StartRequest};
+use domain::poll::next_after;
 use domain::workflow::TriggerKind;
 use domain::{Fault, OrgKey, WorkflowId};
 use engine::Plan;
@@ -30,20 +31,30 @@ pub(super) fn faults(plan: &Plan) -> Vec<Fault> {
     faults
 }
 
-/// Puts down the next time of each schedule of the live version, before that goes live: an entry too many starts nothing.
+/// Puts down the next time of each schedule and poll of the live version, before that goes live: an entry too many starts nothing.
 pub(super) async fn plan_next(app: &App, org: &OrgKey, workflow: &WorkflowId, live: &Plan) -> ApiResult<()> {
     let now = app.now();
     for trigger in &live.definition().triggers {
-        let TriggerKind::Schedule { schedule, zone, .. } = &trigger.kind else { continue };
-        let Ok(schedule) = Schedule::parse(schedule, zone.as_deref()) else { continue };
-        if let Some(at) = schedule.next_after(ANCHOR, now) {
-            app.store.put_due(&DueEntry::schedule(org, workflow, &trigger.id, at)).await?;
+        match &trigger.kind {
+            TriggerKind::Schedule { schedule, zone, .. } => {
+                let Ok(schedule) = Schedule::parse(schedule, zone.as_deref()) else { continue };
+                if let Some(at) = schedule.next_after(ANCHOR, now) {
+                    app.store.put_due(&DueEntry::schedule(org, workflow, &trigger.id, at)).await?;
+                }
+            }
+            TriggerKind::Poll(poll) => {
+                let of = format!("{workflow}/{}", trigger.id);
+                let at = next_after(&of, poll.every, now.plus(DueEntry::SOONEST));
+                app.store.put_due(&DueEntry::poll(org, workflow, &trigger.id, at)).await?;
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-/// Starts the runs of the next minutes, which the timer would find late: it has looked there already. It finds them started.
+/// Starts the runs of the next minutes, which the timer would find late: it has looked there already. It finds them started. Apps that
+/// are polled are asked at once.
 pub(super) async fn start_soon(app: &App, org: &OrgKey, meta: &WorkflowMeta, live: &Plan) -> ApiResult<()> {
     let now = app.now();
     if meta.enabled {
@@ -51,6 +62,9 @@ pub(super) async fn start_soon(app: &App, org: &OrgKey, meta: &WorkflowMeta, liv
         plan_next(app, org, &meta.id, live).await?;
     }
     for trigger in live.definition().triggers.iter().filter(|_| meta.enabled) {
+        if matches!(trigger.kind, TriggerKind::Poll(_)) {
+            app.starter.poll(org, &meta.id, &trigger.id).await?;
+        }
         let TriggerKind::Schedule { schedule, zone, .. } = &trigger.kind else { continue };
         let Ok(schedule) = Schedule::parse(schedule, zone.as_deref()) else { continue };
         let mut next = schedule.next_after(ANCHOR, now);

@@ -1,6 +1,7 @@
 //! Running a workflow's tests, and trying one of its steps: nothing is sent and nothing is stored.
 
 use super::find;
+use super::uses::Known;
 use crate::App;
 use crate::body::{IdOf, JsonBody};
 use crate::error::{ApiError, ApiResult};
@@ -77,7 +78,10 @@ pub(crate) async fn test(
     let meta = find(&app, org, &id).await?;
     let version = body.version.unwrap_or(meta.version);
     let plan = match &body.definition {
-        Some(definition) => Arc::new(super::compile(definition)?),
+        Some(definition) => {
+            let known = Known::of(&app, org, definition).await?;
+            Arc::new(super::compile(definition, &known)?)
+        }
         None => app.plans.get(org, &id, version).await?,
     };
     let all = &plan.definition().tests;

@@ -2,6 +2,7 @@
 
 use super::find;
 use super::test::head;
+use super::uses::Known;
 use crate::App;
 use crate::body::{IdOf, JsonBody};
 use crate::error::{ApiError, ApiResult};
@@ -73,7 +74,10 @@ pub(crate) async fn try_step(
     let meta = find(&app, org, &id).await?;
     let version = body.version.unwrap_or(meta.version);
     let plan = match &body.definition {
-        Some(definition) => Arc::new(super::compile(definition)?),
+        Some(definition) => {
+            let known = Known::of(&app, org, definition).await?;
+            Arc::new(super::compile(definition, &known)?)
+        }
         None => app.plans.get(org, &id, version).await?,
     };
     let node = plan.nodes().iter().find(|node| node.id == step).ok_or_else(|| {

@@ -2,37 +2,78 @@
 
 use crate::App;
 use crate::error::ApiResult;
+use calls::OWN;
 use connectors::manifest::AuthKind;
-use connectors::{built_in, schema, with_max_items};
+use connectors::{Manifest, built_in, schema, with_max_items};
 use domain::workflow::schema::file_input;
-use domain::workflow::{Action, StepKind, is_built_in};
-use domain::{Fault, OrgKey, fault};
+use domain::workflow::{Action, Definition, Poll, StepKind, TriggerKind, is_built_in};
+use domain::{ConnectionId, Fault, OrgKey, fault};
 use engine::Plan;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use store::ConnectionStore;
 
-/// The definition with the newest version of each connector that it uses and names no version of: so it keeps what it was tested with.
-pub(super) fn pinned(mut document: Value) -> Value {
-    let (definition, _) = domain::workflow::parse(&document);
-    let Some(definition) = definition else { return document };
-    let mut pins = definition.connectors.clone();
-    for action in definition.all_steps().filter_map(|step| match &step.kind {
-        StepKind::Action(action) if !is_built_in(&action.uses) => Some(action),
-        _ => None,
-    }) {
-        let (app, _) = action.app();
-        if let Some(manifest) = built_in(app, None) {
-            pins.entry(app.to_owned()).or_insert(manifest.version);
-        }
-    }
-    if pins != definition.connectors {
-        document["connectors"] = json!(pins);
-    }
-    document
+/// The connectors that a definition names: those of the catalogue, and of the organisation's own the versions that it is pinned to, else the newest.
+#[derive(Default)]
+pub(super) struct Known {
+    own: BTreeMap<String, Arc<Manifest>>,
 }
 
-/// Faults of steps that call apps, or work on files.
-pub(super) fn faults(plan: &Plan) -> Vec<Fault> {
+impl Known {
+    pub(super) async fn of(app: &App, org: &OrgKey, document: &Value) -> ApiResult<Self> {
+        let (definition, _) = domain::workflow::parse(document);
+        let Some(definition) = definition else { return Ok(Self::default()) };
+        let mut own = BTreeMap::new();
+        for name in apps(&definition).into_iter().filter(|name| name.starts_with(OWN)) {
+            let version = definition.connectors.get(&name).copied();
+            if let Some(manifest) = app.connector(org, &name, version).await? {
+                own.insert(name, manifest);
+            }
+        }
+        Ok(Self { own })
+    }
+
+    fn get(&self, name: &str, version: Option<u32>) -> Option<Arc<Manifest>> {
+        if name.starts_with(OWN) {
+            let manifest = self.own.get(name)?;
+            return version.is_none_or(|version| version == manifest.version).then(|| manifest.clone());
+        }
+        built_in(name, version)
+    }
+
+    /// The definition with the newest version of each connector that it uses and names no version of: so it keeps what it was tested with.
+    pub(super) fn pin(&self, mut document: Value) -> Value {
+        let (definition, _) = domain::workflow::parse(&document);
+        let Some(definition) = definition else { return document };
+        let mut pins = definition.connectors.clone();
+        for name in apps(&definition) {
+            if let (false, Some(manifest)) = (pins.contains_key(&name), self.get(&name, None)) {
+                pins.insert(name, manifest.version);
+            }
+        }
+        if pins != definition.connectors {
+            document["connectors"] = json!(pins);
+        }
+        document
+    }
+}
+
+/// The apps that steps call and triggers ask.
+fn apps(definition: &Definition) -> BTreeSet<String> {
+    let steps = definition.all_steps().filter_map(|step| match &step.kind {
+        StepKind::Action(action) if !is_built_in(&action.uses) => Some(action.app().0.to_owned()),
+        _ => None,
+    });
+    let triggers = definition.triggers.iter().filter_map(|trigger| match &trigger.kind {
+        TriggerKind::Poll(poll) => Some(poll.app().0.to_owned()),
+        _ => None,
+    });
+    steps.chain(triggers).collect()
+}
+
+/// Faults of steps that call apps, or work on files, and of triggers that ask apps.
+pub(super) fn faults(plan: &Plan, known: &Known) -> Vec<Fault> {
     let mut faults = Vec::new();
     for step in plan.definition().all_steps() {
         let StepKind::Action(action) = &step.kind else { continue };
@@ -43,15 +84,7 @@ pub(super) fn faults(plan: &Plan) -> Vec<Fault> {
     }
     for (at, action) in actions(plan) {
         let (app, name) = action.app();
-        let version = plan.definition().connectors.get(app).copied();
-        let Some(manifest) = built_in(app, version) else {
-            let message = match version {
-                Some(version) => format!("there is no version {version} of the connector `{app}`"),
-                None => format!("there is no connector `{app}`; `GET /v1/connectors` lists them"),
-            };
-            faults.push(Fault::new(format!("{at}/use"), "connector_unknown", message));
-            continue;
-        };
+        let Some(manifest) = manifest(plan, known, app, &at, &mut faults) else { continue };
         let Some(of) = manifest.actions.get(name) else {
             let known: Vec<_> = manifest.actions.keys().map(|name| format!("`{app}.{name}`")).collect();
             let message = format!("`{app}` has no action `{name}`; it has {}", known.join(", "));
@@ -60,21 +93,64 @@ pub(super) fn faults(plan: &Plan) -> Vec<Fault> {
         };
         let wanted = if of.pages.is_some() { with_max_items(&of.input) } else { of.input.clone() };
         faults.extend(schema::check(&action.input, &wanted, &manifest.schemas, &format!("{at}/input"), true));
-        let needs = !manifest.auth.is_empty() && manifest.auth.iter().all(|auth| auth.kind != AuthKind::None);
-        if needs && action.connection.is_none() {
-            let message = format!("{} needs a connection: `connection` is its id", manifest.title);
-            faults.push(Fault::new(at, "connection_missing", message));
-        }
+        faults.extend(unconnected(&manifest, action.connection.as_ref(), at));
+    }
+    for (at, poll) in polls(plan) {
+        let (app, name) = poll.app();
+        let Some(manifest) = manifest(plan, known, app, &at, &mut faults) else { continue };
+        let Some(of) = manifest.triggers.get(name) else {
+            let known: Vec<_> = manifest.triggers.keys().map(|name| format!("`{app}.{name}`")).collect();
+            let message = if known.is_empty() {
+                format!("{} has no triggers", manifest.title)
+            } else {
+                format!("`{app}` has no trigger `{name}`; it has {}", known.join(", "))
+            };
+            faults.push(Fault::new(format!("{at}/use"), "trigger_unknown", message));
+            continue;
+        };
+        let at_input = format!("{at}/input");
+        faults.extend(schema::check(&poll.input, &of.input, &manifest.schemas, &at_input, false));
+        faults.extend(unconnected(&manifest, poll.connection.as_ref(), at));
     }
     faults
+}
+
+/// The connector that is used at a place, of the version that is pinned.
+fn manifest(
+    plan: &Plan,
+    known: &Known,
+    app: &str,
+    at: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<Arc<Manifest>> {
+    let version = plan.definition().connectors.get(app).copied();
+    let found = known.get(app, version);
+    if found.is_none() {
+        let message = match version {
+            Some(version) => format!("there is no version {version} of the connector `{app}`"),
+            None => format!("there is no connector `{app}`; `GET /v1/connectors` lists them"),
+        };
+        faults.push(Fault::new(format!("{at}/use"), "connector_unknown", message));
+    }
+    found
+}
+
+fn unconnected(manifest: &Manifest, connection: Option<&ConnectionId>, at: String) -> Option<Fault> {
+    let needs = !manifest.auth.is_empty() && manifest.auth.iter().all(|auth| auth.kind != AuthKind::None);
+    (needs && connection.is_none()).then(|| {
+        let message = format!("{} needs a connection: `connection` is its id", manifest.title);
+        Fault::new(at, "connection_missing", message)
+    })
 }
 
 /// Connections that the organisation does not have, or that lead elsewhere.
 pub(super) async fn connection_faults(app: &App, org: &OrgKey, plan: &Plan) -> ApiResult<Vec<Fault>> {
     let mut faults = Vec::new();
     let mut known = std::collections::BTreeMap::new();
-    for (at, action) in actions(plan) {
-        let Some(id) = &action.connection else { continue };
+    let by_steps = actions(plan).into_iter().map(|(at, action)| (at, action.app().0, &action.connection));
+    let by_triggers = polls(plan).into_iter().map(|(at, poll)| (at, poll.app().0, &poll.connection));
+    for (at, connector, connection) in by_steps.chain(by_triggers) {
+        let Some(id) = connection else { continue };
         if !known.contains_key(id) {
             known.insert(id, app.store.connection(org, id).await?);
         }
@@ -84,7 +160,7 @@ pub(super) async fn connection_faults(app: &App, org: &OrgKey, plan: &Plan) -> A
                 let message = format!("there is no connection {id}; `GET /v1/connections` lists them");
                 faults.push(Fault::new(at, "connection_missing", message));
             }
-            Some(kept) if kept.connection.connector != action.app().0 => {
+            Some(kept) if kept.connection.connector != connector => {
                 let message = format!("this connection leads to {}", kept.connection.connector);
                 faults.push(Fault::new(at, "connection_mismatch", message));
             }
@@ -105,4 +181,15 @@ fn actions(plan: &Plan) -> Vec<(String, &Action)> {
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found
+}
+
+/// The triggers that ask apps, with their places.
+fn polls(plan: &Plan) -> Vec<(String, &Poll)> {
+    let triggers = plan.definition().triggers.iter();
+    triggers
+        .filter_map(|trigger| match &trigger.kind {
+            TriggerKind::Poll(poll) => Some((trigger.pointer.clone(), &**poll)),
+            _ => None,
+        })
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! Checking a definition without saving it.
 
-use super::uses::connection_faults;
+use super::uses::{Known, connection_faults};
 use super::{compile, refused};
 use crate::App;
 use crate::body::JsonBody;
@@ -31,7 +31,8 @@ pub(crate) async fn validate(
     caller: Can<permit::WorkflowsRead>,
     JsonBody(document): JsonBody<Value>,
 ) -> ApiResult<Json<Validation>> {
-    let checked = match compile(&document) {
+    let known = Known::of(&app, caller.org_key(), &document).await?;
+    let checked = match compile(&document, &known) {
         Ok(plan) => {
             let faults = connection_faults(&app, caller.org_key(), &plan).await?;
             if faults.is_empty() { Ok(()) } else { Err(refused(faults)) }

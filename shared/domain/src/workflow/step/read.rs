@@ -4,7 +4,6 @@ use super::{
     Action, Approval, Arm, Code, ForEach, HTTP_REQUEST, Language, OnError, OnTimeout, ParallelArm, Pause,
     Retry, Step, StepKind, StopAs, TYPES, is_built_in,
 };
-use crate::ConnectionId;
 use crate::limits;
 use crate::read::{Reader, Walk};
 use serde_json::Value;
@@ -135,15 +134,7 @@ fn read_action(r: &mut Reader<'_>) -> Option<Action> {
             format!("`{uses}` is no action: they are called `<app>.<action>`, such as `{HTTP_REQUEST}`");
         r.fault_at("use", "action_unknown", message);
     }
-    let connection = r.optional_text("connection", 64).and_then(|text| {
-        let id = ConnectionId::parse(&text).ok();
-        if id.is_none() {
-            let message =
-                "`connection` is the id of a connection, such as `conn_…`; `GET /v1/connections` lists them";
-            r.fault_at("connection", "invalid_id", message);
-        }
-        id
-    });
+    let connection = r.connection("connection");
     let input = r.required("input").cloned();
     let retry = r.nested("retry", read_retry).unwrap_or_default();
     let timeout = r
@@ -155,7 +146,7 @@ fn read_action(r: &mut Reader<'_>) -> Option<Action> {
 }
 
 /// `<app>.<action>`, or what is built in.
-fn is_action(uses: &str) -> bool {
+pub(in crate::workflow) fn is_action(uses: &str) -> bool {
     let is_name = |name: &str| {
         name.len() <= 64
             && name.starts_with(|c: char| c.is_ascii_lowercase())

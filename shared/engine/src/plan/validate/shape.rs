@@ -93,6 +93,7 @@ impl<'a> Shapes<'a> {
                 ],
                 TriggerKind::Event { .. } => vec![("event", Shape::any_object())],
                 TriggerKind::Schedule { .. } => vec![("scheduled_at", Shape::Text)],
+                TriggerKind::Poll(_) => vec![("record", Shape::Any)],
                 TriggerKind::Manual | TriggerKind::Workflow => Vec::new(),
             };
             let given = match kind.gather().filter(|_| gathered).map(|gather| gather.rule) {

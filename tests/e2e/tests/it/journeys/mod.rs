@@ -20,6 +20,8 @@ mod manual;
 mod members;
 mod oauth;
 mod oidc;
+mod own_connectors;
+mod polls;
 mod races;
 mod repeats;
 mod respond;

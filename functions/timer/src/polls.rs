@@ -1,0 +1,85 @@
+//! Polls: when an app is asked for records. Asking is the executor's.
+
+use crate::{App, TickError};
+use dispatch::{PlanError, PollMessage, StartError, StartRequest, Starter};
+use domain::Millis;
+use domain::poll::next_after;
+use domain::workflow::TriggerKind;
+use serde_json::Value;
+use store::DueEntry;
+use tracing::error;
+
+/// Sends the messages of an entry's time and of those that follow before `horizon`, and puts the entry of the next time; gives how many.
+///
+/// The next entry comes first, so that a poll goes on whatever becomes of this time's. All of it may be repeated: to ask twice starts
+/// nothing twice, and the next entry is known by its place.
+pub(crate) async fn send(
+    app: &App,
+    entry: &DueEntry,
+    now: Millis,
+    horizon: Millis,
+) -> Result<usize, TickError> {
+    let Some((workflow, trigger)) = entry.of_which_trigger() else { return Ok(0) };
+    let time = entry.time();
+    let current = app.plans.current(&entry.org, &workflow).await?;
+    let Some(current) = current.filter(|current| current.enabled) else {
+        // Ahead of its time, it stays: the workflow may be about to be switched on.
+        if time <= now {
+            app.due.delete_due(entry).await?;
+        }
+        return Ok(0);
+    };
+    let plan = match app.plans.get(&entry.org, &workflow, current.version).await {
+        Ok(plan) => plan,
+        Err(PlanError::Store(error)) => return Err(error.into()),
+        // It must not hold up the others of its shard.
+        Err(error) => {
+            error!(workflow.id = %workflow, %error, "a poll's workflow cannot be run; it is passed over");
+            return Ok(0);
+        }
+    };
+    let mut sent = 0;
+    if let Some(TriggerKind::Poll(poll)) = plan.definition().trigger(trigger).map(|trigger| &trigger.kind)
+        // A time of an earlier version's pace is none of this one's.
+        && next_after(&entry.strand, poll.every, Millis(time.0 - 1)) == time
+    {
+        // However many times were missed, one answer has all that they would have had.
+        let mut times = vec![time.max(now)];
+        let mut next = next_after(&entry.strand, poll.every, time.max(now));
+        while next < horizon {
+            times.push(next);
+            next = next_after(&entry.strand, poll.every, next);
+        }
+        app.due.put_due(&DueEntry::poll(&entry.org, &workflow, trigger, next)).await?;
+        let starter = Starter::new(app.runs.clone(), app.due.clone(), app.queue.clone(), app.plans.clone());
+        let starter = starter.within(app.quotas.clone());
+        for at in times {
+            let request = StartRequest {
+                org: &entry.org,
+                workflow: &workflow,
+                version: current.version,
+                plan: &plan,
+                trigger,
+                key: "",
+                input: Value::Null,
+                depth: 0,
+                priority: None,
+                now: at,
+            };
+            // An app that may start nothing is not asked: the records are found when it may.
+            match starter.may_start(&request).await {
+                Ok(()) => {}
+                Err(StartError::QuotaUsedUp(used_up)) => {
+                    starter.passed_over(&entry.org, &workflow, trigger, used_up, now).await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            let message = PollMessage::of(entry.org.org(), &workflow, trigger);
+            app.queue.send_poll(&message, now.until(at)).await.map_err(StartError::from)?;
+            sent += 1;
+        }
+    }
+    app.due.delete_due(entry).await?;
+    Ok(sent)
+}
