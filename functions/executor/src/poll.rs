@@ -28,6 +28,8 @@ use tracing::{info, warn};
 
 /// How long an app may take to list its records.
 const ASKING: Duration = Duration::from_secs(50);
+/// How often a poll waits for its turn at an app before it leaves that to the next one.
+const MOST_PUT_OFF: u8 = 3;
 /// What is left of an invocation when it starts no further runs.
 const LEFT: Duration = Duration::from_secs(15);
 /// How many runs are started at a time.
@@ -94,9 +96,10 @@ impl Polling<'_> {
             Ok(records) => records,
             Err(error) if error.code == "app_limited" => {
                 let wait = Duration::from_millis(error.retry_after_ms.unwrap_or(60_000));
-                // A poll that is due meanwhile asks as well.
-                if wait < self.of.every {
-                    app.queue.send_poll(message, wait.min(limits::MAX_QUEUE_DELAY)).await?;
+                // A poll that is due meanwhile asks as well; and those that are put off must not become more and more.
+                if wait < self.of.every && message.put_off < MOST_PUT_OFF {
+                    let later = PollMessage { put_off: message.put_off + 1, ..message.clone() };
+                    app.queue.send_poll(&later, wait.min(limits::MAX_QUEUE_DELAY)).await?;
                 }
                 return Ok(());
             }
@@ -225,7 +228,14 @@ impl Polling<'_> {
         // The same key of another question is another record.
         let key = format!("record:{question}:{}", record.key);
         let chosen = current.version_for(&message.workflow, &message.trigger, &key);
-        let plan = app.plans.get(org, &message.workflow, chosen).await?;
+        let (chosen, plan) = match app.plans.get(org, &message.workflow, chosen).await {
+            Ok(plan) => (chosen, plan),
+            Err(PlanError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                warn!(workflow.id = %message.workflow, %error, "a version of a split cannot be run; the live one runs");
+                (current.version, app.plans.get(org, &message.workflow, current.version).await?)
+            }
+        };
         let large = weight(&record.item) > limits::MAX_BODY_BYTES || nests_too_deep(&record.item);
         let request = StartRequest {
             org,

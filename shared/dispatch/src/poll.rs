@@ -18,11 +18,15 @@ pub struct PollMessage {
     pub workflow: WorkflowId,
     #[serde(rename = "t")]
     pub trigger: String,
+    /// How often it was put off by the app's rate limit.
+    #[serde(rename = "n", default)]
+    pub put_off: u8,
 }
 
 impl PollMessage {
     pub fn of(org: &OrgId, workflow: &WorkflowId, trigger: &str) -> Self {
-        Self { format: FORMAT, org: org.clone(), workflow: workflow.clone(), trigger: trigger.to_owned() }
+        let (org, workflow) = (org.clone(), workflow.clone());
+        Self { format: FORMAT, org, workflow, trigger: trigger.to_owned(), put_off: 0 }
     }
 
     pub fn encode(&self) -> String {

@@ -11,6 +11,7 @@ pub fn replies(seen: &Seen, before: usize) -> Reply {
         // In trouble once, then well.
         "/leads" if before == 0 => Reply::status(503, &json!({"error": "busy"})),
         "/gone" => Reply::status(404, &json!({"error": "no such thing"})),
+        "/orders" => Reply::json(&orders(if before == 0 { 2 } else { 3 })),
         "/large" => Reply::json(&large_answer()),
         "/slow" => Reply::After(Duration::from_secs(1), Box::new(Reply::json(&json!({"ok": true})))),
         _ => Reply::json(&json!({"ok": true})),
@@ -31,6 +32,8 @@ pub async fn journey(app: &TestApp, target: &Target) {
     );
     variables_are_read_and_secrets_only_sent(app, target).await;
     said("variables, and a secret one that is sent and shown nowhere");
+    an_app_is_polled(app, target).await;
+    said("a connector of one's own, and a poll whose app has a new record");
     let clock = a_schedule(app).await;
     a_webhook_runs_a_workflow(app, target).await;
     said("webhook → map → branch → http.request, tried again after a 503");
@@ -107,6 +110,36 @@ async fn variables_are_read_and_secrets_only_sent(app: &TestApp, target: &Target
     let seen = target.seen_at("/secrets").pop().expect("it was called");
     assert_eq!((seen.header("x-key"), seen.header("x-text")), ("a secret of smoke", "plain"));
     assert_eq!(step(&run, "call")["input"]["headers"]["x-key"], "[secret smoke_key]", "{run:#}");
+}
+
+/// The newest first.
+fn orders(count: u32) -> Value {
+    (1..=count).rev().map(|n| json!({"id": n, "made": format!("2026-01-0{n}T00:00:00Z")})).collect()
+}
+
+async fn an_app_is_polled(app: &TestApp, target: &Target) {
+    // A connector leads to the same place for ever, and each journey has a target of its own.
+    let place: String =
+        target.url("").chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name = format!("my_{}", place.to_ascii_lowercase());
+    let manifest = json!({"name": name, "title": "Orders", "base_url": target.url(""), "auth": [{"id": "none", "type": "none", "title": "Open"}],
+        "actions": {"list_orders": {"title": "List orders", "request": {"method": "GET", "path": "/orders"}}},
+        "triggers": {"new_order": {"title": "New order", "poll": {"action": "list_orders", "items": "{{ output }}", "order": "newest_first",
+            "key": "{{ item.id }}", "cursor": "{{ item.made }}"}}}});
+    app.put(&format!("/v1/connectors/{name}"), &json!({"text": manifest.to_string()})).await.expect(200);
+    let definition = json!({"name": "polled", "triggers": [{"id": "new", "type": "poll", "use": format!("{name}.new_order")}],
+        "steps": [{"id": "order", "type": "map", "output": "{{ trigger.record.id }}"}]});
+    let workflow = app.publish(&definition).await;
+    let poll = format!("/v1/workflows/{}/triggers/new/poll", workflow.id);
+    app.wait_for("the first answer", async || {
+        (app.get(&poll).await.expect(200)["begun"] == true).then_some(())
+    })
+    .await;
+    app.post(&poll, &json!({})).await.expect(202);
+    let runs = app.runs_of(&workflow.id, 1).await;
+    let run = app.wait_until(text(&runs[0]["id"]), "succeeded").await;
+    assert_eq!((runs.len(), &step(&run, "order")["output"]), (1, &json!(3)), "{run:#}");
+    app.disable(&workflow.id).await;
 }
 
 async fn strands_and_a_called_workflow(app: &TestApp, target: &Target) {

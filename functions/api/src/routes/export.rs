@@ -28,10 +28,12 @@ use domain::{ApiKeyId, ConnectionId, InvitationId, Millis, OrgKey, RunId, Servic
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
-use store::{Organization, RunFilter, RunPage, WorkflowFilter, WorkflowMeta, WorkflowStore};
+use store::{
+    ConnectorStore as _, Organization, RunFilter, RunPage, WorkflowFilter, WorkflowMeta, WorkflowStore,
+};
 use utoipa::IntoParams;
 
-/// A page ends with the line that exceeds this: a function answers with 6 MB at most, and no line has more than 1 MB.
+/// A page ends with the line that exceeds this: a function answers with 6 MB at most, and no line has more than 4 MB.
 const BYTES: usize = 1024 * 1024;
 /// A page ends after so long: the function may take 15 seconds.
 const LONG: Duration = Duration::from_secs(6);
@@ -56,6 +58,7 @@ enum Part {
     Variables,
     Connections,
     OAuthClients,
+    Connectors,
     Workflows,
     Runs,
     Files,
@@ -73,7 +76,8 @@ impl Part {
             Self::ApiKeys => Self::Variables,
             Self::Variables => Self::Connections,
             Self::Connections => Self::OAuthClients,
-            Self::OAuthClients => Self::Workflows,
+            Self::OAuthClients => Self::Connectors,
+            Self::Connectors => Self::Workflows,
             Self::Workflows => Self::Runs,
             Self::Runs => Self::Files,
             Self::Files => Self::Usage,
@@ -227,6 +231,7 @@ impl Export<'_> {
                 lines.add_all("oauth_client", found.iter().map(|client| ClientView::of(self.app, client)));
                 None
             }
+            Part::Connectors => self.connector(&place, lines).await?,
             Part::Workflows => self.workflow(&place, lines).await?,
             Part::Runs => self.runs(&place, lines).await?,
             Part::Files => self.files(&place, lines).await?,
@@ -247,6 +252,23 @@ impl Export<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The next version of a connector of the organisation's own.
+    async fn connector(&self, place: &Place, lines: &mut Lines) -> ApiResult<Option<Place>> {
+        let after = place.after.as_deref().and_then(|after| after.rsplit_once('#'));
+        let after = after.and_then(|(name, version)| Some((name.to_owned(), version.parse::<u32>().ok()?)));
+        let all = self.app.store.own_connectors(self.org).await?.into_iter();
+        let next = all
+            .map(|(name, version, _)| (name, version))
+            .find(|of| after.as_ref().is_none_or(|after| of > after));
+        let Some((name, version)) = next else { return Ok(None) };
+        if let Some(kept) = self.app.store.own_connector(self.org, &name, version).await? {
+            let line = json!({"name": name, "version": version, "manifest": kept.document,
+                "changed_at": kept.changed_at.rfc3339(), "changed_by": kept.changed_by});
+            lines.add("connector", line);
+        }
+        Ok(Some(Place::behind(place.part, format!("{name}#{version}"))))
     }
 
     /// What was used on each day that is still told.

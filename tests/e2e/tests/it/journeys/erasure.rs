@@ -48,6 +48,10 @@ async fn an_export_has_everything_and_no_secrets() {
     let connection = app.post("/v1/connections", &connection).await.expect(201);
     let client = json!({"client_id": "registered", "client_secret": "canary of a client"});
     app.put("/v1/connectors/slack/oauth-client", &client).await.expect(200);
+    for version in [1, 2] {
+        let own = json!({"name": "my_app", "title": "My app", "version": version, "base_url": "https://app.example.com", "actions": {}});
+        app.put("/v1/connectors/my_app", &json!({"text": own.to_string()})).await.expect(200);
+    }
     // More than a page: eight versions of about 200 KB.
     let steps =
         |n: usize| json!([{"id": "a", "type": "map", "output": format!("{n}{}", "y".repeat(200_000))}]);
@@ -83,6 +87,9 @@ async fn an_export_has_everything_and_no_secrets() {
     assert_eq!(of_kind(&lines, "connection").len(), 1);
     assert_eq!(of_kind(&lines, "connection")[0]["id"], connection["id"]);
     assert_eq!(of_kind(&lines, "oauth_client")[0]["client_id"], "registered");
+    let own: Vec<_> =
+        of_kind(&lines, "connector").iter().map(|own| own["manifest"]["version"].clone()).collect();
+    assert_eq!(own, [1, 2]);
     assert!(lines.iter().all(|line| !line.to_string().contains("xoxb-canary")));
     // Each version, run and step once, as they are shown elsewhere.
     let mut versions: Vec<u64> = of_kind(&lines, "workflow_version")
