@@ -4,10 +4,13 @@ mod call;
 mod catalogue;
 mod compare;
 mod encode;
+mod feed;
 pub mod fixture;
 pub mod manifest;
 mod read;
 pub mod schema;
+mod signing;
+pub mod xml;
 #[cfg(feature = "yaml")]
 pub mod yaml;
 
@@ -18,3 +21,4 @@ pub use catalogue::{built_in, names};
 pub use compare::breaking;
 pub use manifest::Manifest;
 pub use read::read;
+pub use signing::Signing;
