@@ -68,3 +68,60 @@ fn an_answer_that_is_kept_as_a_file_is_not_looked_into() {
         "actions": {"go": {"title": "Go", "request": {"method": "GET", "path": "/", "answer": "json"}}}});
     assert_eq!(read(&other).unwrap_err()[0].pointer, "/actions/go/request/answer");
 }
+
+#[test]
+fn a_large_feed_is_read() {
+    let item = |i: usize| {
+        format!(
+            "<item><title>Entry {i}</title><link>https://feeds.example/{i}</link><guid isPermaLink='false'>{i}</guid>\
+             <pubDate>Mon, 22 Jul 2024 12:15:30 GMT</pubDate><description>{}</description></item>",
+            "&lt;p&gt;words and words&lt;/p&gt; ".repeat(70)
+        )
+    };
+    let items: String = (0..1000).map(item).collect();
+    let feed = format!("<rss version='2.0'><channel><title>Large</title>{items}</channel></rss>");
+    assert!(feed.len() > 2_000_000);
+    let manifest = connectors::built_in("rss", None).unwrap();
+    let input = json!({"url": "https://feeds.example/", "limit": 1000});
+    let mut call = Call::begin(manifest, "read_feed", input, &Access::default(), 0).unwrap();
+    call.request().unwrap();
+    let headers = json!({"content-type": "application/rss+xml"});
+    let Answered::Output(output) =
+        call.answered(&Response { status: 200, headers, body: feed.into() }).unwrap()
+    else {
+        panic!("there is no more")
+    };
+    let items = output["items"].as_array().unwrap();
+    assert_eq!((items.len(), &items[999]["id"]), (1000, &json!("999")));
+}
+
+#[test]
+fn a_full_page_of_a_list_in_xml_is_read() {
+    let object = |i: usize| {
+        format!(
+            "<Contents><Key>{}/{i}</Key><LastModified>2014-11-21T19:40:05.000Z</LastModified>\
+             <ETag>&quot;70ee1738b6b21e2c8a43f3a5ab0eee71&quot;</ETag><Size>{i}</Size><StorageClass>STANDARD</StorageClass></Contents>",
+            "folder/".repeat(100)
+        )
+    };
+    let objects: String = (0..1000).map(object).collect();
+    let body = format!(
+        "<ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'><Name>b</Name>{objects}</ListBucketResult>"
+    );
+    let access = Access {
+        auth: Some("access_key".to_owned()),
+        credentials: json!({"access_key_id": "a", "secret_access_key": "s"}).as_object().unwrap().clone(),
+        fields: json!({"region": "eu-central-1"}),
+    };
+    let manifest = connectors::built_in("aws_s3", None).unwrap();
+    let input = json!({"bucket": "b", "max_items": 1000});
+    let mut call = Call::begin(manifest, "list_objects", input, &access, 0).unwrap();
+    call.request().unwrap();
+    let headers = json!({"content-type": "application/xml"});
+    let Answered::Output(output) =
+        call.answered(&Response { status: 200, headers, body: body.into() }).unwrap()
+    else {
+        panic!("there is no more")
+    };
+    assert_eq!(output["items"][999]["size"], 999);
+}
