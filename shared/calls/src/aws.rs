@@ -46,14 +46,12 @@ pub(crate) fn sign(
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     }
+    // Keys are copied out of a console, at times with the space around them.
+    let revealed = |text: &str| secrets.revealed_text(text).trim().to_owned();
     let credentials = Credentials::new(
-        secrets.revealed_text(&signing.access_key_id),
-        secrets.revealed_text(&signing.secret_access_key),
-        signing
-            .session_token
-            .as_deref()
-            .map(|token| secrets.revealed_text(token))
-            .filter(|token| !token.is_empty()),
+        revealed(&signing.access_key_id),
+        revealed(&signing.secret_access_key),
+        signing.session_token.as_deref().map(revealed).filter(|token| !token.is_empty()),
         None,
         "connection",
     );

@@ -61,8 +61,10 @@ fn decoded(bytes: &[u8], content_type: &str) -> Result<String, String> {
 struct Open {
     name: String,
     fields: Map<String, Value>,
-    /// Pieces of text as they came. Between elements those of nothing but space are left out.
+    /// What text there is before, between and behind the elements. Of nothing but space it is left out.
     text: Vec<String>,
+    /// Whether an element came since the last of it.
+    cut: bool,
     has_elements: bool,
 }
 
@@ -132,7 +134,7 @@ pub fn read(text: &str) -> Result<Value, String> {
         }
         let fields = attributes(&begun, &mut parts)?;
         let name = begun.name().0.to_owned();
-        open.push(Open { name, fields, text: Vec::new(), has_elements: false });
+        open.push(Open { name, fields, text: Vec::new(), cut: true, has_elements: false });
         if empty {
             close(&mut open, &mut root);
         }
@@ -174,7 +176,16 @@ fn attributes(element: &BytesStart<'_>, parts: &mut usize) -> Result<Map<String,
 /// Adds text to the element that is open. Behind the last element only space may come.
 fn add(open: &mut [Open], text: &str) -> Result<(), String> {
     match open.last_mut() {
-        Some(open) => open.text.push(text.to_owned()),
+        Some(open) if open.cut => {
+            open.text.push(text.to_owned());
+            open.cut = false;
+        }
+        // References and CDATA come one by one, and are of one text.
+        Some(open) => {
+            if let Some(last) = open.text.last_mut() {
+                last.push_str(text);
+            }
+        }
         None if text.trim_matches(is_space).is_empty() => {}
         None => return Err("it has text outside of its element".to_owned()),
     }
@@ -191,6 +202,7 @@ fn close(open: &mut Vec<Open>, root: &mut Option<Value>) {
         return;
     };
     parent.has_elements = true;
+    parent.cut = true;
     match parent.fields.get_mut(&name) {
         None => {
             parent.fields.insert(name, value);
@@ -270,6 +282,10 @@ mod tests {
         );
         assert_eq!(read("<a xmlns='u:x'>t</a>"), json!({"a": "t"}));
         assert_eq!(read("<a>x<b>1</b>\n y</a>"), json!({"a": {"b": "1", "#text": "x\n y"}}));
+        assert_eq!(
+            read("<a>&lt; &gt;<b/> <!-- x --> &#x20;<b/>\n</a>"),
+            json!({"a": {"b": ["", ""], "#text": "< >"}})
+        );
         assert_eq!(read("<a k='1'> </a>"), json!({"a": {"@k": "1", "#text": " "}}));
         // The order is that of the document.
         let order = read("<a><z/><b/><m/></a>");
@@ -317,6 +333,17 @@ mod tests {
             "{\"a\": 1}",
         ] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_document_may_end_anywhere() {
+        let text = "<?xml version='1.0'?><!DOCTYPE a><a k='v&amp;' x:y=\"ä\"><!-- c --><b>1 &lt; &#x2; <![CDATA[x]]></b><?p q?><c/></a>";
+        assert!(read(text).is_ok());
+        for (end, _) in text.char_indices() {
+            assert!(read(&text[..end]).is_err(), "{}", &text[..end]);
+            // What is left out of the middle may make another document, and no panic.
+            let _ = read(&[&text[..end], text[end..].get(3..).unwrap_or_default()].concat());
         }
     }
 

@@ -1,5 +1,7 @@
 //! Calls whose requests are signed, or have a secret in their path: what is sent, and that nothing else has the secret.
 
+mod s3;
+
 use calls::http_request::{self, Prepared};
 use calls::{Secrets, Sender, carry, manifest};
 use connectors::{Access, Call};
