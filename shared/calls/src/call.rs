@@ -1,5 +1,6 @@
 //! Calls of connectors' actions: as many requests as they take, one after the other.
 
+use crate::aws;
 use crate::http_request::{self, Prepared};
 use crate::secrets::Secrets;
 use connectors::{Answered, Call, Response};
@@ -50,7 +51,12 @@ pub async fn carry<S: Sender>(
         let prepared = call.request().and_then(|request| {
             let header = call.manifest().idempotency_header.as_deref().filter(|_| call.takes_key());
             let key = header.map(|name| (name, key));
-            http_request::prepare(&secrets.revealed(&request), key, Duration::from_millis(left))
+            let mut prepared =
+                http_request::prepare(&secrets.revealed(&request), key, Duration::from_millis(left))?;
+            if let Some(signing) = call.signing() {
+                aws::sign(&mut prepared, signing, secrets, clock.now())?;
+            }
+            Ok(prepared)
         });
         let mut prepared = match prepared {
             Ok(prepared) => prepared,

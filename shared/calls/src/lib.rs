@@ -2,6 +2,7 @@
 
 mod assertion;
 mod attached;
+mod aws;
 pub mod call;
 pub mod connections;
 mod connectors;

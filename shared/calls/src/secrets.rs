@@ -66,6 +66,17 @@ impl Secrets {
         input
     }
 
+    /// The same of one text.
+    pub fn revealed_text(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for held in &self.held {
+            if text.contains(&held.stands_in) {
+                text = text.replace(&held.stands_in, held.value.expose());
+            }
+        }
+        text
+    }
+
     /// The input with the names of the secrets in their places: for the history.
     pub fn named(&self, mut input: Value) -> Value {
         for held in &self.held {

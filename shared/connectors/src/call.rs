@@ -2,10 +2,12 @@
 //!
 //! Nothing is sent here. Whoever runs it sends what [`Call::request`] gives and hands over what came back.
 
-use crate::encode;
-use crate::manifest::{Action, Auth, Body, Encoding, ErrorRule, Manifest, PageBy, Place, Put, Query, Style};
+use crate::manifest::{
+    Action, Answer, Auth, AuthKind, Body, Encoding, ErrorRule, Manifest, PageBy, Place, Put, Query, Style,
+};
 use crate::read::placeholders;
-use crate::schema;
+use crate::signing::Signing;
+use crate::{encode, feed, schema, xml};
 use base64::Engine;
 use domain::limits::MAX_OUTPUT_BYTES;
 use domain::run::{FileRef, StepError};
@@ -41,8 +43,8 @@ pub struct Call {
     action: String,
     input: Value,
     connection: Value,
-    /// Headers and query of the way to sign in, as the first request has them.
-    signed: (Value, Value),
+    /// What the way to sign in adds, as the first request has it.
+    signed: Signed,
     seed: Seed,
     pages: u32,
     items: Vec<Value>,
@@ -50,6 +52,16 @@ pub struct Call {
     bytes: usize,
     next: Option<Next>,
     origin: Option<String>,
+}
+
+/// What a way to sign in adds to each request.
+#[derive(Debug, Default)]
+struct Signed {
+    headers: Map<String, Value>,
+    query: Map<String, Value>,
+    /// Between the base address and the path.
+    path: String,
+    signing: Option<Signing>,
 }
 
 /// What the next part of a list is asked with.
@@ -106,10 +118,10 @@ impl Call {
             })?),
             None => None,
         };
-        let signed = auth.map_or_else(
-            || Ok((json!({}), json!({}))),
-            |auth| sign(auth, &access.credentials, &connection, &seed),
-        )?;
+        let signed = match auth {
+            Some(auth) => sign(auth, &access.credentials, &connection, &seed)?,
+            None => Signed::default(),
+        };
         Ok(Self {
             action: action.to_owned(),
             input,
@@ -132,6 +144,11 @@ impl Call {
     pub fn action(&self) -> &Action {
         // It was there when the call began, and manifests do not change.
         &self.manifest.actions[&self.action]
+    }
+
+    /// How its requests are signed by whoever sends them; `None` where they are not.
+    pub fn signing(&self) -> Option<&Signing> {
+        self.signed.signing.as_ref()
     }
 
     /// Whether repeating it has no further effect.
@@ -162,9 +179,23 @@ impl Call {
         let url = if let Some(Next::Url(url)) = &self.next {
             url.clone()
         } else {
-            let base = spec.base_url.as_ref().unwrap_or(&self.manifest.base_url);
-            let base = text(&self.render(base, &json!({"connection": self.connection}))?);
-            format!("{}{}", base.trim_end_matches('/'), path(&spec.path, &self.input)?)
+            let base = match &spec.base_url {
+                // Where somebody signs in, the input does not say where that is sent.
+                Some(base) if self.manifest.auth.iter().all(|auth| auth.kind == AuthKind::None) => {
+                    self.render(base, &scope)?
+                }
+                base => {
+                    let base = base.as_ref().unwrap_or(&self.manifest.base_url);
+                    self.render(base, &json!({"connection": self.connection}))?
+                }
+            };
+            let (base, behind) = (text(&base), path(&spec.path, &self.input)?);
+            let between = &self.signed.path;
+            if between.is_empty() && behind.is_empty() {
+                base
+            } else {
+                format!("{}{between}{behind}", base.trim_end_matches('/'))
+            }
         };
         let asked_before = matches!(self.next, Some(Next::Url(_)));
         match &spec.query {
@@ -242,12 +273,12 @@ impl Call {
             // The address has it all.
             query.clear();
         }
-        query.extend(object(self.signed.1.clone()));
+        query.extend(self.signed.query.clone());
         let mut headers =
             object(self.render(&self.manifest.headers, &json!({"connection": self.connection}))?);
         merge_headers(&mut headers, object(self.render(&spec.headers, &scope)?));
         merge_headers(&mut headers, named);
-        merge_headers(&mut headers, object(self.signed.0.clone()));
+        merge_headers(&mut headers, self.signed.headers.clone());
         let mut request = Map::new();
         request.insert("method".into(), spec.method.clone().into());
         request.insert("url".into(), url.clone().into());
@@ -278,6 +309,9 @@ impl Call {
         request.insert("query".into(), Value::Object(encode::query(query)));
         request.insert("headers".into(), Value::Object(headers));
         request.insert("accept_any_status".into(), true.into());
+        if spec.answer == Answer::File {
+            request.insert("as_file".into(), true.into());
+        }
         // Where the first request went is where further ones may go with the credentials.
         let origin = Url::parse(&url).map_err(|e| invalid(format!("`{url}` is no address: {e}")))?.origin();
         let origin = origin.ascii_serialization();
@@ -291,6 +325,8 @@ impl Call {
 
     /// What an answer means.
     pub fn answered(&mut self, response: &Response) -> Result<Answered, StepError> {
+        let read = self.as_xml(response)?;
+        let response = read.as_ref().unwrap_or(response);
         let scope = json!({"input": self.input, "connection": self.connection, "response": {
             "status": response.status, "headers": response.headers, "body": response.body}});
         let action = &self.manifest.actions[&self.action];
@@ -345,6 +381,36 @@ impl Call {
         let more = cut || next.is_some();
         let items = std::mem::take(&mut self.items);
         Ok(Answered::Output(json!({"items": items, "more": more})))
+    }
+
+    /// An answer in XML with its body as JSON; `None` where it is none. A refusal that cannot be read stays as it is.
+    fn as_xml(&self, response: &Response) -> Result<Option<Response>, StepError> {
+        let refused = response.status >= 400;
+        let answer = self.action().request.answer;
+        let content_type = response.headers["content-type"].as_str().unwrap_or_default();
+        let is_xml = match answer {
+            Answer::File if !refused => false,
+            Answer::Xml | Answer::Feed if !refused => true,
+            _ => xml::is_xml(&media_type(response)),
+        };
+        let Some(body) = xml::text(&response.body, content_type).filter(|_| is_xml) else { return Ok(None) };
+        let read = body.and_then(|body| xml::read(&body)).and_then(|document| match answer {
+            Answer::Feed if !refused => {
+                feed::read(&document).ok_or_else(|| "it is no feed of RSS or Atom".to_owned())
+            }
+            _ => Ok(document),
+        });
+        match read {
+            Ok(body) => {
+                Ok(Some(Response { status: response.status, headers: response.headers.clone(), body }))
+            }
+            Err(_) if refused => Ok(None),
+            Err(why) => {
+                let message = format!("{} answered XML that cannot be read: {why}", self.manifest.title);
+                let error = StepError::fatal("app_response_invalid", message);
+                Err(error.with_details(json!({"status": response.status, "body": response.body})))
+            }
+        }
     }
 
     fn following(
@@ -437,15 +503,22 @@ fn render(template: &Template, scope: &Value, seed: &Seed) -> Result<Value, Step
     })
 }
 
-/// The headers and the query that sign a request.
+/// What signs a request, or says how whoever sends it does.
 fn sign(
     auth: &Auth,
     credentials: &Map<String, Value>,
     connection: &Value,
     seed: &Seed,
-) -> Result<(Value, Value), StepError> {
+) -> Result<Signed, StepError> {
     let scope = json!({"auth": credentials, "connection": connection});
-    Ok((render(&auth.headers, &scope, seed)?, render(&auth.query, &scope, seed)?))
+    let path = auth.path.as_ref().map(|path| render(path, &scope, seed)).transpose()?;
+    let region = auth.sigv4.as_ref().map(|sigv4| render(&sigv4.region, &scope, seed)).transpose()?;
+    Ok(Signed {
+        headers: object(render(&auth.headers, &scope, seed)?),
+        query: object(render(&auth.query, &scope, seed)?),
+        path: path.as_ref().map(text).unwrap_or_default(),
+        signing: Signing::of(auth, &region.unwrap_or_default(), credentials)?,
+    })
 }
 
 /// What a template gives, in this scope.
@@ -501,6 +574,7 @@ fn path(path: &str, input: &Value) -> Result<String, StepError> {
         made.push_str(before);
         let Some((name, after)) = after.split_once('}') else { break };
         rest = after;
+        let (name, parts) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
         let value = match &input[name] {
             Value::Array(items) if items.iter().any(|item| item.is_array() || item.is_object()) => {
                 String::new()
@@ -509,19 +583,29 @@ fn path(path: &str, input: &Value) -> Result<String, StepError> {
             value => encode::joined(value, Style::Comma),
         };
         // Such a segment would lead to another place than the path says.
-        if value.is_empty() || value == "." || value == ".." {
+        let leads_away = |segment: &str| segment == "." || segment == "..";
+        if value.is_empty() || leads_away(&value) || (parts && value.split('/').any(leads_away)) {
             return Err(invalid(format!("`{name}` is needed for the address, and must be a name or number")));
         }
-        made.push_str(&encode::segment(&value));
+        if parts {
+            made.push_str(&value.split('/').map(encode::segment).collect::<Vec<_>>().join("/"));
+        } else {
+            made.push_str(&encode::segment(&value));
+        }
     }
     made.push_str(rest);
     Ok(made)
 }
 
+/// The media type of an answer, without parameters and in small letters.
+fn media_type(response: &Response) -> String {
+    let media = response.headers["content-type"].as_str().unwrap_or_default();
+    media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// What an answer is, if it is a page for people, or JSON that was cut.
 fn no_data(response: &Response) -> Option<&'static str> {
-    let media = response.headers["content-type"].as_str().unwrap_or_default();
-    let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media = media_type(response);
     let text = response.body.as_str()?.trim_start();
     if media == "text/html" {
         return Some("a page for people");

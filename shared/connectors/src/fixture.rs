@@ -98,7 +98,9 @@ fn compare_request(i: usize, made: &Value, wanted: &Value, wrong: &mut Vec<Strin
         let mut found = found.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
         differ(&format!("the header `{name}`"), &found.next_back().cloned().unwrap_or_default(), value);
     }
-    if wanted["form"].is_object() {
+    if wanted["multipart"].is_object() {
+        differ("the form with files", &made["multipart"], &wanted["multipart"]);
+    } else if wanted["form"].is_object() {
         let form = |of: &Value| -> Map<String, Value> {
             let fields = of["form"].as_object().into_iter().flatten();
             fields.map(|(name, value)| (name.clone(), shown(value).into())).collect()

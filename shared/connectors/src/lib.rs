@@ -4,11 +4,14 @@ mod call;
 mod catalogue;
 mod compare;
 mod encode;
+mod feed;
 pub mod fixture;
 pub mod manifest;
 mod read;
 pub mod schema;
+mod signing;
 pub mod trigger;
+pub mod xml;
 #[cfg(feature = "yaml")]
 pub mod yaml;
 
@@ -19,3 +22,4 @@ pub use catalogue::{built_in, names};
 pub use compare::breaking;
 pub use manifest::{Manifest, hosts};
 pub use read::read;
+pub use signing::Signing;

@@ -59,8 +59,12 @@ pub struct Auth {
     /// What is added to each request; it reads `auth` and `connection`.
     pub headers: Template,
     pub query: Template,
+    /// Put between the base address and the path of each request; it reads `auth` and `connection`.
+    pub path: Option<Template>,
     /// For [`AuthKind::OAuth2`].
     pub oauth2: Option<OAuth2>,
+    /// For [`AuthKind::AwsSigV4`].
+    pub sigv4: Option<SigV4>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,17 @@ pub enum AuthKind {
     Basic,
     /// Tokens that a server gives (RFC 6749).
     OAuth2,
+    /// A signature over each request (AWS Signature Version 4).
+    AwsSigV4,
+}
+
+/// For what requests to AWS are signed.
+#[derive(Debug)]
+pub struct SigV4 {
+    /// The service's name in signatures: `s3`.
+    pub service: String,
+    /// Reads `connection`.
+    pub region: Template,
 }
 
 /// How tokens are got.
@@ -173,6 +188,8 @@ pub struct AuthField {
     pub name: String,
     pub title: String,
     pub secret: bool,
+    /// Whether a connection may be without it.
+    pub optional: bool,
 }
 
 /// So many requests in so much time.
@@ -252,9 +269,9 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Request {
     pub method: String,
-    /// `{name}` stands for a field of the input.
+    /// `{name}` stands for a field of the input; with `{name+}` its slashes are slashes of the path.
     pub path: String,
-    /// Another base than the connector's.
+    /// Another base than the connector's. Where nobody signs in it may read `input`.
     pub base_url: Option<Template>,
     pub query: Query,
     pub headers: Template,
@@ -263,6 +280,20 @@ pub struct Request {
     pub body: Body,
     /// How fields of a form are written that are no texts; absent, [`Style::Brackets`].
     pub styles: BTreeMap<String, Style>,
+    pub answer: Answer,
+}
+
+/// How the body of an answer is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// As its media type says: JSON, XML, text, or base64 for what is no text.
+    AsItSays,
+    /// As XML, whatever its media type says.
+    Xml,
+    /// As a feed of RSS or Atom: `{title, link, items}`.
+    Feed,
+    /// Not at all: it is kept as a file. A refusal is read as it says.
+    File,
 }
 
 /// A field of the input, and where in the request it goes.

@@ -1,10 +1,10 @@
 //! From a document to a [`Manifest`], with every fault at once.
 
 use crate::manifest::{
-    Action, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Hosts, Manifest, OAuth2,
-    Options, PageBy, Pages, Parameter, Place, Put, Query, RateLimit, Request, Style,
+    Action, Answer, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Hosts, Manifest,
+    OAuth2, Options, PageBy, Pages, Parameter, Place, Put, Query, RateLimit, Request, SigV4, Style,
 };
-use crate::{schema, trigger};
+use crate::{schema, signing, trigger};
 use domain::fault::{self, Fault};
 use domain::read::{Reader, Walk};
 use expr::{Template, Tier};
@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-const KINDS: [(&str, AuthKind); 5] = [
+const KINDS: [(&str, AuthKind); 6] = [
     ("none", AuthKind::None),
     ("bearer", AuthKind::Bearer),
     ("api_key", AuthKind::ApiKey),
     ("basic", AuthKind::Basic),
     ("oauth2", AuthKind::OAuth2),
+    ("aws_sigv4", AuthKind::AwsSigV4),
 ];
 const ENCODINGS: [(&str, Encoding); 4] = [
     ("json", Encoding::Json),
@@ -44,6 +45,7 @@ const STYLES: [(&str, Style); 6] = [
     ("brackets", Style::Brackets),
     ("json", Style::Json),
 ];
+const ANSWERS: [(&str, Answer); 3] = [("xml", Answer::Xml), ("feed", Answer::Feed), ("file", Answer::File)];
 const MAX_TEXT: usize = 10_000;
 
 /// Reads a manifest. Only one without faults is given.
@@ -134,19 +136,23 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
             name: r.id("name")?,
             title: r.optional_text("title", 200).unwrap_or_default(),
             secret: r.boolean("secret").unwrap_or(true),
+            optional: r.boolean("optional").unwrap_or(false),
         };
         Some(field)
     });
     let header = r.optional_text("header", 100);
     let in_query = r.optional_text("query", 100);
     let prefix = r.optional_text("prefix", 100);
+    let path = path_of(r);
     let kind = kind?;
     let oauth2 = (kind == AuthKind::OAuth2).then(|| oauth2(r));
+    let sigv4 = (kind == AuthKind::AwsSigV4).then(|| sigv4(r));
     let asked = |names: &[(&str, &str, bool)]| {
         let made = names.iter().map(|(name, title, secret)| AuthField {
             name: (*name).to_owned(),
             title: (*title).to_owned(),
             secret: *secret,
+            optional: *name == signing::SESSION_TOKEN,
         });
         made.collect::<Vec<_>>()
     };
@@ -172,10 +178,13 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
             Some("basic"),
             prefix.unwrap_or_else(|| "Basic ".into()),
         ),
+        AuthKind::AwsSigV4 => (asked(&signing::FIELDS), None, String::new()),
     };
     let fields = if own.is_empty() { default } else { own };
     let mut headers = Map::new();
     let mut query = Map::new();
+    // A secret in the path is in no header, unless that is said.
+    let shown = shown.filter(|_| path.is_none() || header.is_some() || in_query.is_some());
     if let Some(shown) = shown {
         // A key of another name is meant where the connector names its fields itself.
         let shown = match kind {
@@ -199,7 +208,25 @@ fn auth(r: &mut Reader<'_>) -> Option<Auth> {
     extra("more_query", &mut query);
     let headers = of(r, "more_headers", &Value::Object(headers), Scope::Auth);
     let query = of(r, "more_query", &Value::Object(query), Scope::Auth);
-    Some(Auth { id: id?, title: title?, help, kind, fields, headers, query, oauth2 })
+    Some(Auth { id: id?, title: title?, help, kind, fields, headers, query, path, oauth2, sigv4 })
+}
+
+/// Where a secret stands in the path.
+fn path_of(r: &mut Reader<'_>) -> Option<Template> {
+    let given = r.take("path")?.as_str().is_some_and(|path| path.starts_with('/'));
+    if !given {
+        r.fault_at("path", "invalid_path", "`path` begins with `/`; `base_url` says where");
+    }
+    Some(template(r, "path", Scope::Auth))
+}
+
+fn sigv4(r: &mut Reader<'_>) -> SigV4 {
+    let service = r.text("service").unwrap_or_default();
+    let region = match r.take("region") {
+        Some(_) => template(r, "region", Scope::Connection),
+        None => of(r, "region", &json!("{{ connection.region }}"), Scope::Connection),
+    };
+    SigV4 { service, region }
 }
 
 fn oauth2(r: &mut Reader<'_>) -> OAuth2 {
@@ -336,7 +363,7 @@ fn request(r: &mut Reader<'_>) -> Option<Request> {
     if path.as_deref().is_some_and(|path| !path.is_empty() && !path.starts_with('/')) {
         r.fault_at("path", "invalid_path", "`path` begins with `/`; `base_url` says where");
     }
-    let base_url = r.take("base_url").is_some().then(|| template(r, "base_url", Scope::Connection));
+    let base_url = r.take("base_url").is_some().then(|| template(r, "base_url", Scope::Input));
     let headers = template(r, "headers", Scope::Input);
     let query = match r.take("query").cloned() {
         None => Query::Fields(Vec::new()),
@@ -365,7 +392,9 @@ fn request(r: &mut Reader<'_>) -> Option<Request> {
             (None, Some(None) | None) => Body::None,
         },
     };
-    Some(Request { method: method?, path: path?, base_url, query, headers, parameters, body, styles })
+    let answer =
+        r.choice("answer", &ANSWERS.map(|(name, _)| name)).map_or(Answer::AsItSays, |i| ANSWERS[i].1);
+    Some(Request { method: method?, path: path?, base_url, query, headers, parameters, body, styles, answer })
 }
 
 fn parameter(r: &mut Reader<'_>) -> Option<Parameter> {
@@ -595,6 +624,15 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
             let message = format!("there is no rate limit `{limit}`");
             faults.push(Fault::new(format!("{at}/rate_limit"), "unknown_reference", message));
         }
+        let reads_input = |base: &Template| {
+            base.expressions().any(|(_, of)| of.reads().iter().any(|read| read.first() == Some(&"input")))
+        };
+        if action.request.base_url.as_ref().is_some_and(reads_input)
+            && manifest.auth.iter().any(|auth| auth.kind != AuthKind::None)
+        {
+            let message = "credentials would be sent wherever the input says: `base_url` reads `input` only where nobody signs in";
+            faults.push(Fault::new(format!("{at}/request/base_url"), "host_open", message));
+        }
         let mut asked: Vec<(String, &str)> =
             placeholders(&action.request.path).map(|name| (format!("{at}/request/path"), name)).collect();
         if let Query::Fields(fields) = &action.request.query {
@@ -629,7 +667,8 @@ fn listed(manifest: &Manifest, options: &Options, at: &str) -> Option<Fault> {
 
 /// The names between braces.
 pub(crate) fn placeholders(path: &str) -> impl Iterator<Item = &str> {
-    path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+    let between = path.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    between.map(|(name, _)| name.strip_suffix('+').unwrap_or(name))
 }
 
 fn is_name(name: &str) -> bool {

@@ -488,7 +488,8 @@ fn check(
     credentials: Option<&Credentials>,
 ) -> ApiResult<()> {
     let mut faults = Vec::new();
-    let public: Vec<&str> = auth.fields.iter().filter(|f| !f.secret).map(|f| f.name.as_str()).collect();
+    let asked = || auth.fields.iter().filter(|field| !field.secret);
+    let public: Vec<&str> = asked().map(|field| field.name.as_str()).collect();
     let mut known = schema::properties(&manifest.fields, &manifest.schemas);
     // What an app told of itself when its user agreed.
     known.extend(auth.oauth2.iter().flat_map(|oauth2| oauth2.kept.iter().cloned()));
@@ -506,19 +507,23 @@ fn check(
             ));
         }
     }
-    for name in public.iter().filter(|name| !fields.contains_key(**name)) {
+    for name in asked().filter(|field| !field.optional).map(|field| field.name.as_str()) {
+        if fields.contains_key(name) {
+            continue;
+        }
         faults.push(Fault::new("/fields", "missing_field", format!("`{name}` is missing")));
     }
     let value = Value::Object(fields.clone());
     faults.extend(schema::check(&value, &manifest.fields, &manifest.schemas, "/fields", false));
     if let Some(credentials) = credentials {
-        let wanted = || auth.fields.iter().filter(|field| field.secret).map(|field| field.name.as_str());
-        for name in wanted().filter(|name| credentials.get(*name).is_none_or(String::is_empty)) {
+        let wanted = || auth.fields.iter().filter(|field| field.secret);
+        let needed = wanted().filter(|field| !field.optional).map(|field| field.name.as_str());
+        for name in needed.filter(|name| credentials.get(*name).is_none_or(String::is_empty)) {
             faults.push(Fault::new("/credentials", "missing_field", format!("`{name}` is missing")));
         }
         for (name, value) in credentials {
             let at = domain::fault::join("/credentials", name);
-            if !wanted().any(|wanted| wanted == name) {
+            if !wanted().any(|field| field.name == *name) {
                 faults.push(Fault::new(at, "unknown_field", format!("`{name}` is not asked for")));
             } else if value.len() > domain::limits::MAX_CREDENTIAL_BYTES {
                 faults.push(Fault::new(at, "type_mismatch", format!("`{name}` is too long")));

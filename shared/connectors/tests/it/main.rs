@@ -1,6 +1,8 @@
 //! The catalogue: every manifest can be read, and does what the examples say.
 
+mod answers;
 mod calls;
+mod signing;
 
 use connectors::trigger::advanced;
 use connectors::{built_in, fixture, names, read, schema, with_max_items};

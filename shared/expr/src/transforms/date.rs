@@ -1,6 +1,7 @@
 //! Times. A `time` is ISO 8601 text or milliseconds since 1970; text without an offset is in the zone of the call, or in UTC.
 
 use jiff::civil::{Date, DateTime, Time};
+use jiff::fmt::rfc2822;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp};
 use jsonata_core::value::{JMap, JValue};
@@ -26,7 +27,10 @@ const MONTHS: [&str; 12] = [
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-pub(super) const ALL: [Definition; 17] = [
+/// Feeds have days of the week that are not the date's.
+const MAIL: rfc2822::DateTimeParser = rfc2822::DateTimeParser::new().relaxed_weekday(true);
+
+pub(super) const ALL: [Definition; 18] = [
     define(
         "addTime(time: time, duration: string, zone?: string) -> string",
         "The time moved by an ISO 8601 duration; years to days follow the calendar of the zone.",
@@ -152,6 +156,19 @@ pub(super) const ALL: [Definition; 17] = [
         ],
         Cost::Time,
         format_date,
+    ),
+    define(
+        "fromMailDate(text: string) -> string",
+        "A time as mail, feeds and headers of HTTP write it (RFC 2822) as ISO 8601 in UTC; undefined if it is none.",
+        &[
+            eg("$fromMailDate('Mon, 22 Jul 2024 14:15:30 +0200')", "{}", r#""2024-07-22T12:15:30.000Z""#),
+            eg("$fromMailDate('Mon, 22 Jul 2024 12:15:30 GMT')", "{}", r#""2024-07-22T12:15:30.000Z""#),
+        ],
+        Cost::Time,
+        |call| match MAIL.parse_timestamp(call.text(0).trim()) {
+            Ok(time) => iso(time),
+            Err(_) => Ok(JValue::Undefined),
+        },
     ),
     define(
         "fromUnix(seconds: number) -> string",
