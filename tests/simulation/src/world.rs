@@ -12,7 +12,7 @@ use dispatch::{Answered, Plans, StartRequest, Starter};
 use domain::run::{Head, Mail, MailKind, Priority};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
 use harness::workflows::Case;
-use harness::{FixedSealer, START, SeededDraw};
+use harness::{ModelSecrets, START, SeededDraw};
 use runtime::sqs::Record;
 use runtime::{Clock, Draw};
 use serde_json::{Value, json};
@@ -186,7 +186,7 @@ impl World {
             limits: store.clone(),
             // Nobody sleeps here: who would wait is put back.
             patience: Duration::ZERO,
-            secrets: Arc::new(FixedSealer::default()),
+            secrets: Arc::new(ModelSecrets::safe()),
             blobs: Arc::new(SimBlobs { gate: gate.clone(), objects: Mutex::default() }),
             memory: executor::Memory::default(),
             // So that a small output is a large one here.

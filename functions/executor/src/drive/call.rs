@@ -19,7 +19,7 @@ use tracing::warn;
 /// How long tokens may take. Most of the time they are there.
 const WAITS: Waits = Waits { server: Duration::from_secs(10), others: Duration::from_secs(8) };
 /// The same, and what is around it: an invocation that ends sooner begins no call by a connection.
-pub(super) const OPENING: Duration = Duration::from_secs(20);
+pub(super) const OPENING: Duration = Duration::from_secs(25);
 
 /// A call that has begun.
 pub(super) struct Begun {
@@ -44,7 +44,7 @@ impl Drive<'_> {
             Some(id) => {
                 let fetcher = Fetcher {
                     connections: self.app.connections.as_ref(),
-                    sealers: self.app.secrets.as_ref(),
+                    safe: self.app.secrets.as_ref(),
                     http: self.app.http.as_ref(),
                     clock: self.app.clock.as_ref(),
                     draw: self.app.draw.as_ref(),
