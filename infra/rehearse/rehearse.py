@@ -437,6 +437,7 @@ def what_an_erasure_leaves(deployment: Deployment):
     org = Owner(deployment).post("/v1/organizations", {"token": deployment.setup_token, "name": name})["id"]
     owner = Owner(deployment, organization=org)
     owner.post("/v1/invitations", {"email": "nobody@example.com", "role": "viewer"})
+    owner.post("/v1/connections", {"name": "Erased", "connector": "slack", "auth": "bot", "credentials": {"token": "xoxb-rehearsal"}})
     owner.post("/v1/api-keys", {"name": "k", "scopes": ["org.read"]})
     hour = [{"id": "w", "type": "wait", "for": "PT1H"}]
     waits = owner.start("waits", hour, concurrency={"limit": 1})
@@ -455,7 +456,7 @@ def what_an_erasure_leaves(deployment: Deployment):
     def gone():
         item = db.get_item(TableName=ids["ControlTable"], Key=key, ConsistentRead=True).get("Item")
         if item and b"until" in item["es"]["B"]:
-            # Nobody wants to wait for the three minutes after which whatever had begun has ended.
+            # Nobody wants to wait for the minutes after which whatever had begun has ended, and is listed.
             packed = MOMENT.sub(lambda moment: str(int(moment[0]) - 600_000), item["es"]["B"].decode()).encode()
             change = {"UpdateExpression": "SET es = :es", "ConditionExpression": "attribute_exists(er) AND es = :was",
                       "ExpressionAttributeValues": {":es": {"B": packed}, ":was": item["es"]}}
@@ -475,7 +476,10 @@ def what_an_erasure_leaves(deployment: Deployment):
     objects = deployment.cloud.s3.get_paginator("list_objects_v2").paginate(Bucket=ids["FilesBucket"])
     left = [found["Key"] for page in objects for found in page.get("Contents", []) if org in found["Key"]]
     assert not left, f"objects are left: {left}"
-    say("an organisation was exported and erased: nothing of it is in the tables and the bucket")
+    secrets = deployment.cloud.secretsmanager.get_paginator("list_secrets").paginate()
+    left = [secret["Name"] for page in secrets for secret in page["SecretList"] if org in secret["Name"]]
+    assert not left, f"secrets are left: {left}"
+    say("an organisation was exported and erased: nothing of it is in the tables, in the bucket and in secrets")
 
 
 def least_privilege(deployment: Deployment) -> list[str]:
@@ -496,7 +500,7 @@ def least_privilege(deployment: Deployment) -> list[str]:
     rows, faults = roles.compare(granted, cloud.calls(), fed)
     print(f"\n{'function':12}{'action':32}{'resource':18}use")
     for role, action, resource, how in rows:
-        last = resource.split(":")[-1] if resource.split(":")[2] != "logs" else resource.split(":")[6]
+        last = resource.split(":")[-1] if ":logs:" not in resource else resource.split(":")[6]
         table, _, index = last.removeprefix("table/").removeprefix("event-bus/").partition("/index/")
         # A log group is named after its function, and a secret's ARN ends in six characters of its own.
         shown = next((logical for name, logical in names.items() if name == table or table.rsplit("-", 1)[0] == name), table)
@@ -520,6 +524,21 @@ def who_asks_for_tokens(deployment: Deployment):
         error = owner.ends(owner.start(f"tokens {n}", [step]), "failed")["error"]
         assert error["code"] == "app_unavailable", error
     say("new tokens were asked for with a lease, twice")
+    # Each change makes a secret of its own, and takes the one before away.
+    def secrets() -> list[str]:
+        pages = deployment.cloud.secretsmanager.get_paginator("list_secrets").paginate()
+        return [s["Name"] for page in pages for s in page["SecretList"] if s["Name"].startswith(f"{STACK}/credentials/")]
+
+    (before,) = secrets()
+    owner.ask("PATCH", f"/v1/connections/{connection}", {"credentials": {"client_secret": "another-secret"}})
+    (after,) = secrets()
+    assert before != after, before
+    # Asked of the app by the function api, which opens it for that.
+    tested = owner.post(f"/v1/connections/{connection}/test", {})
+    assert tested["error"]["code"] == "app_unavailable", tested
+    error = owner.ends(owner.start("another secret", [step]), "failed")["error"]
+    assert error["code"] == "app_unavailable", error
+    say("credentials are kept in a secret of Secrets Manager, which a change replaces")
 
 
 def keys(cloud: Cloud, table: str):

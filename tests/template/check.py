@@ -24,7 +24,20 @@ UNAVOIDABLE_WILDCARDS: dict[tuple[str, str], str] = {
     ("ExecutorRole", "Files"): "objects are named by organisations and runs",
     ("EraserRole", "Files"): "objects are named by organisations and runs",
     ("ApiRole", "Mail"): "SES may have verified the address or its domain; a condition names the one address that mail comes from",
+    ("ApiRole", "Credentials"): "secrets of connections are named by organisations",
+    ("ApiRole", "NewCredentials"): "secrets of connections are named by organisations",
+    ("ExecutorRole", "Credentials"): "secrets of connections are named by organisations",
+    ("EraserRole", "Credentials"): "secrets of connections are named by organisations",
+    ("EraserRole", "CredentialList"): "AWS knows no narrower resource for secretsmanager:ListSecrets, which gives names and nothing that is held",
     ("TimerRole", "Mail"): "SES may have verified the address or its domain; a condition names the one address that mail comes from",
+}
+# Where the secrets of connections are, and who may do what with them. The keyring is not among them.
+CREDENTIALS = "${AWS::StackName}/credentials"
+CREDENTIAL_SECRETS = {"Fn::Sub": "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:" + CREDENTIALS + "/*"}
+CREDENTIAL_RIGHTS = {
+    "api": {"secretsmanager:CreateSecret", "secretsmanager:GetSecretValue", "secretsmanager:DeleteSecret"},
+    "executor": {"secretsmanager:GetSecretValue"},
+    "eraser": {"secretsmanager:DeleteSecret"},
 }
 # Tables that hold nothing worth keeping: they go with the stack, and need no backup.
 EPHEMERAL = {"TokensTable"}
@@ -587,6 +600,31 @@ def roles(t: Template, _: Code):
                     yield f"{role}/{sid}: the resource {text} is a wildcard, and not among the reviewed ones"
 
 
+def credentials(t: Template, _: Code):
+    """Who reaches the secrets of connections: under their prefix alone, and with no right that is not used."""
+    for name, f in t.functions.items():
+        role, v = t.role(f), f["variables"]
+        if role is None or role not in t.resources:
+            continue
+        wanted = CREDENTIAL_RIGHTS.get(name, set())
+        granted = {a for _, actions, resources in t.grants(role) for a in actions if CREDENTIAL_SECRETS in resources}
+        if granted != wanted:
+            yield f"{name}: may {sorted(granted)} on secrets of connections, and needs {sorted(wanted)}"
+        if v.get("CREDENTIALS_PREFIX") != ({"Fn::Sub": CREDENTIALS} if wanted else None):
+            yield f"{name}: CREDENTIALS_PREFIX must be {CREDENTIALS} where secrets of connections are reached, and nowhere else"
+        for sid, actions, resources in t.grants(role):
+            secret = {a for a in actions if a.startswith("secretsmanager:")}
+            if secret == {"secretsmanager:ListSecrets"} and name == "eraser":
+                continue
+            if secret and resources not in ([CREDENTIAL_SECRETS], [{"Fn::GetAtt": ["Keyring", "Id"]}]):
+                yield f"{role}/{sid}: secrets other than the keyring and those of connections"
+    api = t.functions.get("api", {"variables": {}})["variables"]
+    if api.get("CREDENTIAL_STORAGE") != {"Ref": "CredentialStorage"}:
+        yield "api: CREDENTIAL_STORAGE must be the parameter CredentialStorage"
+    if t.doc["Parameters"].get("CredentialStorage", {}).get("Default") != "secrets-manager":
+        yield "CredentialStorage must be secrets-manager by default, as in the code"
+
+
 def parameters(t: Template, _: Code):
     for name, p in t.doc["Parameters"].items():
         if not p.get("Description"):
@@ -701,7 +739,7 @@ def schedule(t: Template, _: Code):
         yield "timer must be started each minute"
 
 
-CHECKS = [references, names, schedule, programs, variables, limits, tables, streams, data, bucket, routes, loops, roles, parameters, watching, ages, documents]
+CHECKS = [references, names, schedule, programs, variables, limits, tables, streams, data, bucket, routes, loops, roles, credentials, parameters, watching, ages, documents]
 
 
 def faults(text: str, root: pathlib.Path = ROOT) -> list[str]:

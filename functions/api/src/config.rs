@@ -5,6 +5,7 @@ use blobs::Bucket;
 use dispatch::QueueUrls;
 use runtime::{MissingVariable, Vars};
 use store::TableNames;
+use vault::Storage;
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -12,6 +13,10 @@ pub struct Config {
     pub queues: QueueUrls,
     pub bus: String,
     pub keyring_secret: String,
+    /// How new credentials are kept.
+    pub storage: Storage,
+    /// What the names of their secrets begin with.
+    pub credentials_prefix: String,
     pub public_url: String,
     /// The address that mail is sent from; without it, no mail is sent.
     pub mail_from: Option<String>,
@@ -26,6 +31,12 @@ impl Config {
             queues: QueueUrls::read(|name| vars.required(name))?,
             bus: vars.required("EVENT_BUS")?.to_owned(),
             keyring_secret: vars.required("KEYRING_SECRET")?.to_owned(),
+            storage: vars.parsed(
+                "CREDENTIAL_STORAGE",
+                Storage::default(),
+                "`secrets-manager` or `sealed`",
+            )?,
+            credentials_prefix: vars.required("CREDENTIALS_PREFIX")?.to_owned(),
             files: Bucket::read(vars)?,
             mail_from: vars.optional("MAIL_FROM").filter(|from| !from.is_empty()).map(str::to_owned),
             rates: RateLimits::read(vars)?,

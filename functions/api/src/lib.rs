@@ -3,6 +3,7 @@
 mod body;
 mod config;
 mod cookies;
+mod credentials;
 mod diff;
 mod error;
 mod etag;

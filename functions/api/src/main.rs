@@ -10,7 +10,7 @@ use lambda_http::{Error, run};
 use runtime::{SignedHttp, SystemClock, Vars};
 use std::sync::Arc;
 use store::Store;
-use vault::Keyrings;
+use vault::{Keyrings, Safe, SecretFolder, SecretsManager};
 
 fn main() -> Result<(), Error> {
     guard::child_entry();
@@ -34,7 +34,10 @@ async fn start() -> Result<(), Error> {
         endpoint: config.files.endpoint.clone(),
         clock: clock.clone(),
     };
+    let secrets = Arc::new(SecretsManager::new(signed.clone()));
     let mailer = mailer::sender(config.mail_from, signed);
+    let keyrings = Arc::new(Keyrings::new(aws_sdk_secretsmanager::Client::new(&sdk), config.keyring_secret));
+    let safe = Safe::new(keyrings.clone(), SecretFolder::new(secrets, &config.credentials_prefix));
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let plans = Plans::new(store.clone());
     let http = Arc::new(Egress::new(EgressConfig::default())?);
@@ -55,7 +58,8 @@ async fn start() -> Result<(), Error> {
             256,
             "a number of megabytes",
         )?)),
-        keyrings: Arc::new(Keyrings::new(aws_sdk_secretsmanager::Client::new(&sdk), config.keyring_secret)),
+        keyrings,
+        safe: Arc::new(safe.keeping(config.storage)),
         passwords: Passwords::new(2),
         clock,
         public_url: config.public_url.into(),

@@ -19,7 +19,7 @@ use mailer::Mailer;
 use runtime::Clock;
 use std::sync::Arc;
 use store::{ConnectorStore as _, RunStore, Store};
-use vault::{Keyring, Keyrings};
+use vault::{Keyring, Keyrings, Safe};
 
 #[derive(Clone)]
 pub struct App {
@@ -35,6 +35,8 @@ pub struct App {
     pub http: Arc<dyn HttpPort>,
     pub guard: Guard,
     pub keyrings: Arc<Keyrings>,
+    /// What keeps the credentials of connections and the secrets of OAuth clients.
+    pub safe: Arc<Safe>,
     pub passwords: Passwords,
     pub limits: Arc<Limits>,
     pub clock: Arc<dyn Clock>,

@@ -8,10 +8,16 @@ use store::TableNames;
 pub struct Config {
     pub tables: TableNames,
     pub bucket: Bucket,
+    /// What the names of the secrets of connections begin with.
+    pub credentials_prefix: String,
 }
 
 impl Config {
     pub fn read(vars: &Vars) -> Result<Self, MissingVariable> {
-        Ok(Self { tables: TableNames::read(|name| vars.required(name))?, bucket: Bucket::read(vars)? })
+        Ok(Self {
+            tables: TableNames::read(|name| vars.required(name))?,
+            bucket: Bucket::read(vars)?,
+            credentials_prefix: vars.required("CREDENTIALS_PREFIX")?.to_owned(),
+        })
     }
 }

@@ -8,6 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 use store::{Erased, StoreError};
 use tracing::info;
+use vault::ServiceError;
 
 /// How many objects are listed at a time.
 const OBJECTS: usize = 200;
@@ -23,6 +24,8 @@ pub enum EraseError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    #[error(transparent)]
+    Secrets(#[from] ServiceError),
 }
 
 /// What an invocation came to.
@@ -47,6 +50,13 @@ pub async fn erase(app: &App, event: &Value, until: Millis) -> Result<Outcome, E
                 if files(app, &org, until).await? {
                     app.store.files_erased(&org).await?;
                 }
+            }
+            Erased::Secrets => {
+                if !secrets(app, &org, until).await? {
+                    // The list is late: there is no use in asking again at once.
+                    return Ok(Outcome::Some);
+                }
+                app.store.secrets_erased(&org).await?;
             }
             Erased::All => {
                 info!(organization.id = %org.org(), "nothing is left of the organisation");
@@ -79,4 +89,21 @@ async fn files(app: &App, org: &OrgKey, until: Millis) -> Result<bool, EraseErro
         }
     }
     Ok(true)
+}
+
+/// Deletes the organisation's secrets; whether the whole list named none any more. Also those that no item refers to, such as one whose
+/// maker died before it could say so.
+async fn secrets(app: &App, org: &OrgKey, until: Millis) -> Result<bool, ServiceError> {
+    let (mut named, mut from) = (0, None);
+    loop {
+        let page = app.secrets.erase_page(org, from.as_deref()).await?;
+        named += page.named;
+        from = page.next;
+        if from.is_none() {
+            return Ok(named == 0);
+        }
+        if app.clock.now() >= until {
+            return Ok(false);
+        }
+    }
 }

@@ -11,6 +11,7 @@ use runtime::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
+use vault::SecretFolder;
 
 /// How long one invocation goes on; its function may run for a minute, and a step takes seconds at most.
 pub const ENOUGH: Duration = Duration::from_secs(40);
@@ -20,6 +21,7 @@ pub const ENOUGH: Duration = Duration::from_secs(40);
 pub struct App {
     pub store: Arc<Store>,
     pub blobs: Arc<dyn BlobStore>,
+    pub secrets: SecretFolder,
     pub clock: Arc<dyn Clock>,
 }
 

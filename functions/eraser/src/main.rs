@@ -3,10 +3,11 @@
 use blobs::S3Blobs;
 use eraser::{App, Config, ENOUGH, erase};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use runtime::{Clock, SystemClock, Vars};
+use runtime::{Clock, SignedHttp, SystemClock, Vars};
 use serde_json::Value;
 use std::sync::Arc;
 use store::Store;
+use vault::{SecretFolder, SecretsManager};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -16,10 +17,19 @@ async fn main() -> Result<(), Error> {
     let sdk = runtime::sdk_config(&vars)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let credentials = runtime::credentials(&vars)?;
+    let signed = SignedHttp {
+        connector: runtime::object_connector(),
+        credentials: credentials.clone(),
+        region: config.bucket.region.clone(),
+        endpoint: config.bucket.endpoint.clone(),
+        clock: clock.clone(),
+    };
+    let secrets = SecretFolder::new(Arc::new(SecretsManager::new(signed)), &config.credentials_prefix);
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.bucket, clock.clone());
     let app = App {
         store: Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), config.tables)),
         blobs: Arc::new(blobs),
+        secrets,
         clock,
     };
     run(service_fn(move |event: LambdaEvent<Value>| {

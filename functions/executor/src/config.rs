@@ -14,6 +14,8 @@ pub struct Config {
     pub bus: String,
     /// The secret whose keys open secret variables.
     pub keyring_secret: String,
+    /// What the names of the secrets of connections begin with.
+    pub credentials_prefix: String,
     pub budget: ChainBudget,
     pub allow_loopback: bool,
     pub public_url: String,
@@ -28,6 +30,7 @@ impl Config {
             queues: QueueUrls::read(|name| vars.required(name))?,
             bus: vars.required("EVENT_BUS")?.to_owned(),
             keyring_secret: vars.required("KEYRING_SECRET")?.to_owned(),
+            credentials_prefix: vars.required("CREDENTIALS_PREFIX")?.to_owned(),
             budget: ChainBudget {
                 steps: vars.parsed("CHAIN_BUDGET_STEPS", default.steps, "a number of steps")?.max(1),
                 time: Duration::from_millis(vars.parsed(

@@ -32,7 +32,7 @@ use runtime::{Clock, Draw};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{ConnectionStore, DueStore, LimitStore, PollStore, RunStore};
-use vault::Sealers;
+use vault::Safe;
 
 /// How long a worker waits for its turn at an app in place. The queue's delays are whole seconds: less would leave turns unused.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ pub struct App {
     /// How long a worker waits for a turn in place; for a later one the step is put back.
     pub patience: Duration,
     /// What opens secret variables and credentials.
-    pub secrets: Arc<dyn Sealers>,
+    pub secrets: Arc<Safe>,
     pub memory: Memory,
     /// The largest output that the journal itself holds.
     pub inline_bytes: usize,

@@ -12,7 +12,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use runtime::{Clock, SignedHttp, SystemClock, SystemDraw, Vars};
 use std::sync::Arc;
 use store::Store;
-use vault::KeyringReader;
+use vault::{KeyringReader, Safe, SecretFolder, SecretsManager};
 
 fn main() -> Result<(), Error> {
     guard::child_entry();
@@ -35,16 +35,15 @@ async fn start() -> Result<(), Error> {
     let store = Arc::new(store.by_their_clock(|| SystemClock.now()));
     let clock = Arc::new(SystemClock);
     let credentials = runtime::credentials(&vars)?;
-    let secrets = KeyringReader::new(
-        SignedHttp {
-            connector: runtime::object_connector(),
-            credentials: credentials.clone(),
-            region: config.files.region.clone(),
-            endpoint: config.files.endpoint.clone(),
-            clock: clock.clone(),
-        },
-        config.keyring_secret,
-    );
+    let signed = SignedHttp {
+        connector: runtime::object_connector(),
+        credentials: credentials.clone(),
+        region: config.files.region.clone(),
+        endpoint: config.files.endpoint.clone(),
+        clock: clock.clone(),
+    };
+    let folder = SecretFolder::new(Arc::new(SecretsManager::new(signed.clone())), &config.credentials_prefix);
+    let secrets = Safe::new(Arc::new(KeyringReader::new(signed, config.keyring_secret)), folder);
     let blobs = S3Blobs::new(runtime::object_connector(), credentials, config.files, clock.clone());
     let app = Arc::new(App {
         runs: store.clone(),

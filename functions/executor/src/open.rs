@@ -13,7 +13,7 @@ use tracing::warn;
 /// How long tokens may take. Most of the time they are there.
 const WAITS: Waits = Waits { server: Duration::from_secs(10), others: Duration::from_secs(8) };
 /// The same, and what is around it: an invocation that ends sooner begins no call by a connection.
-pub(crate) const OPENING: Duration = Duration::from_secs(20);
+pub(crate) const OPENING: Duration = Duration::from_secs(25);
 
 /// What a call may use, and the number of the tokens that it uses, where it uses any. Tokens with the number `stale` are not used: the
 /// app refused them.
@@ -28,7 +28,7 @@ pub(crate) async fn open(
     let Some(id) = connection else { return Ok((Access::default(), None)) };
     let fetcher = Fetcher {
         connections: app.connections.as_ref(),
-        sealers: app.secrets.as_ref(),
+        safe: app.secrets.as_ref(),
         http: app.http.as_ref(),
         clock: app.clock.as_ref(),
         draw: app.draw.as_ref(),

@@ -4,6 +4,7 @@ use crate::cloud::{Answer, CloudError, REGION};
 use crate::meter::Meter;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -56,8 +57,12 @@ impl Secrets {
         if let Ok(value) = HeaderValue::from_str(target) {
             headers.insert("x-amz-target", value);
         }
+        let asked = body.clone();
         let request = MockRequest { method: "POST".to_owned(), uri, headers, body };
         let response = self.service.handle(request).await;
+        if operation == "ListSecrets" && response.status == 200 {
+            return page(&asked, &response.body);
+        }
         if !reads && let Some(file) = &self.file {
             let view = self.service.snapshot(default_account_id(), REGION).await;
             let written =
@@ -72,6 +77,31 @@ impl Secrets {
         }
         Answer { status: response.status, body: String::from_utf8_lossy(&response.body).into_owned() }
     }
+}
+
+/// What winterbaume leaves out of `ListSecrets`: the filter by name, and pages. As on AWS, names are compared from their beginning.
+fn page(asked: &[u8], all: &[u8]) -> Answer {
+    let asked: Value = serde_json::from_slice(asked).unwrap_or_default();
+    let mut all: Value = serde_json::from_slice(all).unwrap_or_default();
+    let mut found = all["SecretList"].take().as_array().cloned().unwrap_or_default();
+    let name = |secret: &Value| secret["Name"].as_str().unwrap_or_default().to_owned();
+    for filter in asked["Filters"].as_array().into_iter().flatten().filter(|filter| filter["Key"] == "name") {
+        let begins: Vec<_> =
+            filter["Values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        found.retain(|secret| begins.iter().any(|begin| name(secret).starts_with(begin)));
+    }
+    found.sort_by_key(name);
+    let after = asked["NextToken"].as_str().unwrap_or_default();
+    found.retain(|secret| name(secret).as_str() > after);
+    let most = asked["MaxResults"].as_u64().and_then(|most| usize::try_from(most).ok()).unwrap_or(100);
+    let more = found.len() > most;
+    found.truncate(most);
+    let next = found.last().filter(|_| more).map(name);
+    let mut page = json!({"SecretList": found});
+    if let Some(next) = next {
+        page["NextToken"] = next.into();
+    }
+    Answer::ok(page.to_string())
 }
 
 /// Replaces the file whole, readable by its owner only.

@@ -8,6 +8,7 @@ use runtime::Vars;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use vault::Storage;
 
 fn main() -> ExitCode {
     guard::child_entry();
@@ -60,6 +61,7 @@ fn settings(vars: &Vars, args: &Args) -> Result<Settings, Box<dyn std::error::Er
             steps: vars.parsed("CHAIN_BUDGET_STEPS", default.steps, "a number of steps")?.max(1),
             time: Duration::from_millis(milliseconds).min(limits::EXECUTOR_TIMEOUT),
         },
+        storage: vars.parsed("CREDENTIAL_STORAGE", Storage::default(), "`secrets-manager` or `sealed`")?,
         mail: args.data.join("mail"),
         rates: api::RateLimits::read(vars)?,
         meter: vars.optional("PATCHBAY_METER") == Some("1"),

@@ -13,7 +13,7 @@ use emulators::{BUCKET, Cloud, CloudError, Queue, QueueSettings, REGION, Stream}
 use executor::ChainBudget;
 use guard::{Guard, GuardConfig};
 use mailer::FolderMailer;
-use runtime::{Clock, SystemClock, SystemDraw};
+use runtime::{Clock, SignedHttp, SystemClock, SystemDraw};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,9 +22,10 @@ use std::time::Duration;
 use store::{Store, StoreError, TableNames};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
-use vault::{Keyring, KeyringError, Keyrings};
+use vault::{Keyring, KeyringError, Keyrings, Safe, SecretFolder, SecretsManager, Storage};
 
 const KEYRING: &str = "patchbay/keyring";
+const CREDENTIALS: &str = "patchbay/credentials";
 const BUS: &str = "patchbay";
 
 /// What the local stack is configured with.
@@ -35,6 +36,8 @@ pub struct Settings {
     /// Servers that are called in the place of vendors'.
     pub instead: Vec<egress::Instead>,
     pub budget: ChainBudget,
+    /// How new credentials are kept.
+    pub storage: Storage,
     /// The folder that mail goes to.
     pub mail: PathBuf,
     pub rates: api::RateLimits,
@@ -135,6 +138,15 @@ impl Stack {
             Arc::new(S3Blobs::new(cloud.connector(), Cloud::credentials(), bucket, clock.clone()));
 
         let keyrings = Arc::new(Keyrings::new(secrets, KEYRING));
+        let signed = SignedHttp {
+            connector: cloud.connector(),
+            credentials: Cloud::credentials(),
+            region: REGION.into(),
+            endpoint: None,
+            clock: clock.clone(),
+        };
+        let folder = SecretFolder::new(Arc::new(SecretsManager::new(signed)), CREDENTIALS);
+        let safe = Arc::new(Safe::new(keyrings.clone(), folder.clone()).keeping(settings.storage));
         let http: Arc<dyn egress::HttpPort> = Arc::new(Egress::new(egress)?);
         let executor = Arc::new(executor::App {
             runs: store.clone(),
@@ -150,7 +162,7 @@ impl Stack {
             polls: store.clone(),
             quotas: quotas.clone(),
             patience: executor::PATIENCE,
-            secrets: keyrings.clone(),
+            secrets: safe.clone(),
             memory: executor::Memory::default(),
             inline_bytes: limits::MAX_INLINE_BYTES,
             plans: plans.clone(),
@@ -160,7 +172,8 @@ impl Stack {
             budget: settings.budget,
             public_url: format!("http://{addr}").into(),
         });
-        let eraser = eraser::App { store: store.clone(), blobs: blobs.clone(), clock: clock.clone() };
+        let eraser =
+            eraser::App { store: store.clone(), blobs: blobs.clone(), secrets: folder, clock: clock.clone() };
         let erasing = cloud.events_of(SOURCE, ERASING);
         let mailer = Arc::new(FolderMailer::new(settings.mail, clock.clone()));
         let api = api::router(api::App {
@@ -176,6 +189,7 @@ impl Stack {
             limits: Arc::new(api::Limits::new(settings.rates)),
             guard: guard.clone(),
             keyrings: keyrings.clone(),
+            safe,
             passwords: auth::Passwords::new(2),
             clock: clock.clone(),
             public_url: format!("http://{addr}").into(),

@@ -4,10 +4,11 @@ use crate::secrets::Secrets;
 use crate::tokens::{Client, Fetcher, NoTokens, Server};
 use connectors::manifest::{AuthKind, Grant, Manifest};
 use connectors::{Access, basic};
-use domain::connection::{ConnectionStatus, Credentials, sealed_for};
+use domain::connection::{Connection, ConnectionStatus, Credentials, sealed_for};
 use domain::run::StepError;
 use domain::{ConnectionId, OrgKey};
 use serde_json::Value;
+use store::KeptConnection;
 use tracing::warn;
 use vault::Secret;
 
@@ -67,43 +68,12 @@ impl Opener<'_> {
         manifest: &Manifest,
         secrets: &mut Secrets,
     ) -> Result<Opened, NotOpened> {
-        let kept = self.fetcher.connections.connection(org, id).await.map_err(|error| {
-            warn!(connection.id = %id, %error, "a connection could not be read; the step is tried again");
-            unavailable()
-        })?;
-        let Some(kept) = kept else {
-            let message = format!("there is no connection {id} any more; choose another one for this step");
-            return Err(StepError::fatal("connection_missing", message).into());
-        };
+        let (kept, credentials) = self.read(org, id, manifest).await?;
         let connection = kept.connection.clone();
-        if connection.connector != manifest.name {
-            let message =
-                format!("the connection {id} leads to {}, not to {}", connection.connector, manifest.name);
-            return Err(StepError::fatal("connection_mismatch", message).into());
-        }
-        match connection.status {
-            ConnectionStatus::Ready => {}
-            ConnectionStatus::Pending => {
-                let message =
-                    format!("nobody has agreed yet to the connection `{}`: authorize it", connection.name);
-                return Err(StepError::fatal("connection_pending", message).into());
-            }
-            ConnectionStatus::NeedsReconnect => {
-                let message = format!(
-                    "the connection `{}` must be made anew: its credentials are refused",
-                    connection.name
-                );
-                return Err(StepError::fatal("credentials_refused", message).into());
-            }
-        }
         let mut access = Access {
             auth: Some(connection.auth.clone()),
             credentials: connection.fields.clone(),
             fields: Value::Object(connection.fields),
-        };
-        let credentials = match &kept.credentials {
-            Some(sealed) => self.opened(org, id, &connection.name, sealed).await?,
-            None => Credentials::new(),
         };
         let auth = manifest.auth(&connection.auth);
         if let Some(oauth2) = auth.and_then(|auth| auth.oauth2.as_ref()) {
@@ -141,22 +111,50 @@ impl Opener<'_> {
         Ok(Opened { access, tokens: None })
     }
 
-    async fn opened(
+    /// A connection that may be used, and its credentials.
+    async fn read(
         self,
         org: &OrgKey,
         id: &ConnectionId,
-        name: &str,
-        sealed: &str,
-    ) -> Result<Credentials, StepError> {
-        let sealer = self.fetcher.sealers.sealer(self.fetcher.clock.now().0.div_euclid(1000)).await.map_err(|error| {
-            warn!(connection.id = %id, %error, "credentials could not be opened; the step is tried again");
+        manifest: &Manifest,
+    ) -> Result<(KeptConnection, Credentials), StepError> {
+        let mut kept = self.kept(org, id).await?;
+        loop {
+            check(id, &kept.connection, manifest)?;
+            let Some(text) = &kept.credentials else { return Ok((kept, Credentials::new())) };
+            let now = self.fetcher.clock.now().0.div_euclid(1000);
+            let name = &kept.connection.name;
+            match self.fetcher.safe.open(org, &sealed_for(id), text, now).await {
+                Ok(opened) => {
+                    let credentials = serde_json::from_str(opened.expose()).map_err(|_| broken(name))?;
+                    return Ok((kept, credentials));
+                }
+                Err(error) if error.retryable() => {
+                    warn!(connection.id = %id, %error, "credentials could not be opened; the step is tried again");
+                    return Err(unavailable());
+                }
+                Err(error) => {
+                    // Whoever gives others deletes those of before: they may have gone since the connection was read.
+                    let again = self.kept(org, id).await?;
+                    if again.credentials == kept.credentials {
+                        warn!(connection.id = %id, %error, "the credentials of a connection do not open");
+                        return Err(broken(name));
+                    }
+                    kept = again;
+                }
+            }
+        }
+    }
+
+    async fn kept(self, org: &OrgKey, id: &ConnectionId) -> Result<KeptConnection, StepError> {
+        let kept = self.fetcher.connections.connection(org, id).await.map_err(|error| {
+            warn!(connection.id = %id, %error, "a connection could not be read; the step is tried again");
             unavailable()
         })?;
-        let credentials = sealer.open(org, &sealed_for(id), sealed).map_err(|error| {
-            warn!(connection.id = %id, %error, "the credentials of a connection do not open");
-            broken(name)
-        })?;
-        serde_json::from_str(credentials.expose()).map_err(|_| broken(name))
+        kept.ok_or_else(|| {
+            let message = format!("there is no connection {id} any more; choose another one for this step");
+            StepError::fatal("connection_missing", message)
+        })
     }
 
     /// What stands in for a secret is drawn anew each time.
@@ -166,6 +164,30 @@ impl Opener<'_> {
         secrets.add(&label, &drawn, Secret::new(value));
         let stands_in = secrets.stand_in(&label).unwrap_or_default();
         access.credentials.insert(name.to_owned(), stands_in.into());
+    }
+}
+
+/// Whether a connection leads where the step wants to go, and is ready.
+fn check(id: &ConnectionId, connection: &Connection, manifest: &Manifest) -> Result<(), StepError> {
+    if connection.connector != manifest.name {
+        let message =
+            format!("the connection {id} leads to {}, not to {}", connection.connector, manifest.name);
+        return Err(StepError::fatal("connection_mismatch", message));
+    }
+    match connection.status {
+        ConnectionStatus::Ready => Ok(()),
+        ConnectionStatus::Pending => {
+            let message =
+                format!("nobody has agreed yet to the connection `{}`: authorize it", connection.name);
+            Err(StepError::fatal("connection_pending", message))
+        }
+        ConnectionStatus::NeedsReconnect => {
+            let message = format!(
+                "the connection `{}` must be made anew: its credentials are refused",
+                connection.name
+            );
+            Err(StepError::fatal("credentials_refused", message))
+        }
     }
 }
 

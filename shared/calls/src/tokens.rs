@@ -15,9 +15,9 @@ use runtime::{Clock, Draw};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{ConnectionStore, KeptConnection, Lease};
+use store::{ConnectionStore, KeptConnection, KeptOAuthClient, Lease};
 use tracing::{error, warn};
-use vault::{Sealer, Sealers, Secret};
+use vault::{Safe, Sealer, Secret};
 
 /// Tokens that are good for less are got anew: a call takes its time, and clocks differ.
 const AT_LEAST: Duration = Duration::from_mins(2);
@@ -40,7 +40,8 @@ pub struct Client {
 #[derive(Clone, Copy)]
 pub struct Fetcher<'a> {
     pub connections: &'a dyn ConnectionStore,
-    pub sealers: &'a dyn Sealers,
+    /// What opens credentials, and seals tokens.
+    pub safe: &'a Safe,
     pub http: &'a dyn HttpPort,
     pub clock: &'a dyn Clock,
     pub draw: &'a dyn Draw,
@@ -344,29 +345,36 @@ impl Fetcher<'_> {
 
     /// The client of an organisation for a connector.
     pub async fn client(self, org: &OrgKey, connector: &str) -> Result<Client, StepError> {
-        let kept = self.connections.oauth_client(org, connector).await.map_err(|error| {
-            warn!(connector, %error, "an OAuth client could not be read; the step is tried again");
-            StepError::passing("connection_unavailable", "the OAuth client could not be read just now")
-        })?;
-        let Some(kept) = kept else {
-            let message = format!("your organisation has no OAuth client for `{connector}`: set one");
-            return Err(StepError::fatal("oauth_client_missing", message));
-        };
-        let secret = match &kept.secret {
-            None => None,
-            Some(sealed) => {
-                let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await;
-                let sealer = sealer.map_err(|error| {
-                    warn!(connector, %error, "the secret of an OAuth client could not be opened; the step is tried again");
-                    StepError::passing("connection_unavailable", "the OAuth client could not be read just now")
-                })?;
-                Some(sealer.open(org, &oauth_client_sealed_for(connector), sealed).map_err(|error| {
-                    error!(connector, %error, "the secret of an OAuth client does not open");
-                    broken()
-                })?)
+        let mut kept = self.kept_client(org, connector).await?;
+        loop {
+            let KeptOAuthClient { client_id, secret, .. } = &kept;
+            let Some(text) = secret else { return Ok(Client { id: client_id.clone(), secret: None }) };
+            let now = self.clock.now().0.div_euclid(1000);
+            match self.safe.open(org, &oauth_client_sealed_for(connector), text, now).await {
+                Ok(opened) => return Ok(Client { id: client_id.clone(), secret: Some(opened) }),
+                Err(error) if error.retryable() => return Err(client_unavailable(connector, &error)),
+                Err(error) => {
+                    // Whoever sets another deletes the secret of the one before: it may have gone since that was read.
+                    let again = self.kept_client(org, connector).await?;
+                    if again.secret == kept.secret {
+                        error!(connector, %error, "the secret of an OAuth client does not open");
+                        let message = format!(
+                            "the secret of the OAuth client for `{connector}` does not open any more; set it again"
+                        );
+                        return Err(StepError::fatal("secret_broken", message));
+                    }
+                    kept = again;
+                }
             }
-        };
-        Ok(Client { id: kept.client_id, secret })
+        }
+    }
+
+    async fn kept_client(self, org: &OrgKey, connector: &str) -> Result<KeptOAuthClient, StepError> {
+        let kept = self.connections.oauth_client(org, connector).await;
+        kept.map_err(|error| client_unavailable(connector, &error))?.ok_or_else(|| {
+            let message = format!("your organisation has no OAuth client for `{connector}`: set one");
+            StepError::fatal("oauth_client_missing", message)
+        })
     }
 
     /// Tokens as they are kept.
@@ -375,7 +383,7 @@ impl Fetcher<'_> {
     }
 
     async fn sealer(self, id: &ConnectionId) -> Result<Arc<Sealer>, StepError> {
-        let sealer = self.sealers.sealer(self.clock.now().0.div_euclid(1000)).await;
+        let sealer = self.safe.sealer(self.clock.now().0.div_euclid(1000)).await;
         sealer.map_err(|error| unavailable(id, &error))
     }
 }
@@ -405,6 +413,11 @@ fn out_of_reach(why: &str) -> StepError {
 fn unavailable(id: &ConnectionId, cause: &dyn std::error::Error) -> StepError {
     warn!(connection.id = %id, error = %cause, "tokens could not be had; the step is tried again");
     StepError::passing("connection_unavailable", "the connection could not be read just now")
+}
+
+fn client_unavailable(connector: &str, cause: &dyn std::error::Error) -> StepError {
+    warn!(connector, error = %cause, "an OAuth client could not be read; the step is tried again");
+    StepError::passing("connection_unavailable", "the OAuth client could not be read just now")
 }
 
 fn broken() -> StepError {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What is kept of a connection beside its credentials, which are sealed.
+/// What is kept of a connection beside its credentials, which the vault keeps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Connection {
     /// What people call it.
@@ -49,10 +49,10 @@ impl ConnectionStatus {
     }
 }
 
-/// The secrets of a connection by their names: what is sealed as JSON.
+/// The secrets of a connection by their names: what is kept as JSON.
 pub type Credentials = BTreeMap<String, String>;
 
-/// What a connection's credentials are sealed for: they open nowhere else.
+/// What a connection's credentials are kept for: they open nowhere else.
 pub fn sealed_for(id: &ConnectionId) -> String {
     format!("connection/{id}")
 }
@@ -62,7 +62,7 @@ pub fn tokens_sealed_for(id: &ConnectionId) -> String {
     format!("connection/{id}/tokens")
 }
 
-/// What the secret of an organisation's client is sealed for.
+/// What the secret of an organisation's client is kept for.
 pub fn oauth_client_sealed_for(connector: &str) -> String {
     format!("oauth-client/{connector}")
 }

@@ -11,8 +11,8 @@ use http_body_util::{BodyExt, Limited};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The largest answer that is read.
-const LARGEST: usize = 128 * 1024;
+/// The largest answer that is read: a secret of 64 KiB, each character of which may be escaped.
+const LARGEST: usize = 512 * 1024;
 
 /// Sends requests that one role signs, in one region.
 #[derive(Clone)]

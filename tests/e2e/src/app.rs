@@ -1,6 +1,7 @@
 //! One stack and its signed-in owner.
 
 use crate::answer::Answer;
+use crate::files::SECRETS;
 use crate::process::Process;
 use crate::{PATIENCE, answer};
 use reqwest::{Client, Method, RequestBuilder};
@@ -28,6 +29,8 @@ pub struct Options {
     pub rates: (u32, u32),
     /// `PATCHBAY_INSTEAD`: servers that are called in the place of vendors'.
     pub instead: String,
+    /// `CREDENTIAL_STORAGE`, where it is not the default.
+    pub storage: &'static str,
 }
 
 impl Default for Options {
@@ -38,6 +41,7 @@ impl Default for Options {
             chain_steps: None,
             rates: (1_000_000, 1_000_000),
             instead: String::new(),
+            storage: "",
         }
     }
 }
@@ -166,6 +170,22 @@ impl TestApp {
         own.process = Some(Process::start(&data(own.folder.path()), &addr, &variables(&own.options)));
         // The old one's connections lead to the process that is gone.
         self.client = client();
+    }
+
+    /// The same with another `CREDENTIAL_STORAGE`.
+    pub fn restart_storing(&mut self, storage: &'static str) {
+        self.own().options.storage = storage;
+        self.restart();
+    }
+
+    /// The names of the secrets of connections in the emulated Secrets Manager.
+    pub fn credential_secrets(&mut self) -> Vec<String> {
+        let kept = std::fs::read(self.data().join(SECRETS)).expect("secrets are kept");
+        let kept: Value = serde_json::from_slice(&kept).expect("they are JSON");
+        let names = kept["secrets"].as_object().expect("they have names").keys();
+        let mut names: Vec<String> = names.filter(|name| name.contains("/credentials/")).cloned().collect();
+        names.sort();
+        names
     }
 
     /// Makes the owner and signs in as such.
@@ -475,6 +495,7 @@ fn variables(options: &Options) -> Vec<(String, String)> {
     if options.allow_loopback {
         all.push(("PATCHBAY_ALLOW_LOOPBACK".to_owned(), "1".to_owned()));
     }
+    all.push(("CREDENTIAL_STORAGE".to_owned(), options.storage.to_owned()));
     all.push(("PATCHBAY_INSTEAD".to_owned(), options.instead.clone()));
     let (caller, organization) = options.rates;
     all.push(("RATE_LIMIT_CALLER".to_owned(), caller.to_string()));

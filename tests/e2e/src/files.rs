@@ -14,6 +14,16 @@ pub fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The emulated Secrets Manager.
+pub(crate) const SECRETS: &str = "secrets.json";
+
+/// The same without the emulated Secrets Manager: that is where credentials are, by default.
+pub fn files_besides_secrets_with(folder: &Path, text: &str) -> Vec<PathBuf> {
+    let mut found = files_with(folder, text);
+    found.retain(|file| !file.ends_with(SECRETS));
+    found
+}
+
 fn all(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.flat_map(|e| if e.path().is_dir() { all(&e.path()) } else { vec![e.path()] }).collect()

@@ -19,7 +19,7 @@ pub use app::{
     EMAIL, Options, PASSWORD, SETUP_TOKEN, TestApp, Workflow, assert_failed, secret_of, step, text,
 };
 pub use browser::{Browser, Page};
-pub use files::files_with;
+pub use files::{files_besides_secrets_with, files_with};
 pub use process::Process;
 pub use steps::{http_get, http_post, manual, webhook};
 pub use target::{Reply, Seen, Target};

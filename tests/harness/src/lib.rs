@@ -22,6 +22,6 @@ pub use faults::{
 pub use mails::Mails;
 pub use queue::{Message, ModelQueue};
 pub use sandbox::{ModelSandbox, modelled};
-pub use secrets::FixedSealer;
+pub use secrets::{CREDENTIALS, FixedSealer, ModelSecrets, secrets_of};
 pub use time::{ManualClock, SeededDraw};
 pub use world::{Delivery, RunView, START, World};

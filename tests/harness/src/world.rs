@@ -8,7 +8,7 @@ use crate::faults::{
 };
 use crate::{
     FaultyBlobs, FixedSealer, ManualClock, Message, ModelQueue, ModelSandbox, RecordingBus, ScriptedHttp,
-    SeededDraw,
+    SeededDraw, secrets_of,
 };
 use ::blobs::{BlobStore, Bucket, S3Blobs};
 use calls::Connectors;
@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use store::{DueStore, Journal, LowWater, RunStore, Store, TableNames};
+use vault::{Safe, SecretFolder};
 
 /// When every world begins: 2026-03-01T12:00:30Z.
 pub const START: Millis = Millis(1_772_366_430_000);
@@ -102,6 +103,7 @@ pub struct World {
     pub bus: Arc<RecordingBus>,
     pub mails: Arc<crate::Mails>,
     pub faults: Arc<Faults>,
+    pub secrets: SecretFolder,
     pub org: OrgKey,
     pub starter: Starter,
     pub plans: Plans,
@@ -153,6 +155,7 @@ impl World {
         let clock_of_s3 = Arc::new(SystemClock);
         let blobs: Arc<dyn BlobStore> =
             Arc::new(S3Blobs::new(cloud.connector(), credentials, bucket, clock_of_s3));
+        let secrets = secrets_of(&cloud);
         let executor = Arc::new(executor::App {
             runs: runs.clone(),
             due: due.clone(),
@@ -168,7 +171,7 @@ impl World {
             quotas: None,
             // The clock stands still while a worker waits.
             patience: Duration::ZERO,
-            secrets: Arc::new(FixedSealer::default()),
+            secrets: Arc::new(Safe::new(Arc::new(FixedSealer::default()), secrets.clone())),
             memory: executor::Memory::default(),
             inline_bytes,
             plans: plans.clone(),
@@ -195,6 +198,7 @@ impl World {
             starter: Starter::new(runs, due, step_queue, plans.clone()),
             keys: AtomicU32::new(0),
             cloud,
+            secrets,
             store,
             tables,
             clock,
@@ -223,7 +227,12 @@ impl World {
     /// An eraser over this world.
     pub fn eraser(&self) -> eraser::App {
         let blobs = Arc::new(FaultyBlobs::new(self.blobs.clone(), self.faults.clone()));
-        eraser::App { store: self.store.clone(), blobs, clock: self.clock.clone() }
+        eraser::App {
+            store: self.store.clone(),
+            blobs,
+            secrets: self.secrets.clone(),
+            clock: self.clock.clone(),
+        }
     }
 
     /// A dead-letter function over this world.

@@ -13,7 +13,7 @@ use dispatch::{Answered, Plans, StartRequest, Starter};
 use domain::run::{Head, Mail, MailKind, Priority};
 use domain::{Millis, OrgId, OrgKey, Provenance, RunId, WorkflowId, limits};
 use harness::workflows::Case;
-use harness::{FixedSealer, START, SeededDraw};
+use harness::{ModelSecrets, START, SeededDraw};
 use runtime::sqs::Record;
 use runtime::{Clock, Draw};
 use serde_json::{Value, json};
@@ -190,7 +190,7 @@ impl World {
             quotas: None,
             // Nobody sleeps here: who would wait is put back.
             patience: Duration::ZERO,
-            secrets: Arc::new(FixedSealer::default()),
+            secrets: Arc::new(ModelSecrets::safe()),
             blobs: Arc::new(SimBlobs { gate: gate.clone(), objects: Mutex::default() }),
             memory: executor::Memory::default(),
             // So that a small output is a large one here.

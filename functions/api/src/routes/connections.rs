@@ -1,10 +1,11 @@
-//! Connections: access to apps. Credentials are taken, sealed, and shown to nobody again.
+//! Connections: access to apps. Credentials are taken, kept in the vault, and shown to nobody again.
 
 use super::connectors::unknown;
 use super::members::PageQuery;
 use super::setup::{name_of, random};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
+use crate::credentials;
 use crate::error::{ApiError, ApiResult, internal};
 use crate::etag::{IfMatch, tagged};
 use crate::page;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{ConnectionStore, KeptConnection, StoreError, TokenChange};
 use utoipa::ToSchema;
+use vault::Secret;
 
 /// How many choices of a field are given.
 const MAX_CHOICES: usize = 200;
@@ -126,7 +128,7 @@ pub(crate) struct ConnectionRequest {
     /// What is not secret, such as a subdomain or a user name.
     #[schema(value_type = Option<Object>)]
     fields: Option<Map<String, Value>>,
-    /// The secrets by their names. They are sealed, and shown to nobody again.
+    /// The secrets by their names. They are kept apart, and shown to nobody again.
     #[schema(value_type = Option<Object>)]
     credentials: Option<Credentials>,
 }
@@ -135,7 +137,7 @@ pub(crate) struct ConnectionRequest {
 #[utoipa::path(post, path = "/v1/connections", tag = "connections", request_body = ConnectionRequest, security(("token" = [])), responses(
     (status = 201, body = ConnectionView),
     (status = 404, description = "`connector_unknown`", body = ProblemView),
-    (status = 422, description = "`invalid_name`, or `invalid_connection` with every fault", body = ProblemView)))]
+    (status = 422, description = "`invalid_name`, `credentials_too_large`, or `invalid_connection` with every fault", body = ProblemView)))]
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Can<permit::ConnectionsWrite>,
@@ -161,11 +163,12 @@ pub(crate) async fn create(
         authorized_by: None,
     };
     let org = caller.org_key();
-    let credentials = seal(&app, org, &id, &credentials).await?;
+    let credentials = keep(&app, org, &id, &credentials).await?;
     let kept = KeptConnection { id, connection, credentials, revision: 1, tokens: None, number: 0 };
     let record = caller.record(Action::ConnectionCreated, now).on("connection", &kept.id);
     let record = record.after(told(&kept.connection));
-    if !app.store.create_connection(org, &kept, &record).await? {
+    let written = app.store.create_connection(org, &kept, &record).await;
+    if !credentials::settle(&app, org, written, None, kept.credentials.as_ref()).await? {
         return Err(conflict());
     }
     Ok((StatusCode::CREATED, (tagged(1), Json((&kept).into()))))
@@ -205,7 +208,7 @@ pub(crate) struct ConnectionChange {
     (status = 404, description = "`connection_not_found`", body = ProblemView),
     (status = 409, description = "`conflict`", body = ProblemView),
     (status = 412, description = "`precondition_failed`", body = ProblemView),
-    (status = 422, description = "`invalid_name`, `credentials_needed`, or `invalid_connection` with every fault", body = ProblemView)))]
+    (status = 422, description = "`invalid_name`, `credentials_needed`, `credentials_too_large`, or `invalid_connection` with every fault", body = ProblemView)))]
 pub(crate) async fn change(
     State(app): State<App>,
     caller: Can<permit::ConnectionsWrite>,
@@ -217,6 +220,7 @@ pub(crate) async fn change(
     let mut kept = find(&app, org, &id).await?;
     if_match.check(kept.revision)?;
     let before = told(&kept.connection);
+    let old = kept.credentials.clone();
     if let Some(name) = &request.name {
         kept.connection.name = name_of(name)?;
     }
@@ -237,7 +241,7 @@ pub(crate) async fn change(
     }
     check(&manifest, auth, &kept.connection.fields, request.credentials.as_ref())?;
     if let Some(credentials) = &request.credentials {
-        kept.credentials = seal(&app, org, &id, credentials).await?;
+        kept.credentials = keep(&app, org, &id, credentials).await?;
         kept.connection.status = status_of(auth);
         kept.connection.reason = None;
         tokens = TokenChange::Gone;
@@ -250,7 +254,8 @@ pub(crate) async fn change(
     }
     let record = caller.record(Action::ConnectionChanged, app.now()).on("connection", &id);
     let record = record.before(before).after(after);
-    if !app.store.change_connection(org, &kept, &tokens, &record).await? {
+    let written = app.store.change_connection(org, &kept, &tokens, &record).await;
+    if !credentials::settle(&app, org, written, old.as_ref(), kept.credentials.as_ref()).await? {
         return Err(conflict());
     }
     Ok((tagged(kept.revision), Json((&kept).into())))
@@ -270,7 +275,8 @@ pub(crate) async fn delete(
     let kept = find(&app, org, &id).await?;
     let record = caller.record(Action::ConnectionDeleted, app.now()).on("connection", &id);
     let record = record.before(told(&kept.connection));
-    if !app.store.delete_connection(org, &id, kept.revision, &record).await? {
+    let written = app.store.delete_connection(org, &id, kept.revision, &record).await;
+    if !credentials::settle(&app, org, written, kept.credentials.as_ref(), None).await? {
         return Err(conflict());
     }
     Ok(StatusCode::NO_CONTENT)
@@ -538,7 +544,8 @@ fn refused(faults: Vec<Fault>) -> ApiError {
     Problem::new(422, "invalid_connection", detail).with_errors(faults).into()
 }
 
-async fn seal(
+/// Keeps credentials for a connection, if there are any.
+async fn keep(
     app: &App,
     org: &OrgKey,
     id: &ConnectionId,
@@ -547,9 +554,8 @@ async fn seal(
     if credentials.is_empty() {
         return Ok(None);
     }
-    let text = serde_json::to_string(credentials).map_err(|e| internal(&e))?;
-    let keyring = app.keyring().await?;
-    keyring.sealer().seal(org, &sealed_for(id), &text).map(Some).map_err(|e| internal(&e))
+    let text = serde_json::to_string(credentials).map(Secret::new).map_err(|e| internal(&e))?;
+    credentials::keep(app, org, &sealed_for(id), text.expose()).await.map(Some)
 }
 
 /// What the ledger tells of a connection.

@@ -1,4 +1,4 @@
-//! Tables that a worker can no longer reach from some call on: it has died there, before the call took place or after.
+//! Tables and secrets that a worker can no longer reach from some call on: it has died there, before the call took place or after.
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -6,11 +6,13 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use emulators::Cloud;
-use harness::World;
+use emulators::{Cloud, REGION};
+use harness::{CREDENTIALS, World};
+use runtime::{SignedHttp, SystemClock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use store::Store;
+use vault::{SecretFolder, SecretsManager};
 
 #[derive(Debug, Clone)]
 struct Dying {
@@ -44,9 +46,18 @@ impl HttpClient for Dying {
     }
 }
 
-/// The tables of a worker that dies at its `at`-th call of them.
-pub(crate) fn store(world: &World, at: usize, takes_place: bool) -> Arc<Store> {
+/// The tables and the secrets of a worker that dies at its `at`-th call of them.
+pub(crate) fn both(world: &World, at: usize, takes_place: bool) -> (Arc<Store>, SecretFolder) {
     let dying = Dying { cloud: world.cloud.clone(), calls: Arc::default(), at, takes_place };
-    let sdk = world.cloud.sdk_config().into_builder().http_client(SharedHttpClient::new(dying)).build();
-    Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), world.tables.clone()))
+    let http = SharedHttpClient::new(dying.clone());
+    let sdk = world.cloud.sdk_config().into_builder().http_client(http).build();
+    let http = SignedHttp {
+        connector: SharedHttpConnector::new(dying),
+        credentials: Cloud::credentials(),
+        region: REGION.into(),
+        endpoint: None,
+        clock: Arc::new(SystemClock),
+    };
+    let secrets = SecretFolder::new(Arc::new(SecretsManager::new(http)), CREDENTIALS);
+    (Arc::new(Store::new(aws_sdk_dynamodb::Client::new(&sdk), world.tables.clone())), secrets)
 }

@@ -39,9 +39,10 @@ async fn step(world: &World, of: &Filled, patience: Duration) -> Option<Outcome>
     tokio::time::timeout(patience, erase(&app, &event, until)).await.ok().and_then(Result::ok)
 }
 
-/// The same by a worker that dies at its `at`-th call of the tables.
+/// The same by a worker that dies at its `at`-th call of tables and secrets.
 async fn dies_at(world: &World, of: &Filled, at: usize, takes_place: bool) -> Option<Outcome> {
-    let app = eraser::App { store: dying::store(world, at, takes_place), ..world.eraser() };
+    let (store, secrets) = dying::both(world, at, takes_place);
+    let app = eraser::App { store, secrets, ..world.eraser() };
     let (event, until) = (event(&of.org), world.clock.now());
     tokio::time::timeout(Duration::from_millis(20), erase(&app, &event, until))
         .await
@@ -100,7 +101,9 @@ async fn nothing_is_left(world: &World, erased: &Filled, other: &Filled, before:
     let others =
         is.iter().filter(|(place, text)| format!("{place:?} {text}").contains(other.org.org().as_str()));
     assert!(others.count() > 30, "there was something to leave alone");
-    assert!(is.keys().any(|place| place.0 == "objects"), "the other has its objects");
+    for kind in ["objects", "secrets"] {
+        assert!(is.keys().any(|place| place.0 == kind), "the other has its {kind}");
+    }
 }
 
 #[tokio::test]
@@ -113,9 +116,15 @@ async fn nothing_is_left_and_the_other_organisation_is_as_it_was() {
             .filter(|(place, text)| format!("{place:?} {text}").contains(first.org.org().as_str()))
             .count()
     };
-    for (table, least) in
-        [("control", 15), ("runs", 15), ("due", 5), ("ledger", 5), ("tokens", 4), ("objects", 1)]
-    {
+    for (table, least) in [
+        ("control", 15),
+        ("runs", 15),
+        ("due", 5),
+        ("ledger", 5),
+        ("tokens", 4),
+        ("objects", 1),
+        ("secrets", 2),
+    ] {
         assert!(of(table) >= least, "{table}: {}", of(table));
     }
     begin(&world, &first).await;

@@ -1,12 +1,13 @@
-//! Everything that is in all tables and in the bucket, unpacked, as text.
+//! Everything that is in all tables, in the bucket and in secrets, unpacked, as text.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_secretsmanager::operation::list_secrets::ListSecretsOutput;
 use flate2::read::DeflateDecoder;
 use harness::World;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
-/// By table (or `objects`), partition key and sort key.
+/// By table (or `objects` or `secrets`), partition key and sort key.
 pub(crate) type Everything = BTreeMap<(String, String, String), String>;
 
 pub(crate) async fn everything(world: &World) -> Everything {
@@ -25,6 +26,14 @@ pub(crate) async fn everything(world: &World) -> Everything {
             let key = |name: &str| item[name].as_s().unwrap().clone();
             all.insert((name.to_owned(), key("pk"), key("sk")), text(&item));
         }
+    }
+    let secrets = aws_sdk_secretsmanager::Client::new(&world.cloud.sdk_config());
+    let pages = secrets.list_secrets().into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+    for secret in pages.iter().flat_map(ListSecretsOutput::secret_list) {
+        let name = secret.name().unwrap().to_owned();
+        let held = secrets.get_secret_value().secret_id(&name).send().await.unwrap();
+        all.insert(("secrets".to_owned(), name, String::new()), held.secret_string().unwrap().to_owned());
     }
     let mut after = None;
     loop {

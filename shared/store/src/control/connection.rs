@@ -1,4 +1,4 @@
-//! Connections to apps: what is known of each, its sealed credentials, and how often it was changed.
+//! Connections to apps: what is known of each, how its credentials are kept, and how often it was changed.
 
 use super::oauth_client::{self, KeptOAuthClient};
 use crate::attr::{self, Item, b, n, s};
@@ -16,7 +16,7 @@ use domain::{ConnectionId, Millis, OrgKey};
 pub struct KeptConnection {
     pub id: ConnectionId,
     pub connection: Connection,
-    /// Sealed; `None` where it has none.
+    /// As the vault keeps them: sealed, or the name of a secret. `None` where it has none.
     pub credentials: Option<String>,
     /// Raised by each change.
     pub revision: u32,

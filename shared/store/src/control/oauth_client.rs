@@ -11,7 +11,7 @@ use domain::{Millis, OrgKey};
 pub struct KeptOAuthClient {
     pub connector: String,
     pub client_id: String,
-    /// Sealed; public clients have none.
+    /// As the vault keeps it: sealed, or the name of a secret. Public clients have none.
     pub secret: Option<String>,
     pub changed_at: Millis,
 }
@@ -23,35 +23,51 @@ impl Store {
         items.iter().map(read).collect()
     }
 
-    /// Keeps a client in place of the one before.
+    /// Keeps a client in place of `before`; whether that was still there, or none if there was none.
     pub async fn put_oauth_client(
         &self,
         org: &OrgKey,
+        before: Option<&KeptOAuthClient>,
         client: &KeptOAuthClient,
         record: &Record,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut item = key(org, &client.connector);
         item.insert("ci".into(), s(&client.client_id));
         item.insert("ca".into(), n(client.changed_at.0));
         item.extend(client.secret.as_ref().map(|sealed| ("cr".to_owned(), s(sealed))));
         let mut writes = Writes::default();
-        writes.put(&self.tables.control, item)?;
+        match before.map(same) {
+            Some((condition, values)) => writes.put_if(&self.tables.control, item, condition, values)?,
+            None => writes.create(&self.tables.control, item)?,
+        };
         writes.record(&self.tables.ledger, org, record)?;
-        self.transact("put_oauth_client", writes).await.map(|_| ())
+        Ok(self.transact("put_oauth_client", writes).await?.held())
     }
 
-    /// Deletes the client of a connector; whether there was one.
+    /// Deletes a client; whether it was still there as it was.
     pub async fn delete_oauth_client(
         &self,
         org: &OrgKey,
-        connector: &str,
+        before: &KeptOAuthClient,
         record: &Record,
     ) -> Result<bool, StoreError> {
         let mut writes = Writes::default();
-        let there = Some(("attribute_exists(pk)", Item::new()));
-        writes.delete(&self.tables.control, key(org, connector), there)?;
+        writes.delete(&self.tables.control, key(org, &before.connector), Some(same(before)))?;
         writes.record(&self.tables.ledger, org, record)?;
         Ok(self.transact("delete_oauth_client", writes).await?.held())
+    }
+}
+
+/// Whether an item is still this one: no two have the same secret, and those without are told apart by when they were set.
+fn same(client: &KeptOAuthClient) -> (&'static str, Item) {
+    let mut values =
+        Item::from([(":ci".into(), s(&client.client_id)), (":ca".into(), n(client.changed_at.0))]);
+    match &client.secret {
+        Some(secret) => {
+            values.insert(":cr".into(), s(secret));
+            ("ci = :ci AND ca = :ca AND cr = :cr", values)
+        }
+        None => ("ci = :ci AND ca = :ca AND attribute_not_exists(cr)", values),
     }
 }
 

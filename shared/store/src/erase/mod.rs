@@ -12,6 +12,7 @@
 //! | memberships, sessions, accounts of people who belong nowhere else, what ties them to the OpenID provider, links to set their passwords | the members |
 //! | everything else in the organisation's own partition | that partition |
 //! | objects | their keys begin with the organisation: the function `eraser` deletes them |
+//! | secrets of Secrets Manager, those included that nothing refers to | their names: the function `eraser` deletes them |
 //!
 //! Who adds an item with a key of another kind adds it here: `close_one` if it leads to the organisation, and
 //! `erase_of_org` if it is found by an item of the organisation's own partition.
@@ -45,6 +46,9 @@ use std::time::Duration;
 /// Between two looks for runs under way: nothing that had begun before the first one still goes on at the second. No function may
 /// run for longer than the executor.
 const QUIET: Duration = Duration::from_secs(EXECUTOR_TIMEOUT.as_secs() + 60);
+/// Until the list of secrets surely has all of them: it may be five minutes late (AWS, `ListSecrets`), and whoever was still at work
+/// when the organisation was shut has ended long before.
+const LISTED: Duration = Duration::from_mins(6);
 /// How many items a step looks at.
 const PAGE: usize = 50;
 /// How many calls are under way at a time.
@@ -95,10 +99,12 @@ pub enum EraseStage {
     Files,
     /// The organisation's own partition, and what is found by it.
     Rest,
-    /// Whoever had read a membership before it went may still write into the ledger.
+    /// Whoever had read a membership before it went may still write into the ledger, and a secret that was made last is listed late.
     Settle {
         until: Millis,
     },
+    /// Secrets of Secrets Manager, which are not the store's.
+    Secrets,
     /// The ledger, and the organisation's item.
     Last,
 }
@@ -112,6 +118,8 @@ pub enum Erased {
     NotBefore(Millis),
     /// The objects of the organisation are next; then [`files_erased`](Store::files_erased).
     Files,
+    /// The secrets of the organisation are next; then [`secrets_erased`](Store::secrets_erased).
+    Secrets,
     /// Nothing is left.
     All,
 }
@@ -200,11 +208,12 @@ impl Store {
                 if self.erase_rest(org).await? {
                     EraseStage::Rest
                 } else {
-                    EraseStage::Settle { until: now.plus(QUIET) }
+                    EraseStage::Settle { until: now.plus(LISTED) }
                 }
             }
             EraseStage::Settle { until } if now < until => return Ok(Erased::NotBefore(until)),
-            EraseStage::Settle { .. } => EraseStage::Last,
+            EraseStage::Settle { .. } => EraseStage::Secrets,
+            EraseStage::Secrets => return Ok(Erased::Secrets),
             EraseStage::Last => {
                 return Ok(if self.erase_last(org, &erasure, now).await? {
                     Erased::All
@@ -219,10 +228,17 @@ impl Store {
 
     /// Says that the objects of an organisation are gone.
     pub async fn files_erased(&self, org: &OrgKey) -> Result<(), StoreError> {
+        self.is_done(org, &EraseStage::Files, &EraseStage::Rest).await
+    }
+
+    /// Says that the secrets of an organisation are gone.
+    pub async fn secrets_erased(&self, org: &OrgKey) -> Result<(), StoreError> {
+        self.is_done(org, &EraseStage::Secrets, &EraseStage::Last).await
+    }
+
+    async fn is_done(&self, org: &OrgKey, stage: &EraseStage, next: &EraseStage) -> Result<(), StoreError> {
         match self.erasure(org).await? {
-            Some(erasure) if erasure.stage == EraseStage::Files => {
-                self.advance(org, &erasure, &EraseStage::Rest).await
-            }
+            Some(erasure) if erasure.stage == *stage => self.advance(org, &erasure, next).await,
             _ => Ok(()),
         }
     }

@@ -147,16 +147,28 @@ async fn an_organisation_has_one_client_for_a_connector() {
     };
     let of = async |org| t.store.oauth_client(org, "slack").await.unwrap();
     assert_eq!(of(&t.org).await, None);
-    for client in [client("one", Some("sealed")), client("two", None)] {
-        t.store.put_oauth_client(&t.org, &client, &record(Action::OAuthClientChanged)).await.unwrap();
-        assert_eq!(of(&t.org).await, Some(client));
+    let put = async |before: Option<&KeptOAuthClient>, client: &KeptOAuthClient| {
+        let record = record(Action::OAuthClientChanged);
+        t.store.put_oauth_client(&t.org, before, client, &record).await.unwrap()
+    };
+    // Each in the place of the one that its setter had read: of the one before, the secret is deleted then.
+    let mut before = None;
+    for client in [client("one", Some("sealed")), client("two", None), client("two", Some("kept"))] {
+        assert!(put(before.as_ref(), &client).await);
+        assert!(!put(before.as_ref(), &client).await, "somebody was faster");
+        assert_eq!(of(&t.org).await.as_ref(), Some(&client));
+        before = Some(client);
     }
+    let last = before.unwrap();
     let other = crate::tables::org(9);
     assert_eq!(of(&other).await, None);
-    let delete = async || {
-        t.store.delete_oauth_client(&t.org, "slack", &record(Action::OAuthClientDeleted)).await.unwrap()
+    let delete = async |before: &KeptOAuthClient| {
+        t.store.delete_oauth_client(&t.org, before, &record(Action::OAuthClientDeleted)).await.unwrap()
     };
-    assert!(delete().await);
-    assert!(!delete().await);
+    for other in [client("two", Some("another")), client("two", None), client("one", Some("kept"))] {
+        assert!(!delete(&other).await);
+    }
+    assert!(delete(&last).await);
+    assert!(!delete(&last).await);
     assert_eq!(of(&t.org).await, None);
 }

@@ -3,4 +3,5 @@
 mod cache;
 mod keyring;
 mod race;
+mod safe;
 mod service;

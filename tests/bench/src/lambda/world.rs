@@ -67,6 +67,7 @@ impl World {
             ("BUCKET_FILES", emulators::BUCKET.to_owned()),
             ("EVENT_BUS", "bench".to_owned()),
             ("KEYRING_SECRET", KEYRING.to_owned()),
+            ("CREDENTIALS_PREFIX", "bench/credentials".to_owned()),
             ("PUBLIC_URL", "http://bench".to_owned()),
             ("PATCHBAY_LOG", "info".to_owned()),
         ];

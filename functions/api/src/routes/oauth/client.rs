@@ -3,7 +3,8 @@
 use super::{asking, redirect_uri};
 use crate::App;
 use crate::body::JsonBody;
-use crate::error::{ApiError, ApiResult, internal};
+use crate::credentials::{keep, settle};
+use crate::error::{ApiError, ApiResult};
 use crate::view::ProblemView;
 use auth::{Can, permit};
 use axum::Json;
@@ -14,7 +15,7 @@ use domain::connection::oauth_client_sealed_for;
 use domain::{Fault, Problem, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{ConnectionStore as _, KeptOAuthClient};
+use store::{ConnectionStore as _, KeptOAuthClient, StoreError};
 use utoipa::ToSchema;
 
 /// A registration with an app.
@@ -78,7 +79,7 @@ pub(crate) async fn get_client(
 pub(crate) struct ClientRequest {
     #[schema(example = "2141029472.3214")]
     client_id: String,
-    /// Not kept from before: give it with each change. It is sealed, and shown to nobody again.
+    /// Not kept from before: give it with each change. It is kept apart, and shown to nobody again.
     client_secret: Option<String>,
 }
 
@@ -87,7 +88,7 @@ pub(crate) struct ClientRequest {
     request_body = ClientRequest, security(("token" = [])), responses(
     (status = 200, body = ClientView),
     (status = 404, description = "`connector_unknown`", body = ProblemView),
-    (status = 409, description = "`no_consent_needed`", body = ProblemView),
+    (status = 409, description = "`no_consent_needed`, or `conflict`: somebody else set it at the same moment", body = ProblemView),
     (status = 422, description = "`invalid_oauth_client` with every fault", body = ProblemView)))]
 pub(crate) async fn put_client(
     State(app): State<App>,
@@ -98,15 +99,11 @@ pub(crate) async fn put_client(
     let manifest = asking(&app, caller.org_key(), &name).await?;
     check(&request)?;
     let (org, now) = (caller.org_key(), app.now());
+    let before = app.store.oauth_client(org, &manifest.name).await?;
     let secret = match &request.client_secret {
-        Some(secret) => {
-            let keyring = app.keyring().await?;
-            let sealed = keyring.sealer().seal(org, &oauth_client_sealed_for(&manifest.name), secret);
-            Some(sealed.map_err(|error| internal(&error))?)
-        }
+        Some(secret) => Some(keep(&app, org, &oauth_client_sealed_for(&manifest.name), secret).await?),
         None => None,
     };
-    let before = app.store.oauth_client(org, &manifest.name).await?;
     let client = KeptOAuthClient {
         connector: manifest.name.clone(),
         client_id: request.client_id,
@@ -115,7 +112,11 @@ pub(crate) async fn put_client(
     };
     let record = caller.record(Action::OAuthClientChanged, now).on("connector", &manifest.name);
     let record = record.before(before.as_ref().map_or(Value::Null, told)).after(told(&client));
-    app.store.put_oauth_client(org, &client, &record).await?;
+    let written = app.store.put_oauth_client(org, before.as_ref(), &client, &record).await;
+    let old = before.as_ref().and_then(|before| before.secret.as_ref());
+    if !settle(&app, org, written, old, client.secret.as_ref()).await? {
+        return Err(StoreError::Conflict { operation: "put_oauth_client" }.into());
+    }
     Ok(Json(ClientView::of(&app, &client)))
 }
 
@@ -124,7 +125,7 @@ pub(crate) async fn put_client(
     security(("token" = [])), responses(
     (status = 204, description = "It is gone"),
     (status = 404, description = "`connector_unknown` or `oauth_client_missing`", body = ProblemView),
-    (status = 409, description = "`no_consent_needed`", body = ProblemView)))]
+    (status = 409, description = "`no_consent_needed`, or `conflict`: somebody else changed it at the same moment", body = ProblemView)))]
 pub(crate) async fn delete_client(
     State(app): State<App>,
     caller: Can<permit::ConnectionsWrite>,
@@ -138,8 +139,9 @@ pub(crate) async fn delete_client(
     };
     let before = app.store.oauth_client(org, &manifest.name).await?.ok_or_else(missing)?;
     let record = caller.record(Action::OAuthClientDeleted, app.now()).on("connector", &manifest.name);
-    if !app.store.delete_oauth_client(org, &manifest.name, &record.before(told(&before))).await? {
-        return Err(missing());
+    let written = app.store.delete_oauth_client(org, &before, &record.before(told(&before))).await;
+    if !settle(&app, org, written, before.secret.as_ref(), None).await? {
+        return Err(StoreError::Conflict { operation: "delete_oauth_client" }.into());
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -28,7 +28,7 @@ fn redirect_uri(app: &App) -> String {
 pub(super) fn fetcher(app: &App) -> Fetcher<'_> {
     Fetcher {
         connections: app.store.as_ref(),
-        sealers: app.keyrings.as_ref(),
+        safe: app.safe.as_ref(),
         http: app.http.as_ref(),
         clock: app.clock.as_ref(),
         draw: &runtime::SystemDraw,

@@ -1,6 +1,6 @@
 //! Connections and the actions of apps: credentials go to the app and nowhere else.
 
-use e2e::{Options, Reply, Seen, Target, TestApp, files_with, manual, step};
+use e2e::{Options, Reply, Seen, Target, TestApp, files_besides_secrets_with, manual, step};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "xoxb-canary-7f3a91c2e5";
@@ -74,7 +74,7 @@ async fn a_step_calls_an_app_and_its_credentials_are_seen_nowhere() {
     // Neither in the tables nor in the log, once the program has written all.
     app.interrupt();
     let data = app.data();
-    let holding = files_with(data.parent().unwrap(), "canary-7f3a91c2e5");
+    let holding = files_besides_secrets_with(data.parent().unwrap(), "canary-7f3a91c2e5");
     assert!(holding.is_empty(), "{holding:?}");
 }
 

@@ -9,6 +9,7 @@ mod challenges;
 mod concurrency;
 mod connections;
 mod conventions;
+mod credentials;
 mod cycles;
 mod erasure;
 mod failures;

@@ -1,7 +1,8 @@
 //! Connections that a user agrees to at the app, and their tokens.
 
 use e2e::{
-    Answer, Browser, Options, Reply, Seen, Target, TestApp, assert_failed, files_with, manual, step, text,
+    Answer, Browser, Options, Reply, Seen, Target, TestApp, assert_failed, files_besides_secrets_with,
+    manual, step, text,
 };
 use fakes::Fakes;
 use reqwest::Method;
@@ -150,7 +151,7 @@ async fn a_user_agrees_and_steps_use_the_tokens() {
     assert_eq!((&counts["codes_exchanged"], &counts["refreshes_asked"]), (&json!(1), &json!(0)));
     // The client's secret is found nowhere; nor are tokens, which another test looks for.
     let data = a.app.data();
-    assert_eq!(files_with(&data, SECRET), Vec::<std::path::PathBuf>::new());
+    assert_eq!(files_besides_secrets_with(&data, SECRET), Vec::<std::path::PathBuf>::new());
     for path in ["/v1/connections", "/v1/audit", "/v1/runs", "/v1/connectors/airtable/oauth-client"] {
         assert!(!a.app.get(path).await.text().contains(SECRET), "{path}");
     }
@@ -333,7 +334,7 @@ async fn a_program_gets_tokens_by_its_own_id_and_secret() {
     assert!(!run.to_string().contains("that-is-wrong"), "{run}");
     let data = app.data();
     for secret in [SECRET, "shpat_canary_of_a_token"] {
-        assert_eq!(files_with(&data, secret), Vec::<std::path::PathBuf>::new());
+        assert_eq!(files_besides_secrets_with(&data, secret), Vec::<std::path::PathBuf>::new());
     }
 }
 
@@ -366,7 +367,7 @@ async fn a_service_account_signs_for_its_tokens() {
     assert_failed(&run, "list", "credentials_refused");
     let key: Value = serde_json::from_str(&key_file).expect("it is JSON");
     let line = text(&key["private_key"]).lines().nth(1).expect("it has lines");
-    assert_eq!(files_with(&app.data(), line), Vec::<std::path::PathBuf>::new());
+    assert_eq!(files_besides_secrets_with(&app.data(), line), Vec::<std::path::PathBuf>::new());
 }
 
 /// Answers as GitHub does, whose tokens have no end and no refresh token.
