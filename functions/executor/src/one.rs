@@ -22,7 +22,10 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
     let mut message = match StepMessage::decode(&record.body) {
         Ok(message) => message,
         Err(error) => match PollMessage::decode(&record.body) {
-            Some(message) => return poll(app, &message, deadline).await,
+            Some(message) => {
+                let org = OrgKey::verified(message.org.clone(), Provenance::Message);
+                return poll(app, &org, &message, deadline).await;
+            }
             None => return Err(error.into()),
         },
     };

@@ -16,7 +16,7 @@ use dispatch::{PlanError, PollMessage, StartError, StartRequest, Started};
 use domain::poll::{Failing, PollState};
 use domain::run::{End, RunError, RunStatus, StepError};
 use domain::workflow::{FirstPoll, Poll, TriggerKind};
-use domain::{Millis, OrgKey, Provenance, limits, nests_too_deep};
+use domain::{Millis, OrgKey, limits, nests_too_deep};
 use engine::Plan;
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -36,11 +36,15 @@ const LEFT: Duration = Duration::from_secs(15);
 const AT_ONCE: usize = 8;
 
 /// Asks the app of a poll trigger, unless that is no longer wanted.
-pub(crate) async fn poll(app: &App, message: &PollMessage, deadline: Millis) -> Result<(), ExecutorError> {
-    let org = OrgKey::verified(message.org.clone(), Provenance::Message);
-    let current = app.plans.current(&org, &message.workflow).await?;
+pub(crate) async fn poll(
+    app: &App,
+    org: &OrgKey,
+    message: &PollMessage,
+    deadline: Millis,
+) -> Result<(), ExecutorError> {
+    let current = app.plans.current(org, &message.workflow).await?;
     let Some(current) = current.filter(|current| current.enabled) else { return Ok(()) };
-    let plan = match app.plans.get(&org, &message.workflow, current.version).await {
+    let plan = match app.plans.get(org, &message.workflow, current.version).await {
         Ok(plan) => plan,
         Err(PlanError::Store(error)) => return Err(error.into()),
         Err(error) => {
@@ -54,7 +58,7 @@ pub(crate) async fn poll(app: &App, message: &PollMessage, deadline: Millis) -> 
         app.queue.send_poll(message, Duration::ZERO).await?;
         return Ok(());
     }
-    Polling { app, org: &org, message, current: &current, plan: &plan, of, deadline }.go().await
+    Polling { app, org, message, current: &current, plan: &plan, of, deadline }.go().await
 }
 
 /// One poll.
