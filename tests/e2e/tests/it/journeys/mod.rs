@@ -31,6 +31,7 @@ mod samples;
 mod sessions;
 mod sign_in;
 mod signatures;
+mod signed;
 mod smoke;
 mod tests;
 mod usage;
