@@ -180,5 +180,5 @@ async fn a_definition_is_held_to_what_a_trigger_asks_for() {
     }
     let read = json!({"name": "reads", "triggers": [good], "steps": [{"id": "a", "type": "map", "output": "{{ trigger.body }}"}]});
     let refused = app.post("/v1/workflows/validate", &read).await.expect(200);
-    assert!(refused.to_string().contains("unknown_reference"), "a poll has no body: {refused}");
+    assert!(refused.to_string().contains("unknown_member"), "a poll has no body: {refused}");
 }

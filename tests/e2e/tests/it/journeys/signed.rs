@@ -1,7 +1,7 @@
 //! Files to and from a bucket: what is sent is what was signed, and the key is seen nowhere.
 
 use base64::Engine;
-use e2e::{Reply, Target, TestApp, files_with, step};
+use e2e::{Reply, Target, TestApp, files_besides_secrets_with, step};
 use serde_json::{Value, json};
 
 const KEY: &str = "canary-wJalrXUtnFEMI-K7MDENG";
@@ -83,7 +83,7 @@ async fn a_file_goes_from_one_bucket_to_another_and_the_key_is_seen_nowhere() {
     app.interrupt();
     let data = app.data();
     for shape in [KEY.to_owned(), base64::engine::general_purpose::STANDARD.encode(KEY)] {
-        let holding = files_with(data.parent().unwrap(), &shape);
+        let holding = files_besides_secrets_with(data.parent().unwrap(), &shape);
         assert!(holding.is_empty(), "{holding:?}");
     }
 }
