@@ -525,14 +525,15 @@ def who_asks_for_tokens(deployment: Deployment):
         assert error["code"] == "app_unavailable", error
     say("new tokens were asked for with a lease, twice")
     # Each change makes a secret of its own, and takes the one before away.
-    def secrets() -> list[str]:
+    def secrets() -> set[str]:
         pages = deployment.cloud.secretsmanager.get_paginator("list_secrets").paginate()
-        return [s["Name"] for page in pages for s in page["SecretList"] if s["Name"].startswith(f"{STACK}/credentials/")]
+        return {s["Name"] for page in pages for s in page["SecretList"] if s["Name"].startswith(f"{STACK}/credentials/")}
 
-    (before,) = secrets()
+    before = secrets()
+    assert len(before) == 2, f"a secret for each of two connections: {before}"
     owner.ask("PATCH", f"/v1/connections/{connection}", {"credentials": {"client_secret": "another-secret"}})
-    (after,) = secrets()
-    assert before != after, before
+    after = secrets()
+    assert len(after - before) == len(before - after) == 1, (before, after)
     # Asked of the app by the function api, which opens it for that.
     tested = owner.post(f"/v1/connections/{connection}/test", {})
     assert tested["error"]["code"] == "app_unavailable", tested
