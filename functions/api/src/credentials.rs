@@ -38,7 +38,7 @@ pub(crate) async fn settle(
 ) -> ApiResult<bool> {
     let gone = match &written {
         Ok(true) => old,
-        Ok(false) | Err(StoreError::Conflict { .. } | StoreError::Throttled { .. }) => new,
+        Ok(false) | Err(StoreError::Conflict { .. }) => new,
         Err(_) => None,
     };
     if let Some(gone) = gone.filter(|_| old != new)

@@ -74,8 +74,13 @@ pub async fn carry<S: Sender>(
         };
         match call.answered(&response) {
             Ok(Answered::More) => {}
-            Ok(Answered::Output(output)) => return Ok(Ok(output)),
-            Err(mut error) => {
+            // Once more: what was written otherwise on the wire, as in XML, may show a secret only when it was read.
+            Ok(Answered::Output(mut output)) => {
+                secrets.hide(&mut output);
+                return Ok(Ok(output));
+            }
+            Err(error) => {
+                let mut error = secrets.hide_error(error);
                 if error.retryable && error.retry_after_ms.is_none() {
                     let after = response.headers["retry-after"].as_str();
                     error.retry_after_ms = after.and_then(|after| http_request::wait_of(after, clock.now()));

@@ -3,6 +3,7 @@
 use crate::http_request::{self, Prepared};
 use crate::secrets::Secrets;
 use domain::Millis;
+use domain::limits::MAX_OUTPUT_BYTES;
 use domain::run::StepError;
 use egress::HttpPort;
 use serde_json::Value;
@@ -14,9 +15,12 @@ pub async fn send_plain(
     secrets: &Secrets,
     now: Millis,
 ) -> Result<Value, StepError> {
-    let Prepared { request, attached, .. } = prepared;
+    let Prepared { mut request, attached, .. } = prepared;
     if !attached.is_empty() {
         return Err(StepError::fatal("invalid_input", "files are sent by steps of runs only"));
     }
+    // Nothing here reads an answer out of a file: one that is too large for memory is an error, and not an empty answer.
+    request.max_bytes_in_memory = usize::MAX;
+    request.max_response_bytes = MAX_OUTPUT_BYTES;
     http_request::outcome(http.send(request).await, true, now, secrets)
 }

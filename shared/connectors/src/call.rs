@@ -3,7 +3,8 @@
 //! Nothing is sent here. Whoever runs it sends what [`Call::request`] gives and hands over what came back.
 
 use crate::manifest::{
-    Action, Answer, Auth, AuthKind, Body, Encoding, ErrorRule, Manifest, PageBy, Place, Put, Query, Style,
+    Action, Answer, Auth, AuthKind, Body, Encoding, ErrorRule, Hosts, Manifest, PageBy, Place, Put, Query,
+    Request, Style,
 };
 use crate::read::placeholders;
 use crate::signing::Signing;
@@ -190,6 +191,7 @@ impl Call {
                 }
             };
             let (base, behind) = (text(&base), path(&spec.path, &self.input)?);
+            self.stays_with_the_app(spec, &base)?;
             let between = &self.signed.path;
             if between.is_empty() && behind.is_empty() {
                 base
@@ -384,6 +386,22 @@ impl Call {
     }
 
     /// An answer in XML with its body as JSON; `None` where it is none. A refusal that cannot be read stays as it is.
+    /// Refuses an address that leads to another host than the manifest says, whatever the connection's fields are: credentials go there.
+    fn stays_with_the_app(&self, spec: &Request, base: &str) -> Result<(), StepError> {
+        let document = &self.manifest.document;
+        let said = match &spec.base_url {
+            Some(_) => &document["actions"][&self.action]["request"]["base_url"],
+            None => &document["base_url"],
+        };
+        match said.as_str().and_then(Hosts::of) {
+            Some(hosts) if !hosts.holds(base) => Err(invalid(format!(
+                "with the fields of this connection, requests to {} would go to another host than the app's",
+                self.manifest.title
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn as_xml(&self, response: &Response) -> Result<Option<Response>, StepError> {
         let refused = response.status >= 400;
         let answer = self.action().request.answer;
@@ -393,7 +411,16 @@ impl Call {
             Answer::Xml | Answer::Feed if !refused => true,
             _ => xml::is_xml(&media_type(response)),
         };
-        let Some(body) = xml::text(&response.body, content_type).filter(|_| is_xml) else { return Ok(None) };
+        let Some(body) = xml::text(&response.body, content_type).filter(|_| is_xml) else {
+            if is_xml && !refused && matches!(answer, Answer::Xml | Answer::Feed) {
+                let message = format!(
+                    "{} answered nothing, or something too large, where XML is expected",
+                    self.manifest.title
+                );
+                return Err(StepError::fatal("app_response_invalid", message));
+            }
+            return Ok(None);
+        };
         let read = body.and_then(|body| xml::read(&body)).and_then(|document| match answer {
             Answer::Feed if !refused => {
                 feed::read(&document).ok_or_else(|| "it is no feed of RSS or Atom".to_owned())

@@ -254,3 +254,22 @@ async fn who_dies_or_fails_at_any_call_passes_over_no_record_and_starts_none_twi
         }
     }
 }
+
+/// More than what an answer may have in memory where a step asks, which has files for the rest.
+#[tokio::test]
+async fn a_large_answer_is_read_whole() {
+    let world = world().await;
+    let workflow = world.save(&definition(json!({"first": "all"}))).await;
+    let large = |count: i64, each: usize| {
+        let issues = (1..=count).rev().map(|n| {
+            let mut issue = issue(n);
+            issue["body"] = "x".repeat(each).into();
+            issue
+        });
+        Reply::ok(issues.collect())
+    };
+    world.http.script(ISSUES, [large(20, 40_000)]);
+    ask(&world, &workflow).await;
+    assert_eq!(runs(&world, &workflow).await.len(), 20);
+    assert_eq!(state(&world, &workflow).await.state.failing, None);
+}

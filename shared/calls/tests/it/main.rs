@@ -142,6 +142,20 @@ async fn an_answer_that_repeats_credentials_is_shown_without_them() {
     assert!(sent[0].request.headers["x-amz-security-token"].is_sensitive());
 }
 
+/// As XML writes it, a secret is another text; it is one again when that was read.
+#[tokio::test]
+async fn a_secret_that_xml_writes_otherwise_is_not_shown() {
+    let body = "<Error><Code>AccessDenied</Code><Message>p&amp;ss&lt;word-1 &#112;&#38;ss&lt;word-1</Message></Error>";
+    let sender = Scripted::new(vec![(403, "application/xml", body.to_owned())]);
+    let fields = json!({"region": "eu-central-1", "access_key_id": "AKIDEXAMPLE"});
+    let secret = [("secret_access_key", KEY), ("session_token", "p&ss<word-1")];
+    let input = json!({"bucket": "b", "key": "k"});
+    let error =
+        call(("aws_s3", "delete_object"), ("access_key", fields), &secret, input, &sender).await.unwrap_err();
+    let shown = format!("{error:?}");
+    assert!(!shown.contains("ss<word-1") && shown.contains("[secret session_token]"), "{shown}");
+}
+
 #[tokio::test]
 async fn a_secret_in_the_path_is_in_no_error_and_follows_no_redirect() {
     const TOKEN: &str = "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11";

@@ -229,3 +229,31 @@ fn schemas_that_lead_in_circles_cost_no_time() {
     let manifest = Arc::new(read(&document).unwrap());
     assert!(Call::begin(manifest, "go", json!({"x": 1}), &Access::default(), 0).is_ok());
 }
+
+#[test]
+fn a_connections_fields_lead_to_no_other_host_than_the_apps() {
+    let document = json!({"name": "acme", "title": "Acme", "base_url": "https://{{ connection.shop }}.acme.example/v1",
+        "fields": {"type": "object", "properties": {"shop": {"type": "string"}}},
+        "actions": {"go": {"title": "Go", "request": {"method": "GET", "path": "/things"}}}});
+    let manifest = Arc::new(read(&document).unwrap());
+    let url = |shop: &str| {
+        let access = Access { fields: json!({"shop": shop}), ..Access::default() };
+        Call::begin(manifest.clone(), "go", json!({}), &access, 0)?
+            .request()
+            .map(|request| request["url"].clone())
+    };
+    assert_eq!(url("one").unwrap(), "https://one.acme.example/v1/things");
+    for shop in ["evil.org/", "evil.org/?", "evil.org#", "evil.org\\", "a:b@evil.org/", "x@y"] {
+        assert_eq!(url(shop).unwrap_err().code, "invalid_input", "{shop}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_no_text_is_no_feed_without_entries() {
+    let feed = json!({"title": "Go", "request": {"method": "GET", "path": "/feed", "answer": "feed"}});
+    for nothing in [Value::Null, json!({"$file": {"key": "k"}})] {
+        let mut call = begin(feed.clone(), json!({})).unwrap();
+        call.request().unwrap();
+        assert_eq!(call.answered(&answer(200, nothing)).unwrap_err().code, "app_response_invalid");
+    }
+}
