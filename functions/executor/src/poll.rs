@@ -174,7 +174,7 @@ impl Polling<'_> {
         let again;
         let mut behind = None;
         if done == new.len() {
-            let cursor = advanced(&state.cursor, &records);
+            let cursor = advanced(&state.cursor, &records, self.app.clock.now().0);
             // An answer that was cut is gone on with where its last record was.
             again = more && !poll.newest_first && cursor != state.cursor;
             if more && !again && !(quiet && poll.newest_first) {

@@ -19,6 +19,8 @@ pub const MAX_RECORDS: u64 = 5_000;
 const _: () = assert!(MAX_RECORDS <= MAX_ITEMS, "a list gives no more");
 /// How far behind the cursor records may turn up, where the manifest says nothing.
 const OVERLAP: Duration = Duration::from_mins(5);
+/// How far an app's clock may be before ours, in milliseconds.
+const CLOCKS_DIFFER: i64 = 300_000;
 /// A key is part of a run's name.
 const MAX_KEY: usize = 1000;
 
@@ -158,9 +160,13 @@ impl Poll {
     }
 }
 
-/// Where the cursor stands after these records.
-pub fn advanced(cursor: &Value, records: &[Record]) -> Value {
-    let cursors = records.iter().filter_map(|record| record.cursor.as_ref());
+/// Where the cursor stands after these records. A time that is yet to come moves it nowhere: all that is made until then would lie behind.
+pub fn advanced(cursor: &Value, records: &[Record], now_ms: i64) -> Value {
+    let has_come = |cursor: &&Value| {
+        let time = cursor.as_str().and_then(domain::Millis::parse_rfc3339);
+        time.is_none_or(|time| time.0 <= now_ms.saturating_add(CLOCKS_DIFFER))
+    };
+    let cursors = records.iter().filter_map(|record| record.cursor.as_ref()).filter(has_come);
     let greatest = cursors.fold(cursor, |so_far, next| if is_later(next, so_far) { next } else { so_far });
     greatest.clone()
 }
@@ -252,6 +258,8 @@ mod tests {
     use super::*;
     use crate::read;
 
+    const NOW: i64 = 1_772_366_400_000;
+
     fn manifest(poll: &Value) -> Result<Manifest, Vec<Fault>> {
         read(
             &json!({"name": "shop", "title": "Shop", "version": 1, "base_url": "https://shop.example.com", "auth": [],
@@ -286,9 +294,10 @@ mod tests {
         assert!(got.more);
         let keys: Vec<_> = got.records.iter().map(|record| record.key.as_str()).collect();
         assert_eq!(keys, ["a", "9007199254740993"]);
-        let cursor = advanced(&Value::Null, &got.records);
+        let cursor = advanced(&Value::Null, &got.records, NOW);
         assert_eq!(cursor, "2026-01-01T23:30:00Z", "the later instant, whatever its zone");
-        assert_eq!(advanced(&json!("2027-01-01T00:00:00Z"), &got.records), "2027-01-01T00:00:00Z");
+        assert_eq!(advanced(&json!("2027-01-01T00:00:00Z"), &got.records, NOW), "2027-01-01T00:00:00Z");
+        assert_eq!(advanced(&Value::Null, &got.records, 0), Value::Null, "a time that is yet to come");
         let of = |at: &str| Record { key: "k".into(), cursor: Some(at.into()), item: Value::Null };
         let cursor = json!("2026-01-01T12:00:00Z");
         assert!(!poll.may_be_new(&of("2026-01-01T11:54:59Z"), &cursor), "an old record that was changed");

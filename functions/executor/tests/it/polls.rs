@@ -28,9 +28,9 @@ fn definition(more: Value) -> Value {
         "steps": [{"id": "title", "type": "map", "output": "{{ trigger.record.title }}"}]})
 }
 
-/// An issue of this number, made so many minutes after the beginning.
+/// An issue of this number, made a thousand minutes before the beginning and so many after that.
 fn issue(number: i64) -> Value {
-    json!({"id": number, "title": format!("Issue {number}"), "created_at": START.plus(Duration::from_mins(number as u64)).rfc3339()})
+    json!({"id": number, "title": format!("Issue {number}"), "created_at": Millis(START.0 + (number - 1000) * 60_000).rfc3339()})
 }
 
 /// The newest first, as the app lists them.
@@ -87,7 +87,7 @@ async fn what_was_there_at_first_starts_nothing_and_what_comes_starts_one_run() 
     let asked = world.http.sent();
     assert!(!asked[0].url.contains("since"), "{}", asked[0].url);
     // Five minutes before the third, so that what turns up late is seen.
-    assert!(asked[1].url.contains("since=2026-03-01T11%3A58%3A30"), "{}", asked[1].url);
+    assert!(asked[1].url.contains("since=2026-02-28T19%3A18%3A30"), "{}", asked[1].url);
     assert!(asked.iter().all(|sent| sent.method == "GET"));
 }
 
@@ -95,7 +95,7 @@ async fn what_was_there_at_first_starts_nothing_and_what_comes_starts_one_run() 
 async fn all_that_is_there_starts_runs_where_that_is_wished_for() {
     let world = world().await;
     let workflow = world.save(&definition(json!({"first": "all"}))).await;
-    let with_pull_request = json!([{"id": 9, "title": "Pull", "pull_request": {}, "created_at": "2026-03-01T13:00:00Z"}, issue(2), issue(1)]);
+    let with_pull_request = json!([{"id": 9, "title": "Pull", "pull_request": {}, "created_at": "2026-02-28T20:00:00Z"}, issue(2), issue(1)]);
     world.http.script(ISSUES, [Reply::ok(with_pull_request)]);
     ask(&world, &workflow).await;
     assert_eq!(titles(&world, &workflow).await, ["Issue 1", "Issue 2"]);

@@ -77,7 +77,7 @@ fn every_trigger_reads_the_documented_answers_of_its_action() {
                     if records.iter().any(|record| record.cursor.is_none()) {
                         say("a record has no place of the cursor".to_owned());
                     }
-                    cursors.push(advanced(&Value::Null, &records));
+                    cursors.push(advanced(&Value::Null, &records, NOW));
                 }
             }
             if examples == 0 {
