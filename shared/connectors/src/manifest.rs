@@ -391,9 +391,9 @@ pub enum PageBy {
     Link,
 }
 
-/// Where a connector's requests and credentials go: its addresses without their paths, as templates.
-pub fn hosts(manifest: &Manifest) -> BTreeSet<String> {
-    let document = &manifest.document;
+/// Where a connector's requests and credentials go, of its document: its addresses without their paths, and its ways to sign in as they
+/// stand there, since these say what becomes of a secret.
+pub fn hosts(document: &Value) -> BTreeSet<String> {
     let values = |field: &str| -> Vec<&Value> {
         match &document[field] {
             Value::Object(members) => members.values().collect(),
@@ -403,34 +403,24 @@ pub fn hosts(manifest: &Manifest) -> BTreeSet<String> {
     };
     let mut addresses = vec![&document["base_url"]];
     addresses.extend(values("actions").into_iter().map(|action| &action["request"]["base_url"]));
-    for auth in values("auth") {
-        addresses.extend(["authorize_url", "token_url", "refresh_url"].map(|field| &auth[field]));
-    }
-    addresses.into_iter().filter(|address| !address.is_null()).map(without_path).collect()
+    let addresses = addresses.into_iter().filter(|address| !address.is_null()).map(without_path);
+    let ways = values("auth").into_iter().map(|auth| {
+        let mut auth = auth.clone();
+        if let Some(fields) = auth.as_object_mut() {
+            fields.retain(|name, _| !matches!(name.as_str(), "title" | "help"));
+            fields.sort_keys();
+        }
+        auth.to_string()
+    });
+    addresses.chain(ways).collect()
 }
 
-/// What stands before the path of an address; all of one that is made by an expression.
+/// What stands before the path of an address; all of one in which there is an expression.
 fn without_path(address: &Value) -> String {
     let Some(text) = address.as_str() else { return address.to_string() };
-    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| !scheme.contains('{')) else {
-        return text.to_owned();
-    };
-    let mut inside = 0_u32;
-    let end = rest.char_indices().find(|(at, c)| {
-        if rest[*at..].starts_with("{{") {
-            inside += 1;
-        } else if rest[..*at].ends_with("}}") {
-            inside = inside.saturating_sub(1);
-        }
-        inside == 0 && matches!(c, '/' | '?' | '#')
-    });
-    let host = end.map_or(rest, |(at, _)| &rest[..at]);
-    // A path that an expression adds to could become part of a name.
-    let open = end.is_none() && host.ends_with("}}");
-    if open {
-        text.to_owned()
-    } else {
-        format!("{}://{}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase())
+    match url::Url::parse(text) {
+        Ok(url) if !text.contains("{{") => url.origin().ascii_serialization(),
+        _ => text.to_owned(),
     }
 }
 
@@ -454,21 +444,27 @@ mod tests {
 
     #[test]
     fn where_a_connector_leads_is_told_without_paths() {
-        let of = |base: &str, other: &str| {
-            let document = json!({"name": "a", "title": "A", "base_url": base, "auth": [],
-                "actions": {"one": {"title": "One", "request": {"method": "GET", "path": "/", "base_url": other}}}});
-            hosts(&crate::read(&document).unwrap()).into_iter().collect::<Vec<_>>()
+        let of = |base: &str, header: &str| {
+            hosts(
+                &json!({"base_url": base, "auth": [{"id": "key", "type": "api_key", "title": "any", "header": header}]}),
+            )
         };
         assert_eq!(
-            of("https://API.example.com/v1", "https://api.example.com/v2?a=1"),
-            ["https://api.example.com"]
+            of("https://API.example.com/v1", "x-key"),
+            of("https://api.example.com:443/v2?a=1", "x-key")
         );
-        assert_eq!(
-            of("https://{{ connection.name & '/' }}.example.com/v1", "https://example.com@evil.org/x"),
-            ["https://example.com@evil.org", "https://{{ connection.name & '/' }}.example.com"]
-        );
-        assert_eq!(of("https://example.com{{ connection.path }}", "{{ connection.url }}/a").len(), 2);
-        assert_ne!(of("https://a.com", "https://a.com"), of("http://a.com", "https://a.com:8443"));
+        let good = of("https://api.example.com/v1", "x-key");
+        for other in [
+            of("https://api.example.com/v1", "x-text"),
+            of("http://api.example.com/v1", "x-key"),
+            of("https://api.example.com:8443/v1", "x-key"),
+            of("https://api.example.com@evil.org/v1", "x-key"),
+            of("https://{{ /* }}/ */ 'api.example.com' }}/v1", "x-key"),
+        ] {
+            assert!(!other.is_subset(&good), "{other:?}");
+        }
+        let by_expression = |host: &str| of(&format!("https://{{{{ /* }}}}/ */ '{host}' }}}}/v1"), "x-key");
+        assert_ne!(by_expression("good.com"), by_expression("evil.org"));
     }
 
     #[test]

@@ -22,6 +22,8 @@ use utoipa::{IntoParams, ToSchema};
 /// How many connectors an organisation may have, and how many versions each.
 const MOST: usize = 100;
 const MOST_VERSIONS: usize = 50;
+/// The largest manifest, as JSON: it is read whole by each worker that calls it.
+const MAX_MANIFEST_BYTES: usize = 2 * 1024 * 1024;
 
 /// Keeps a connector of the organisation's own: a new one, a new version, or a change that breaks nothing of a version that is there.
 ///
@@ -197,6 +199,9 @@ async fn versions(app: &App, caller: &Caller, name: &str) -> ApiResult<Vec<u32>>
 async fn keep(app: &App, caller: &Caller, manifest: &Manifest) -> ApiResult<()> {
     let (org, now) = (caller.org_key(), app.now());
     let name = &manifest.name;
+    if manifest.document.to_string().len() > MAX_MANIFEST_BYTES {
+        return Err(too_large());
+    }
     let all = app.store.own_connectors(org).await?;
     let of_name = all.iter().filter(|(of, ..)| of == name).count();
     let there = app.store.own_connector(org, name, manifest.version).await?;
@@ -219,12 +224,13 @@ async fn keep(app: &App, caller: &Caller, manifest: &Manifest) -> ApiResult<()> 
         }
     }
     let before = |kept: &KeptConnector| connectors::read(&kept.document).ok();
-    if let Some(newest) = newest.as_ref().and_then(before) {
-        let known = hosts(&newest);
-        let added: Vec<String> = hosts(manifest).into_iter().filter(|host| !known.contains(host)).collect();
+    if let Some(newest) = &newest {
+        let known = hosts(&newest.document);
+        let added: Vec<String> =
+            hosts(&manifest.document).into_iter().filter(|host| !known.contains(host)).collect();
         if !added.is_empty() {
             let detail = format!(
-                "the connector would lead to {}, where credentials that were given to it must not go; give it another name",
+                "the connector would lead elsewhere, or sign in otherwise, with credentials that were given to it as it was ({}); give it another name",
                 added.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ")
             );
             return Err(ApiError::new(409, "connector_hosts_changed", detail));
@@ -255,9 +261,11 @@ async fn keep(app: &App, caller: &Caller, manifest: &Manifest) -> ApiResult<()> 
         ConnectorKept::Changed => {
             Err(ApiError::new(409, "conflict", "somebody else changed this connector just now; try again"))
         }
-        ConnectorKept::TooLarge => {
-            let detail = "packed, the manifest is over 380 KB; leave out operations that you do not need";
-            Err(ApiError::new(413, "connector_too_large", detail))
-        }
+        ConnectorKept::TooLarge => Err(too_large()),
     }
+}
+
+fn too_large() -> ApiError {
+    let detail = "the manifest is over 2 MB, or over 380 KB when it is packed; leave out operations that you do not need";
+    ApiError::new(413, "connector_too_large", detail)
 }
