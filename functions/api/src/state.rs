@@ -18,7 +18,7 @@ use guard::Guard;
 use mailer::Mailer;
 use runtime::Clock;
 use std::sync::Arc;
-use store::{ConnectorStore as _, RunStore, Store};
+use store::{ConnectorStore as _, KeptConnector, RunStore, Store};
 use vault::{Keyring, Keyrings, Safe};
 
 #[derive(Clone)]
@@ -65,10 +65,23 @@ impl App {
         }
         let kept = match version {
             Some(version) => self.store.own_connector(org, name, version).await?,
-            None => self.store.newest_own_connector(org, name).await?,
+            None => self.newest_own_connector(org, name).await?,
         };
         // One that an earlier version of this program kept, and this one cannot read, is none.
         Ok(kept.and_then(|kept| connectors::read(&kept.document).ok()).map(Arc::new))
+    }
+
+    /// The newest version of a connector of the organisation's own.
+    pub(crate) async fn newest_own_connector(
+        &self,
+        org: &OrgKey,
+        name: &str,
+    ) -> ApiResult<Option<KeptConnector>> {
+        let known = self.store.connector_name(org, name).await?;
+        let Some(newest) = known.and_then(|known| known.held.versions.last().copied()) else {
+            return Ok(None);
+        };
+        Ok(self.store.own_connector(org, name, newest).await?)
     }
 
     /// The value of a cookie that nobody else can make up.

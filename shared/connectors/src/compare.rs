@@ -48,6 +48,13 @@ pub fn breaking(before: &Manifest, after: &Manifest) -> Vec<Fault> {
         };
         compared.schemas(&was.input, &now.input, Side::Given, &format!("{at}/input"), 0);
         compared.schemas(&was.output, &now.output, Side::Read, &format!("{at}/output"), 0);
+        let poll = |of: &Manifest, field: &str| of.document["triggers"][name]["poll"][field].clone();
+        for field in ["action", "key", "cursor", "order"] {
+            if poll(before, field) != poll(after, field) {
+                let message = "records that are known would be told from new ones otherwise";
+                compared.fault(&format!("{at}/poll/{field}"), "type_changed", message);
+            }
+        }
     }
     compared.changes
 }

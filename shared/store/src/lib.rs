@@ -17,9 +17,9 @@ mod transact;
 mod usage;
 
 pub use control::{
-    ADDRESSES, ApiKey, ConnectorKept, Invitation, KeptConnection, KeptConnector, KeptOAuthClient, KeptPoll,
-    Lease, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation, ServiceAccount, Session,
-    TokenChange, USE_NOTED, UsedKey,
+    ADDRESSES, ApiKey, ConnectorKept, ConnectorName, HeldName, Invitation, KeptConnection, KeptConnector,
+    KeptOAuthClient, KeptPoll, Lease, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation,
+    ServiceAccount, Session, TokenChange, USE_NOTED, UsedKey,
 };
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
 pub use control::{WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowVersion};

@@ -84,12 +84,9 @@ pub(crate) async fn list(
 ) -> ApiResult<Json<ConnectorList>> {
     let manifests = names().into_iter().filter_map(|(name, version)| built_in(name, Some(version)));
     let mut items: Vec<ConnectorView> = manifests.map(|manifest| ConnectorView::of(&manifest)).collect();
-    // Of each of the organisation's own the newest version, which comes last.
-    for (name, version, summary) in app.store.own_connectors(caller.org_key()).await? {
-        let view = ConnectorView::kept(name, version, &summary);
-        match items.last_mut() {
-            Some(last) if last.name == view.name => *last = view,
-            _ => items.push(view),
+    for known in app.store.connector_names(caller.org_key()).await? {
+        if let Some(newest) = known.held.versions.last() {
+            items.push(ConnectorView::kept(known.name, *newest, &known.held.summary));
         }
     }
     items.sort_by(|a, b| a.name.cmp(&b.name));

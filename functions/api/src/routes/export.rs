@@ -258,10 +258,10 @@ impl Export<'_> {
     async fn connector(&self, place: &Place, lines: &mut Lines) -> ApiResult<Option<Place>> {
         let after = place.after.as_deref().and_then(|after| after.rsplit_once('#'));
         let after = after.and_then(|(name, version)| Some((name.to_owned(), version.parse::<u32>().ok()?)));
-        let all = self.app.store.own_connectors(self.org).await?.into_iter();
-        let next = all
-            .map(|(name, version, _)| (name, version))
-            .find(|of| after.as_ref().is_none_or(|after| of > after));
+        let names = self.app.store.connector_names(self.org).await?.into_iter();
+        let mut all =
+            names.flat_map(|of| of.held.versions.into_iter().map(move |version| (of.name.clone(), version)));
+        let next = all.find(|of| after.as_ref().is_none_or(|after| of > after));
         let Some((name, version)) = next else { return Ok(None) };
         if let Some(kept) = self.app.store.own_connector(self.org, &name, version).await? {
             let line = json!({"name": name, "version": version, "manifest": kept.document,

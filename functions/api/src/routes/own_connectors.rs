@@ -16,7 +16,7 @@ use domain::{Fault, Problem};
 use importer::{Options, import};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{ConnectorKept, ConnectorStore as _, KeptConnector};
+use store::{ConnectorKept, ConnectorName, ConnectorStore as _, HeldName, KeptConnector};
 use utoipa::{IntoParams, ToSchema};
 
 /// How many connectors an organisation may have, and how many versions each.
@@ -107,7 +107,7 @@ pub(crate) async fn import_openapi(
         ApiError::from(Problem::new(422, "invalid_openapi", detail).with_errors(faults))
     })?;
     let mut manifest = read(&name, &imported.manifest).map_err(invalid)?;
-    if let Some(newest) = app.store.newest_own_connector(caller.org_key(), &name).await? {
+    if let Some(newest) = app.newest_own_connector(caller.org_key(), &name).await? {
         let breaks = connectors::read(&newest.document)
             .map_or(true, |before| !breaking(&before, &manifest).is_empty());
         let mut document = imported.manifest;
@@ -124,7 +124,7 @@ pub(crate) async fn import_openapi(
     security(("token" = [])), responses(
     (status = 204, description = "It is gone"),
     (status = 404, description = "`connector_unknown`: also of one that is not the organisation's own", body = ProblemView),
-    (status = 409, description = "`connector_in_use`: there are connections of it, or a client", body = ProblemView),
+    (status = 409, description = "`connector_in_use`: there are connections of it, or a client; or `conflict`", body = ProblemView),
     (status = 422, description = "a parameter that cannot be", body = ProblemView)))]
 pub(crate) async fn delete(
     State(app): State<App>,
@@ -133,14 +133,19 @@ pub(crate) async fn delete(
     QueryOf(query): QueryOf<OfVersion>,
 ) -> ApiResult<StatusCode> {
     let org = caller.org_key();
-    let all = versions(&app, &caller, &name).await?;
-    let gone: Vec<u32> =
-        all.iter().copied().filter(|version| query.version.is_none_or(|only| only == *version)).collect();
+    let mut known = app.store.connector_name(org, &name).await?.ok_or_else(unknown)?;
+    let gone: Vec<u32> = known
+        .held
+        .versions
+        .iter()
+        .copied()
+        .filter(|of| query.version.is_none_or(|only| only == *of))
+        .collect();
     if gone.is_empty() {
         return Err(unknown());
     }
-    if gone.len() == all.len() {
-        // Whoever makes one of the same name could send their credentials elsewhere.
+    known.held.versions.retain(|version| !gone.contains(version));
+    if known.held.versions.is_empty() {
         let connections = app.store.connections(org, None, usize::MAX).await?;
         let used = connections.iter().filter(|kept| kept.connection.connector == name).count();
         let client = store::ConnectionStore::oauth_client(app.store.as_ref(), org, &name).await?.is_some();
@@ -151,12 +156,16 @@ pub(crate) async fn delete(
             );
             return Err(ApiError::new(409, "connector_in_use", detail));
         }
+    } else if let Some(newest) = known.held.versions.last()
+        && let Some(kept) = app.store.own_connector(org, &name, *newest).await?
+        && let Ok(manifest) = connectors::read(&kept.document)
+    {
+        known.held.summary = summary(&manifest);
     }
-    for version in gone {
-        let record = caller.record(Action::ConnectorDeleted, app.now()).on("connector", &name);
-        app.store
-            .delete_own_connector(org, &name, version, &record.before(json!({"version": version})))
-            .await?;
+    let record = caller.record(Action::ConnectorDeleted, app.now()).on("connector", &name);
+    let record = record.before(json!({"versions": gone}));
+    if !app.store.delete_own_connector(org, &known, &gone, &record).await? {
+        return Err(conflict());
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -190,79 +199,82 @@ fn invalid(faults: Vec<Fault>) -> ApiError {
         .into()
 }
 
-/// The versions that there are, in their order.
-async fn versions(app: &App, caller: &Caller, name: &str) -> ApiResult<Vec<u32>> {
-    let all = app.store.own_connectors(caller.org_key()).await?;
-    Ok(all.into_iter().filter(|(of, ..)| of == name).map(|(_, version, _)| version).collect())
-}
-
 async fn keep(app: &App, caller: &Caller, manifest: &Manifest) -> ApiResult<()> {
     let (org, now) = (caller.org_key(), app.now());
     let name = &manifest.name;
     if manifest.document.to_string().len() > MAX_MANIFEST_BYTES {
         return Err(too_large());
     }
-    let all = app.store.own_connectors(org).await?;
-    let of_name = all.iter().filter(|(of, ..)| of == name).count();
-    let there = app.store.own_connector(org, name, manifest.version).await?;
-    let newest = app.store.newest_own_connector(org, name).await?;
-    if there.is_none() {
-        let mut names: Vec<&str> = all.iter().map(|(name, ..)| name.as_str()).collect();
-        names.dedup();
-        if of_name >= MOST_VERSIONS || (of_name == 0 && names.len() >= MOST) {
-            let detail = format!(
-                "an organisation may have {MOST} connectors, and {MOST_VERSIONS} versions of each; delete some"
-            );
-            return Err(ApiError::new(422, "too_many_connectors", detail));
-        }
-        if let Some(newest) = &newest
-            && manifest.version < newest.version
-        {
-            let message =
-                format!("there is a version {} already; a new one has a greater number", newest.version);
-            return Err(invalid(vec![Fault::new("/version", "version_order", message)]));
-        }
+    let mut known = match app.store.connector_name(org, name).await? {
+        Some(known) => known,
+        None if app.store.connector_names(org).await?.len() >= MOST => return Err(too_many()),
+        None => ConnectorName {
+            name: name.clone(),
+            held: HeldName { leads_to: hosts(&manifest.document), ..HeldName::default() },
+            revision: 0,
+        },
+    };
+    let leads_to = hosts(&manifest.document);
+    if leads_to != known.held.leads_to {
+        let differs = leads_to.symmetric_difference(&known.held.leads_to);
+        let detail = format!(
+            "the connector would lead elsewhere, or sign in otherwise, than when it was made ({}); give it another name",
+            differs.map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ")
+        );
+        return Err(ApiError::new(409, "connector_hosts_changed", detail));
     }
-    let before = |kept: &KeptConnector| connectors::read(&kept.document).ok();
-    if let Some(newest) = &newest {
-        let known = hosts(&newest.document);
-        let added: Vec<String> =
-            hosts(&manifest.document).into_iter().filter(|host| !known.contains(host)).collect();
-        if !added.is_empty() {
-            let detail = format!(
-                "the connector would lead elsewhere, or sign in otherwise, with credentials that were given to it as it was ({}); give it another name",
-                added.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ")
-            );
-            return Err(ApiError::new(409, "connector_hosts_changed", detail));
-        }
-    }
-    if let Some(there) = there.as_ref().and_then(before) {
-        let changes = breaking(&there, manifest);
+    let newest = known.held.versions.last().copied();
+    if known.held.versions.contains(&manifest.version) {
+        let there = app.store.own_connector(org, name, manifest.version).await?;
+        let there = there.and_then(|there| connectors::read(&there.document).ok());
+        // One that cannot be read any more breaks what uses it as it is.
+        let changes = there.map(|there| breaking(&there, manifest)).unwrap_or_default();
         if !changes.is_empty() {
             let detail =
                 "this would break workflows that use this version; give the manifest a greater `version`";
             return Err(Problem::new(409, "connector_breaking", detail).with_errors(changes).into());
         }
+    } else if let Some(newest) = newest.filter(|newest| manifest.version < *newest) {
+        let message = format!("there is a version {newest} already; a new one has a greater number");
+        return Err(invalid(vec![Fault::new("/version", "version_order", message)]));
+    } else if known.held.versions.len() >= MOST_VERSIONS {
+        return Err(too_many());
+    }
+    known.held.versions.insert(manifest.version);
+    if newest.is_none_or(|newest| manifest.version >= newest) {
+        known.held.summary = summary(manifest);
     }
     let kept = KeptConnector {
         name: name.clone(),
         version: manifest.version,
-        revision: there.as_ref().map_or(0, |there| there.revision),
         document: manifest.document.clone(),
-        summary: json!({"title": manifest.title, "description": manifest.description, "categories": manifest.categories,
-            "actions": manifest.actions.len(), "triggers": manifest.triggers.len()}),
         changed_at: now,
         changed_by: caller.name().to_owned(),
     };
     let told = json!({"version": kept.version, "actions": manifest.actions.len()});
     let record = caller.record(Action::ConnectorSaved, now).on("connector", name).after(told);
-    match app.store.put_own_connector(org, &kept, &record).await? {
+    match app.store.put_own_connector(org, &known, &kept, &record).await? {
         ConnectorKept::Kept => Ok(()),
-        ConnectorKept::Changed => {
-            Err(ApiError::new(409, "conflict", "somebody else changed this connector just now; try again"))
-        }
+        ConnectorKept::Changed => Err(conflict()),
         ConnectorKept::TooLarge => Err(too_large()),
     }
+}
+
+/// What lists show.
+fn summary(manifest: &Manifest) -> Value {
+    json!({"title": manifest.title, "description": manifest.description, "categories": manifest.categories,
+        "actions": manifest.actions.len(), "triggers": manifest.triggers.len()})
+}
+
+fn conflict() -> ApiError {
+    ApiError::new(409, "conflict", "somebody else changed this connector just now; try again")
+}
+
+fn too_many() -> ApiError {
+    let detail = format!(
+        "an organisation may have {MOST} names of connectors, deleted ones included, and {MOST_VERSIONS} versions of each"
+    );
+    ApiError::new(422, "too_many_connectors", detail)
 }
 
 fn too_large() -> ApiError {

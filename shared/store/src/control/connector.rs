@@ -1,4 +1,4 @@
-//! Connectors that an organisation made: every version of each.
+//! Connectors that an organisation made: every version of each, and one item for each name.
 
 use crate::attr::{self, Item, b, n, s};
 use crate::ports::ConnectorStore;
@@ -7,7 +7,9 @@ use crate::{Store, StoreError, codec};
 use async_trait::async_trait;
 use domain::audit::Record;
 use domain::{Millis, OrgKey};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What an item may hold, with room for what else is in it; DynamoDB takes 400 KB.
 const LARGEST: usize = 380 * 1024;
@@ -17,21 +19,36 @@ const LARGEST: usize = 380 * 1024;
 pub struct KeptConnector {
     pub name: String,
     pub version: u32,
-    /// Raised by each change of this version.
-    pub revision: u32,
     /// The manifest.
     pub document: Value,
-    /// What lists show of it.
-    pub summary: Value,
     pub changed_at: Millis,
     pub changed_by: String,
+}
+
+/// What is known of a name, also when none of its versions is there any more: credentials may have been given to it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConnectorName {
+    pub name: String,
+    /// Raised by each change of it or of a version; 0 is the one before the first.
+    pub revision: u32,
+    pub held: HeldName,
+}
+
+/// What the item of a name holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeldName {
+    /// Where it leads, and how it signs in: of its first manifest, and so of all.
+    pub leads_to: BTreeSet<String>,
+    pub versions: BTreeSet<u32>,
+    /// What lists show of the newest version.
+    pub summary: Value,
 }
 
 /// What became of a version that was to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectorKept {
     Kept,
-    /// Somebody else changed it meanwhile.
+    /// Somebody else changed it, or another version of it, meanwhile.
     Changed,
     /// It is too large, packed.
     TooLarge,
@@ -46,66 +63,41 @@ impl ConnectorStore for Store {
         version: u32,
     ) -> Result<Option<KeptConnector>, StoreError> {
         let item = self.get_control(org.org().as_str().to_owned(), sort(name, version)).await?;
-        item.as_ref().map(read).transpose()
+        item.map(|item| {
+            Ok(KeptConnector {
+                name: name.to_owned(),
+                version,
+                document: codec::unpack(attr::bytes(&item, "d")?)?,
+                changed_at: Millis(attr::number(&item, "ca")?),
+                changed_by: attr::text(&item, "by")?.to_owned(),
+            })
+        })
+        .transpose()
     }
 }
 
 impl Store {
-    /// All versions of all connectors of an organisation, by name and version, each with its summary.
-    pub async fn own_connectors(&self, org: &OrgKey) -> Result<Vec<(String, u32, Value)>, StoreError> {
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            let got = self
-                .client
-                .query()
-                .table_name(&self.tables.control)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", s(org.org().as_str()))
-                .expression_attribute_values(":prefix", s(PREFIX))
-                .projection_expression("sk, sm")
-                .set_exclusive_start_key(start)
-                .consistent_read(true)
-                .send()
-                .await
-                .map_err(|e| StoreError::of("own_connectors", &e))?;
-            for item in got.items.unwrap_or_default() {
-                let (name, version) = named(&item)?;
-                found.push((name, version, codec::unpack(attr::bytes(&item, "sm")?)?));
-            }
-            start = got.last_evaluated_key;
-            if start.is_none() {
-                return Ok(found);
-            }
-        }
+    /// What is known of each name that an organisation gave to a connector, those included that have no version any more.
+    pub async fn connector_names(&self, org: &OrgKey) -> Result<Vec<ConnectorName>, StoreError> {
+        let items = self.list_control(org.org().as_str(), NAMES, None, usize::MAX).await?;
+        items.iter().map(read_name).collect()
     }
 
-    /// The newest version of a connector.
-    pub async fn newest_own_connector(
+    /// What is known of a name.
+    pub async fn connector_name(
         &self,
         org: &OrgKey,
         name: &str,
-    ) -> Result<Option<KeptConnector>, StoreError> {
-        let got = self
-            .client
-            .query()
-            .table_name(&self.tables.control)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", s(org.org().as_str()))
-            .expression_attribute_values(":prefix", s(format!("{PREFIX}{name}#")))
-            .scan_index_forward(false)
-            .limit(1)
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| StoreError::of("newest_own_connector", &e))?;
-        got.items.unwrap_or_default().first().map(read).transpose()
+    ) -> Result<Option<ConnectorName>, StoreError> {
+        let item = self.get_control(org.org().as_str().to_owned(), name_sort(name)).await?;
+        item.as_ref().map(read_name).transpose()
     }
 
-    /// Keeps a version, in place of what it was at `revision`; 0 is that it was not there.
+    /// Keeps a version, and what is known of its name then, unless that was changed since `name.revision`.
     pub async fn put_own_connector(
         &self,
         org: &OrgKey,
+        name: &ConnectorName,
         kept: &KeptConnector,
         record: &Record,
     ) -> Result<ConnectorKept, StoreError> {
@@ -113,69 +105,69 @@ impl Store {
         if packed.len() > LARGEST {
             return Ok(ConnectorKept::TooLarge);
         }
-        let mut item = key(org, &kept.name, kept.version);
+        let mut item = key(org, sort(&kept.name, kept.version));
         item.extend([
             ("d".into(), b(packed)),
-            ("sm".into(), b(codec::pack(&kept.summary)?)),
-            ("rv".into(), n(kept.revision.saturating_add(1))),
             ("ca".into(), n(kept.changed_at.0)),
             ("by".into(), s(&kept.changed_by)),
         ]);
         let mut writes = Writes::default();
-        if kept.revision == 0 {
-            writes.create(&self.tables.control, item)?;
-        } else {
-            let values = Item::from([(":revision".into(), n(kept.revision))]);
-            writes.put_if(&self.tables.control, item, "rv = :revision", values)?;
-        }
+        self.write_name(&mut writes, org, name)?;
+        writes.put(&self.tables.control, item)?;
         writes.record(&self.tables.ledger, org, record)?;
         let held = self.transact("put_own_connector", writes).await?.held();
         Ok(if held { ConnectorKept::Kept } else { ConnectorKept::Changed })
     }
 
-    /// Deletes a version; whether there was one.
+    /// Deletes versions, and keeps what is known of their name then, unless that was changed since `name.revision`; whether it did.
     pub async fn delete_own_connector(
         &self,
         org: &OrgKey,
-        name: &str,
-        version: u32,
+        name: &ConnectorName,
+        versions: &[u32],
         record: &Record,
     ) -> Result<bool, StoreError> {
         let mut writes = Writes::default();
-        let there = Some(("attribute_exists(pk)", Item::new()));
-        writes.delete(&self.tables.control, key(org, name, version), there)?;
+        self.write_name(&mut writes, org, name)?;
+        for version in versions {
+            writes.delete(&self.tables.control, key(org, sort(&name.name, *version)), None)?;
+        }
         writes.record(&self.tables.ledger, org, record)?;
         Ok(self.transact("delete_own_connector", writes).await?.held())
     }
+
+    fn write_name(&self, writes: &mut Writes, org: &OrgKey, name: &ConnectorName) -> Result<(), StoreError> {
+        let mut item = key(org, name_sort(&name.name));
+        item.insert("h".into(), b(codec::pack(&name.held)?));
+        item.insert("rv".into(), n(name.revision.saturating_add(1)));
+        if name.revision == 0 {
+            return writes.create(&self.tables.control, item).map(drop);
+        }
+        let values = Item::from([(":revision".into(), n(name.revision))]);
+        writes.put_if(&self.tables.control, item, "rv = :revision", values).map(drop)
+    }
 }
 
-const PREFIX: &str = "connector#";
+const NAMES: &str = "connectorname#";
 
-/// Names hold no `#`, and versions are in their order.
+fn name_sort(name: &str) -> String {
+    format!("{NAMES}{name}")
+}
+
+/// Names hold no `#`.
 fn sort(name: &str, version: u32) -> String {
-    format!("{PREFIX}{name}#{version:07}")
+    format!("connector#{name}#{version}")
 }
 
 /// In the organisation's own partition, where its erasure finds it.
-fn key(org: &OrgKey, name: &str, version: u32) -> Item {
-    Item::from([("pk".to_owned(), s(org.org().as_str())), ("sk".to_owned(), s(sort(name, version)))])
+fn key(org: &OrgKey, sort: String) -> Item {
+    Item::from([("pk".to_owned(), s(org.org().as_str())), ("sk".to_owned(), s(sort))])
 }
 
-fn named(item: &Item) -> Result<(String, u32), StoreError> {
-    let sort = attr::text(item, "sk")?.trim_start_matches(PREFIX);
-    let (name, version) = sort.split_once('#').ok_or(StoreError::Corrupt("sk"))?;
-    Ok((name.to_owned(), version.parse().map_err(|_| StoreError::Corrupt("sk"))?))
-}
-
-fn read(item: &Item) -> Result<KeptConnector, StoreError> {
-    let (name, version) = named(item)?;
-    Ok(KeptConnector {
-        name,
-        version,
+fn read_name(item: &Item) -> Result<ConnectorName, StoreError> {
+    Ok(ConnectorName {
+        name: attr::text(item, "sk")?.trim_start_matches(NAMES).to_owned(),
         revision: attr::number(item, "rv")?,
-        document: codec::unpack(attr::bytes(item, "d")?)?,
-        summary: codec::unpack(attr::bytes(item, "sm")?)?,
-        changed_at: Millis(attr::number(item, "ca")?),
-        changed_by: attr::text(item, "by")?.to_owned(),
+        held: codec::unpack(attr::bytes(item, "h")?)?,
     })
 }

@@ -19,7 +19,7 @@ mod workflow;
 pub use account::{Organization, User};
 pub use api_key::{ADDRESSES, ApiKey, ServiceAccount, USE_NOTED, UsedKey};
 pub use connection::{KeptConnection, Lease, TokenChange};
-pub use connector::{ConnectorKept, KeptConnector};
+pub use connector::{ConnectorKept, ConnectorName, HeldName, KeptConnector};
 pub use identity::Linked;
 pub use invitation::Invitation;
 pub use lookup::{EventRule, Hook};

@@ -1,57 +1,59 @@
-//! Connectors of an organisation's own: every version, each change under a condition.
+//! Connectors of an organisation's own: every version, and what is known of a name, also when nothing else is left of it.
 
 use crate::tables::{NOW, Tables, record};
 use domain::audit::Action;
 use domain::{OrgId, OrgKey, Provenance};
 use serde_json::{Value, json};
-use store::{ConnectorKept, ConnectorStore, KeptConnector};
+use store::{ConnectorKept, ConnectorName, ConnectorStore, HeldName, KeptConnector};
 
 fn connector(name: &str, version: u32, document: Value) -> KeptConnector {
-    KeptConnector {
-        name: name.into(),
-        version,
-        revision: 0,
-        document,
+    let changed_by = "owner1@example.com".into();
+    KeptConnector { name: name.into(), version, document, changed_at: NOW, changed_by }
+}
+
+fn named(name: &str, revision: u32, versions: &[u32]) -> ConnectorName {
+    let held = HeldName {
+        leads_to: ["https://a.example".to_owned()].into(),
+        versions: versions.iter().copied().collect(),
         summary: json!({"title": name}),
-        changed_at: NOW,
-        changed_by: "owner1@example.com".into(),
-    }
+    };
+    ConnectorName { name: name.into(), revision, held }
 }
 
 #[tokio::test]
-async fn versions_are_beside_each_other_and_changed_one_by_one() {
+async fn versions_are_beside_each_other_and_each_change_is_of_the_name_that_was_read() {
     let t = Tables::new().await;
-    let put = async |kept: &KeptConnector| {
-        t.store.put_own_connector(&t.org, kept, &record(Action::ConnectorSaved)).await.unwrap()
+    let put = async |name: &ConnectorName, version: u32| {
+        let kept = connector(&name.name, version, json!({"of": version}));
+        t.store.put_own_connector(&t.org, name, &kept, &record(Action::ConnectorSaved)).await.unwrap()
     };
-    for (name, version) in [("my_a", 1), ("my_a", 2), ("my_a", 10), ("my_ab", 3), ("my_b", 1)] {
-        assert_eq!(put(&connector(name, version, json!({"of": version}))).await, ConnectorKept::Kept);
-    }
-    assert_eq!(put(&connector("my_a", 2, json!(null))).await, ConnectorKept::Changed, "it is there");
-    let there = t.store.own_connector(&t.org, "my_a", 2).await.unwrap().unwrap();
-    assert_eq!((there.revision, &there.document), (1, &json!({"of": 2})));
-    let changed = KeptConnector { document: json!({"of": "another"}), ..there.clone() };
-    assert_eq!(put(&changed).await, ConnectorKept::Kept);
-    assert_eq!(put(&changed).await, ConnectorKept::Changed, "somebody was faster");
-    let newest = async |name: &str| {
-        t.store.newest_own_connector(&t.org, name).await.unwrap().map(|kept| (kept.name, kept.version))
-    };
-    assert_eq!(newest("my_a").await, Some(("my_a".into(), 10)), "by number, and not that of `my_ab`");
-    assert_eq!(newest("my_").await, None);
-    let all = t.store.own_connectors(&t.org).await.unwrap();
-    let names: Vec<_> = all.iter().map(|(name, version, _)| (name.as_str(), *version)).collect();
-    assert_eq!(names, [("my_a", 1), ("my_a", 2), ("my_a", 10), ("my_ab", 3), ("my_b", 1)]);
-    assert_eq!(all[0].2, json!({"title": "my_a"}));
+    assert_eq!(put(&named("my_a", 0, &[1]), 1).await, ConnectorKept::Kept);
+    assert_eq!(
+        put(&named("my_a", 0, &[2]), 2).await,
+        ConnectorKept::Changed,
+        "two that make a name: one does"
+    );
+    assert_eq!(t.store.own_connector(&t.org, "my_a", 2).await.unwrap(), None);
+    assert_eq!(put(&named("my_a", 1, &[1, 10]), 10).await, ConnectorKept::Kept);
+    assert_eq!(put(&named("my_ab", 0, &[3]), 3).await, ConnectorKept::Kept);
+    let all = t.store.connector_names(&t.org).await.unwrap();
+    assert_eq!(all, [named("my_a", 2, &[1, 10]), named("my_ab", 1, &[3])]);
+    assert_eq!(t.store.own_connector(&t.org, "my_a", 10).await.unwrap().unwrap().document, json!({"of": 10}));
     // Of another organisation there is none.
     let other = OrgKey::verified(OrgId::from_bytes([0xee; 16]), Provenance::Token);
     assert_eq!(t.store.own_connector(&other, "my_a", 1).await.unwrap(), None);
-    assert!(t.store.own_connectors(&other).await.unwrap().is_empty());
-    let delete = async |version| {
+    assert!(t.store.connector_names(&other).await.unwrap().is_empty());
+    // Two that delete a version each: one does, and the other one looks again.
+    let delete = async |name: ConnectorName, version: u32| {
         let record = record(Action::ConnectorDeleted);
-        t.store.delete_own_connector(&t.org, "my_a", version, &record).await.unwrap()
+        t.store.delete_own_connector(&t.org, &name, &[version], &record).await.unwrap()
     };
-    assert!(delete(10).await && !delete(10).await);
-    assert_eq!(newest("my_a").await, Some(("my_a".into(), 2)));
+    assert!(delete(named("my_a", 2, &[10]), 1).await);
+    assert!(!delete(named("my_a", 2, &[1]), 10).await);
+    assert!(t.store.own_connector(&t.org, "my_a", 10).await.unwrap().is_some());
+    assert!(delete(named("my_a", 3, &[]), 10).await);
+    let left = t.store.connector_name(&t.org, "my_a").await.unwrap();
+    assert_eq!(left, Some(named("my_a", 4, &[])), "where it leads is known for ever");
 }
 
 #[tokio::test]
@@ -60,7 +62,8 @@ async fn a_large_manifest_is_kept_packed_and_one_that_is_too_large_is_refused() 
     let record = record(Action::ConnectorSaved);
     let large = json!({"text": "abc ".repeat(500_000)});
     let kept = connector("my_a", 1, large.clone());
-    assert_eq!(t.store.put_own_connector(&t.org, &kept, &record).await.unwrap(), ConnectorKept::Kept);
+    let put = t.store.put_own_connector(&t.org, &named("my_a", 0, &[1]), &kept, &record).await;
+    assert_eq!(put.unwrap(), ConnectorKept::Kept);
     assert_eq!(t.store.own_connector(&t.org, "my_a", 1).await.unwrap().unwrap().document, large);
     // Nothing packs this.
     let mut x = 1_u64;
@@ -71,6 +74,7 @@ async fn a_large_manifest_is_kept_packed_and_one_that_is_too_large_is_refused() 
     .take(600_000)
     .collect();
     let kept = connector("my_a", 2, json!({"text": noise}));
-    assert_eq!(t.store.put_own_connector(&t.org, &kept, &record).await.unwrap(), ConnectorKept::TooLarge);
+    let put = t.store.put_own_connector(&t.org, &named("my_a", 1, &[1, 2]), &kept, &record).await;
+    assert_eq!(put.unwrap(), ConnectorKept::TooLarge);
     assert_eq!(t.store.own_connector(&t.org, "my_a", 2).await.unwrap(), None);
 }

@@ -185,7 +185,8 @@ async fn finish(
     let fetcher = fetcher(app);
     let (tokens, told_by_app) = fetcher.ask(&server, &client, false, form).await.map_err(refused)?;
     let before = told(&kept.connection);
-    let keep = evaluate(&oauth2.keep, &json!({"token": told_by_app}), app.now().0).map_err(|e| failed(&e))?;
+    let scope = json!({"token": without_tokens(told_by_app)});
+    let keep = evaluate(&oauth2.keep, &scope, app.now().0).map_err(|e| failed(&e))?;
     kept.connection.fields.extend(kept_of(keep, &tokens));
     kept.connection.status = ConnectionStatus::Ready;
     kept.connection.reason = None;
@@ -241,6 +242,20 @@ async fn who_may(app: &App, org: &OrgKey, pending: &Pending) -> ApiResult<String
         }
     }
     Ok(standing.email)
+}
+
+/// What of an answer may be kept, however deep: no expression of a manifest sees a token, which it could take to pieces.
+fn without_tokens(answer: Value) -> Value {
+    match answer {
+        Value::Object(fields) => {
+            let plain = fields.into_iter().filter(|(name, value)| {
+                !(value.is_string() && ["token", "secret", "code"].iter().any(|end| name.ends_with(end)))
+            });
+            plain.map(|(name, value)| (name, without_tokens(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.into_iter().map(without_tokens).collect(),
+        other => other,
+    }
 }
 
 /// What a connection keeps of an answer: nothing that holds a token.
@@ -305,5 +320,14 @@ mod tests {
         };
         let keep = json!({"team": "T1", "a": "secret-access", "b": ["x secret-refresh"], "none": null});
         assert_eq!(Value::Object(kept_of(keep, &tokens)), json!({"team": "T1"}));
+    }
+
+    #[test]
+    fn what_is_kept_of_an_answer_is_read_without_its_tokens() {
+        let answer = json!({"access_token": "a", "token_type": "bearer", "refresh_token": "r", "id_token": "i", "instance_url": "https://a",
+            "authed_user": {"id": "U1", "access_token": "u"}, "all": [{"client_secret": "s", "name": "n"}], "token": {"id": 1}});
+        let kept = json!({"token_type": "bearer", "instance_url": "https://a", "authed_user": {"id": "U1"}, "all": [{"name": "n"}],
+            "token": {"id": 1}});
+        assert_eq!(without_tokens(answer), kept);
     }
 }

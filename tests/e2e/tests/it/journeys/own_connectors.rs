@@ -96,6 +96,13 @@ async fn a_connector_of_ones_own_is_used_as_any_other_and_a_workflow_keeps_its_v
     assert_eq!(app.delete("/v1/connectors/my_shop").await.status, 204);
     app.get("/v1/connectors/my_shop").await.refused(404, "connector_unknown");
     app.delete("/v1/connectors/my_shop").await.refused(404, "connector_unknown");
+    // Nor after it was deleted: somebody may be about to give it credentials.
+    app.put("/v1/connectors/my_shop", &json!({"text": text})).await.refused(409, "connector_hosts_changed");
+    app.put("/v1/connectors/my_shop", &manifest(1, READ_ORDER)).await.expect(200);
+    let other_way = manifest(1, READ_ORDER)["text"].as_str().unwrap().replace("x-api-key", "x-text");
+    app.put("/v1/connectors/my_shop", &json!({"text": other_way}))
+        .await
+        .refused(409, "connector_hosts_changed");
     let ledger = app.get("/v1/audit").await.expect(200).to_string();
     assert!(ledger.contains("connector.saved") && ledger.contains("connector.deleted"));
 }
