@@ -10,7 +10,7 @@ use crate::weight::weight;
 use crate::{App, ExecutorError};
 use calls::http_request::Prepared;
 use calls::{Secrets, Sender, carry, send_plain};
-use connectors::trigger::{Record, Records, advanced};
+use connectors::trigger::{Order, Record, Records, advanced};
 use connectors::{Call, Manifest};
 use dispatch::{PlanError, PollMessage, StartError, StartRequest, Started};
 use domain::poll::{Failing, PollState};
@@ -18,9 +18,10 @@ use domain::run::{End, RunError, RunStatus, StepError};
 use domain::workflow::{FirstPoll, Poll, TriggerKind};
 use domain::{Millis, OrgKey, limits, nests_too_deep};
 use engine::Plan;
-use futures::future::join_all;
+use futures::future::{Either, join_all, select};
 use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::{AppLimit, Current, KeptPoll, Turn};
@@ -28,6 +29,8 @@ use tracing::{info, warn};
 
 /// How long an app may take to list its records.
 const ASKING: Duration = Duration::from_secs(50);
+/// How long a poll waits for room in memory before it is put off.
+const ROOM: Duration = Duration::from_secs(10);
 /// How often a poll waits for its turn at an app before it leaves that to the next one.
 const MOST_PUT_OFF: u8 = 3;
 /// What is left of an invocation when it starts no further runs.
@@ -54,10 +57,16 @@ pub(crate) async fn poll(
     };
     let trigger = plan.definition().trigger(&message.trigger).map(|trigger| &trigger.kind);
     let Some(TriggerKind::Poll(of)) = trigger else { return Ok(()) };
-    if app.clock.now().until(deadline) < OPENING + ASKING + LEFT {
+    if app.clock.now().until(deadline) < ROOM + OPENING + ASKING + LEFT {
         app.queue.send_poll(message, Duration::ZERO).await?;
         return Ok(());
     }
+    // A list, and what is made of it, takes many times its bytes: steps beside it need theirs.
+    let room = app.memory.room(limits::MAX_OUTPUT_BYTES as u64);
+    let Either::Left((_room, _)) = select(Box::pin(room), Box::pin(app.clock.sleep(ROOM))).await else {
+        app.queue.send_poll(message, ROOM).await?;
+        return Ok(());
+    };
     Polling { app, org, message, current: &current, plan: &plan, of, deadline }.go().await
 }
 
@@ -96,7 +105,7 @@ impl Polling<'_> {
         } else {
             KeptPoll { state: PollState::of(question), ..kept }
         };
-        let records = match self.ask(&manifest, &kept.state.cursor).await {
+        let records = match self.ask(&manifest, &kept.state).await {
             Ok(records) => records,
             Err(error) if error.code == "app_limited" => {
                 let wait = Duration::from_millis(error.retry_after_ms.unwrap_or(60_000));
@@ -119,7 +128,7 @@ impl Polling<'_> {
         format!("{:032x}", u128::from_be_bytes(domain::id::digest16(&parts)))
     }
 
-    async fn ask(&self, manifest: &std::sync::Arc<Manifest>, cursor: &Value) -> Result<Records, StepError> {
+    async fn ask(&self, manifest: &Arc<Manifest>, state: &PollState) -> Result<Records, StepError> {
         let app = self.app;
         let (_, name) = self.of.app();
         let trigger = manifest.triggers.get(name).ok_or_else(|| {
@@ -128,7 +137,8 @@ impl Polling<'_> {
             StepError::fatal("trigger_unknown", message)
         })?;
         let now = app.clock.now().0;
-        let question = trigger.poll.question(manifest, &self.of.input, cursor, now)?;
+        let from = if state.cut { state.cursor.clone() } else { trigger.poll.since(&state.cursor) };
+        let question = trigger.poll.question(manifest, &self.of.input, &from, now)?;
         let mut stale = None;
         loop {
             let mut secrets = Secrets::default();
@@ -136,11 +146,12 @@ impl Polling<'_> {
             let (access, tokens) = open(app, self.org, connection, manifest, &mut secrets, stale).await?;
             let action = &trigger.poll.action;
             let mut call = Call::begin(manifest.clone(), action, question.clone(), &access, now)?;
+            call.may_be_cut();
             let limit = limit_of(connection, &call);
             let sender = Asking { app, org: self.org, limit: limit.as_ref(), began: AtomicBool::new(false) };
             let Ok(output) = carry(&mut call, &sender, "", &secrets, app.clock.as_ref(), ASKING).await;
             match output {
-                Ok(output) => return trigger.poll.records(&output, now),
+                Ok(output) => return trigger.poll.records(output, now),
                 // What it refuses for the tokens' sake it has not answered: it is asked once more, with new ones.
                 Err(error) if error.code == "credentials_refused" && tokens.is_some() && stale.is_none() => {
                     stale = tokens;
@@ -174,10 +185,17 @@ impl Polling<'_> {
         let again;
         let mut behind = None;
         if done == new.len() {
-            let cursor = advanced(&state.cursor, &records, self.app.clock.now().0);
-            // An answer that was cut is gone on with where its last record was.
-            again = more && !poll.newest_first && cursor != state.cursor;
-            if more && !again && !(quiet && poll.newest_first) {
+            let now = self.app.clock.now();
+            let mut cursor = advanced(&state.cursor, &records, now.0);
+            // What was not listed is known by its time only.
+            if quiet && more && poll.order == Order::Any && cursor.is_string() {
+                cursor = now.rfc3339().into();
+            }
+            // An answer that was cut is gone on with where its last record was: all that lies a little before that may fill another one.
+            let goes_on = more && poll.order == Order::OldestFirst && !cursor.is_null();
+            again = goes_on && (cursor != state.cursor || !state.cut);
+            state.cut = goes_on;
+            if more && !again && !(quiet && poll.order != Order::OldestFirst) {
                 let message = "the app has more records than one answer may hold, and cannot be asked for the others alone: some may \
                                be missed. Ask more often, or for fewer";
                 behind = Some(StepError::fatal("poll_behind", message));

@@ -6,8 +6,12 @@ use domain::Millis;
 use domain::poll::next_after;
 use domain::workflow::TriggerKind;
 use serde_json::Value;
+use std::time::Duration;
 use store::DueEntry;
 use tracing::error;
+
+/// When a workflow is looked at again that cannot be run.
+const LATER: Duration = Duration::from_mins(10);
 
 /// Sends the messages of an entry's time and of those that follow before `horizon`, and puts the entry of the next time; gives how many.
 ///
@@ -32,9 +36,11 @@ pub(crate) async fn send(
     let plan = match app.plans.get(&entry.org, &workflow, current.version).await {
         Ok(plan) => plan,
         Err(PlanError::Store(error)) => return Err(error.into()),
-        // It must not hold up the others of its shard.
+        // It must not hold up the others of its shard; and a later version of this program may well read it.
         Err(error) => {
-            error!(workflow.id = %workflow, %error, "a poll's workflow cannot be run; it is passed over");
+            error!(workflow.id = %workflow, %error, "a poll's workflow cannot be run; it is looked at again later");
+            app.due.put_due(&DueEntry { at: now.plus(LATER), of: Some(time), ..entry.clone() }).await?;
+            app.due.delete_due(entry).await?;
             return Ok(0);
         }
     };

@@ -41,10 +41,13 @@ pub async fn carry<S: Sender>(
     let left = || u64::try_from(until.0 - clock.now().0).unwrap_or(0);
     loop {
         if let Err(error) = sender.turn(Duration::from_millis(left())).await {
-            return Ok(Err(error));
+            return Ok(so_far(call, secrets).ok_or(error));
         }
         let left = left();
         if left == 0 {
+            if let Some(output) = so_far(call, secrets) {
+                return Ok(Ok(output));
+            }
             let message = "the pages of the list took longer than the step's time limit";
             return Ok(Err(StepError::passing("request_timeout", message)));
         }
@@ -65,7 +68,7 @@ pub async fn carry<S: Sender>(
         http_request::guard(&mut prepared, secrets);
         let mut output = match sender.send(prepared, secrets).await? {
             Ok(output) => output,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(so_far(call, secrets).ok_or(error)),
         };
         let response = Response {
             status: output["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or(0),
@@ -89,4 +92,11 @@ pub async fn carry<S: Sender>(
             }
         }
     }
+}
+
+/// What a list has that may end early.
+fn so_far(call: &mut Call, secrets: &Secrets) -> Option<Value> {
+    let mut output = call.so_far()?;
+    secrets.hide(&mut output);
+    Some(output)
 }

@@ -49,6 +49,8 @@ pub struct Call {
     seed: Seed,
     pages: u32,
     items: Vec<Value>,
+    /// Whether the list may end early.
+    cut: bool,
     /// About how many bytes the items have.
     bytes: usize,
     next: Option<Next>,
@@ -131,6 +133,7 @@ impl Call {
             seed,
             pages: 0,
             items: Vec::new(),
+            cut: false,
             bytes: 0,
             next: None,
             origin: None,
@@ -366,6 +369,9 @@ impl Call {
             };
         self.bytes += items.iter().map(weight).sum::<usize>();
         if self.bytes > MAX_OUTPUT_BYTES {
+            if let Some(output) = self.so_far() {
+                return Ok(Answered::Output(output));
+            }
             let message = format!(
                 "the list has more than {} MB; ask for fewer items with `{MAX_ITEMS_FIELD}`",
                 MAX_OUTPUT_BYTES / 1_048_576
@@ -438,6 +444,17 @@ impl Call {
                 Err(error.with_details(json!({"status": response.status, "body": response.body})))
             }
         }
+    }
+
+    /// Lets a list end early, with `more`, where it would be too large or take too long. Whoever asks for it must be able to go on.
+    pub fn may_be_cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// What a list that may end early has so far; `None` where it may not, or nothing came yet.
+    pub fn so_far(&mut self) -> Option<Value> {
+        (self.cut && !self.items.is_empty())
+            .then(|| json!({"items": std::mem::take(&mut self.items), "more": true}))
     }
 
     fn following(

@@ -52,9 +52,22 @@ pub struct Poll {
     pub cursor: Option<Template>,
     /// How far behind the cursor records may still turn up.
     pub overlap: Duration,
-    /// Whether the newest come first.
-    pub newest_first: bool,
+    /// In which order they are listed.
+    pub order: Order,
 }
+
+/// In which order an app lists its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// A list that was cut is gone on with by the cursor.
+    OldestFirst,
+    NewestFirst,
+    /// None that tells of time.
+    Any,
+}
+
+const ORDERS: [(&str, Order); 3] =
+    [("oldest_first", Order::OldestFirst), ("newest_first", Order::NewestFirst), ("any", Order::Any)];
 
 /// A record of an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,15 +112,15 @@ impl Poll {
         record.cursor.as_ref().is_none_or(|at| !is_later(&self.since(cursor), at))
     }
 
-    /// What the action is given. `cursor` is null before the first answer.
+    /// What the action is given. `from` is where to begin, which [`Poll::since`] gives; null before the first answer.
     pub fn question(
         &self,
         manifest: &Manifest,
         input: &Value,
-        cursor: &Value,
+        from: &Value,
         now_ms: i64,
     ) -> Result<Value, StepError> {
-        let scope = json!({"input": input, "cursor": self.since(cursor)});
+        let scope = json!({"input": input, "cursor": from});
         let mut question = match evaluate(&self.input, &scope, now_ms)? {
             Value::Object(question) => question,
             _ => Map::new(),
@@ -123,23 +136,28 @@ impl Poll {
     /// The records of an answer.
     ///
     /// One without a key fails the whole: it could never be told from those that are known.
-    pub fn records(&self, output: &Value, now_ms: i64) -> Result<Records, StepError> {
+    pub fn records(&self, mut output: Value, now_ms: i64) -> Result<Records, StepError> {
         let unreadable = |what: &str| StepError::fatal("app_response_invalid", what.to_owned());
-        let items = match evaluate(&self.items, &json!({"output": output}), now_ms)? {
+        let mut more = output["more"] == true;
+        let mut scope = json!({});
+        scope["output"] = output.take();
+        let found = evaluate(&self.items, &scope, now_ms)?;
+        drop(scope);
+        let items = match found {
             Value::Array(items) => items,
             Value::Null => Vec::new(),
             // Of a list of one, an expression may give the one.
             one @ Value::Object(_) => vec![one],
             _ => return Err(unreadable("the app gave no list of records")),
         };
-        let mut more = output["more"] == true;
         let mut records = Vec::with_capacity(items.len());
         for item in items {
             if records.len() as u64 == MAX_RECORDS {
                 more = true;
                 break;
             }
-            let scope = json!({"item": item});
+            let mut scope = json!({});
+            scope["item"] = item;
             let key = match evaluate(&self.key, &scope, now_ms)? {
                 Value::String(key) if !key.is_empty() => key,
                 Value::Number(key) => key.to_string(),
@@ -153,7 +171,7 @@ impl Poll {
             let Value::Object(mut scope) = scope else { continue };
             records.push(Record { key, cursor, item: scope.remove("item").unwrap_or_default() });
         }
-        if self.newest_first {
+        if self.order == Order::NewestFirst {
             records.reverse();
         }
         Ok(Records { records, more })
@@ -220,8 +238,8 @@ fn poll(r: &mut Reader<'_>) -> Option<Poll> {
     let key = template(r, "key", Scope::Item);
     let cursor = r.take("cursor").is_some().then(|| template(r, "cursor", Scope::Item));
     let overlap = r.duration("overlap", Duration::from_secs(1), Duration::from_hours(24)).unwrap_or(OVERLAP);
-    let newest_first = r.choice("order", &["oldest_first", "newest_first"]) == Some(1);
-    Some(Poll { action: r.text("action")?, input, items, key, cursor, overlap, newest_first })
+    let order = r.choice("order", &ORDERS.map(|(name, _)| name)).map_or(Order::OldestFirst, |i| ORDERS[i].1);
+    Some(Poll { action: r.text("action")?, input, items, key, cursor, overlap, order })
 }
 
 /// What can be said of triggers only once all is read.
@@ -279,7 +297,8 @@ mod tests {
             "key": "{{ item.id }}", "cursor": "{{ item.at }}"}))
         .unwrap();
         let poll = &manifest.triggers["new_order"].poll;
-        let asked = |cursor: &Value| poll.question(&manifest, &json!({"shop": "a"}), cursor, 0).unwrap();
+        let asked =
+            |cursor: &Value| poll.question(&manifest, &json!({"shop": "a"}), &poll.since(cursor), 0).unwrap();
         assert_eq!(asked(&Value::Null), json!({"shop": "a", "max_items": 5000}), "null is not asked");
         assert_eq!(asked(&json!("2026"))["since"], "2026");
         // A little earlier, written as it was.
@@ -290,7 +309,7 @@ mod tests {
             (json!(700), json!(700.5))
         );
         let items = json!([{"id": 9_007_199_254_740_993_u64, "at": "2026-01-02T00:00:00+01:00"}, {"id": "a", "at": "2026-01-01T23:30:00Z"}]);
-        let got = poll.records(&json!({"items": items, "more": true}), 0).unwrap();
+        let got = poll.records(json!({"items": items, "more": true}), 0).unwrap();
         assert!(got.more);
         let keys: Vec<_> = got.records.iter().map(|record| record.key.as_str()).collect();
         assert_eq!(keys, ["a", "9007199254740993"]);
@@ -305,13 +324,13 @@ mod tests {
             assert!(poll.may_be_new(&of(new), &cursor) && poll.may_be_new(&of(new), &Value::Null));
         }
         assert!(poll.may_be_new(&Record { cursor: None, ..of("") }, &cursor));
-        assert_eq!(poll.records(&json!({"items": null}), 0).unwrap(), Records::default());
+        assert_eq!(poll.records(json!({"items": null}), 0).unwrap(), Records::default());
         for bad in [
             json!({"items": [{"at": "x"}]}),
             json!({"items": "x"}),
             json!({"items": [{"id": "x".repeat(1001)}]}),
         ] {
-            assert_eq!(poll.records(&bad, 0).unwrap_err().code, "app_response_invalid");
+            assert_eq!(poll.records(bad, 0).unwrap_err().code, "app_response_invalid");
         }
     }
 

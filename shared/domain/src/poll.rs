@@ -22,6 +22,9 @@ pub struct PollState {
     /// What the app is asked to begin at; null before its first answer.
     #[serde(rename = "c", default)]
     pub cursor: Value,
+    /// Whether the last answer was cut: the next one begins where that ended, and not a little before.
+    #[serde(rename = "u", default)]
+    pub cut: bool,
     /// Digests of the keys of records that are known, the newest last.
     #[serde(rename = "s", default)]
     seen: Vec<u64>,

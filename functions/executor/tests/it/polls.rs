@@ -273,3 +273,33 @@ async fn a_large_answer_is_read_whole() {
     assert_eq!(runs(&world, &workflow).await.len(), 20);
     assert_eq!(state(&world, &workflow).await.state.failing, None);
 }
+
+/// The oldest first, so that a list that was cut is gone on with: from where it ended, and not from a little before.
+#[tokio::test]
+async fn a_list_that_is_too_large_is_gone_on_with_where_it_was_cut() {
+    let world = World::new().await;
+    world.connect(&connection(), "gitlab", "token", &json!({"key": "glpat-0123456789"})).await;
+    let trigger = json!({"id": "new", "type": "poll", "use": "gitlab.new_issue", "connection": connection().as_str(),
+        "input": {"project_id": "4"}, "first": "all"});
+    let definition = json!({"name": "issues", "triggers": [trigger], "connectors": {"gitlab": 1},
+        "steps": [{"id": "title", "type": "map", "output": "{{ trigger.record.title }}"}]});
+    let workflow = world.save(&definition).await;
+    let page = |numbers: std::ops::RangeInclusive<i64>| {
+        let issues = numbers.map(|n| {
+            let mut issue = issue(n);
+            issue["description"] = "x".repeat(40_000).into();
+            issue
+        });
+        Reply::ok(issues.collect())
+    };
+    let pages = [page(1..=100), page(101..=200), page(101..=200), page(201..=210)];
+    world.http.script("https://gitlab.com/api/v4/projects/4/issues", pages);
+    ask(&world, &workflow).await;
+    let titles = titles(&world, &workflow).await;
+    assert_eq!((titles.len(), world.http.sent().len()), (210, 4));
+    let hundredth = issue(100)["created_at"].as_str().unwrap().replace(':', "%3A");
+    let third = &world.http.sent()[2].url;
+    assert!(third.contains(&format!("created_after={hundredth}")), "{third}");
+    let state = state(&world, &workflow).await.state;
+    assert!(state.begun && !state.cut && state.failing.is_none(), "{state:?}");
+}

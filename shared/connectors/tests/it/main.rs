@@ -65,7 +65,7 @@ fn every_trigger_reads_the_documented_answers_of_its_action() {
             let mut cursors = vec![Value::Null];
             let mut examples = 0;
             for output in outputs(name, &of.poll.action) {
-                let records = match of.poll.records(&output, NOW) {
+                let records = match of.poll.records(output, NOW) {
                     Ok(records) => records.records,
                     Err(error) => {
                         say(error.message);
@@ -85,7 +85,7 @@ fn every_trigger_reads_the_documented_answers_of_its_action() {
             }
             let wanted = with_max_items(&manifest.actions[&of.poll.action].input);
             for cursor in cursors {
-                match of.poll.question(&manifest, &sample(&of.input), &cursor, NOW) {
+                match of.poll.question(&manifest, &sample(&of.input), &of.poll.since(&cursor), NOW) {
                     Ok(question) => {
                         let faults = schema::check(&question, &wanted, &manifest.schemas, "", false);
                         let faults: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
