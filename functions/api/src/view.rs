@@ -350,9 +350,9 @@ pub(crate) fn steps_of(journal: &Journal, plan: &Plan, now: Millis) -> Vec<StepV
     for (i, path) in order.iter().enumerate() {
         let mut entries = attempts.remove(path).unwrap_or_default();
         entries.sort_by_key(|e| e.attempt);
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { continue };
+        let (Some(&first), Some(&last)) = (entries.first(), entries.last()) else { continue };
         let claimed = journal.claims.iter().any(|c| c.path == *path && c.attempt > last.attempt);
-        views.push((first.started_at, i, view(plan, first, last, claimed, now)));
+        views.push((first.started_at, i, view(plan, &entries, (first, last), claimed, now)));
     }
     for claim in &journal.claims {
         if order.contains(&claim.path.as_str()) {
@@ -401,12 +401,22 @@ fn show_limited(steps: &mut Vec<StepView>, head: &Head, plan: &Plan, now: Millis
     });
 }
 
-fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) -> StepView {
+fn view(
+    plan: &Plan,
+    entries: &[&Entry],
+    (first, last): (&Entry, &Entry),
+    claimed: bool,
+    now: Millis,
+) -> StepView {
+    // A start and the end of what it started are one attempt.
+    let starts =
+        entries.iter().filter(|e| e.attempt < last.attempt && matches!(e.mark, Mark::Started { .. }));
+    let start = starts.clone().next_back().filter(|start| start.attempt + 1 == last.attempt);
     let status = if claimed { StepStatus::Running } else { last.status(now) };
     let output = match &last.mark {
         Mark::Succeeded(output) | Mark::Stopped { output, .. } => Some(output.clone()),
         Mark::Took(arm) => Some(serde_json::json!({"arm": arm})),
-        Mark::Waiting { until } | Mark::Awaiting { until } => {
+        Mark::Waiting { until } | Mark::Awaiting { until } | Mark::Started { until, .. } => {
             Some(serde_json::json!({"until": until.rfc3339()}))
         }
         Mark::Filtered(passed) => Some(serde_json::json!({"passed": passed})),
@@ -427,10 +437,10 @@ fn view(plan: &Plan, first: &Entry, last: &Entry, claimed: bool, now: Millis) ->
         path: first.path.clone(),
         r#type: kind(plan, &first.path),
         status: name(status),
-        attempts: last.attempt + u16::from(claimed),
+        attempts: last.attempt + u16::from(claimed) - starts.count() as u16,
         started_at: first.started_at.rfc3339(),
         finished_at: finished_at.map(Millis::rfc3339),
-        input: last.input.clone(),
+        input: last.input.clone().or_else(|| start?.input.clone()),
         output,
         large,
         error: last.error().cloned(),

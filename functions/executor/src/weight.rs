@@ -15,7 +15,9 @@ pub(crate) fn weight(value: &Value) -> usize {
 
 pub(crate) fn entry_weight(entry: &Entry) -> usize {
     let mark = match &entry.mark {
-        Mark::Succeeded(output) | Mark::Stopped { output, .. } => weight(output),
+        Mark::Succeeded(output) | Mark::Stopped { output, .. } | Mark::Started { output, .. } => {
+            weight(output)
+        }
         Mark::Failed(error) | Mark::Retrying { error, .. } => {
             error.message.len() + error.details.as_ref().map_or(0, weight) + 64
         }

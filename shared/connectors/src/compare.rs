@@ -95,6 +95,14 @@ impl Compared<'_> {
             };
             self.fault(at, "type_changed", message);
         }
+        if was.completes.is_some() != now.completes.is_some() {
+            let message = if now.completes.is_some() {
+                "it gives what came of it now, once that is over, and no longer its first answer"
+            } else {
+                "it gives its first answer now, and no longer what came of it"
+            };
+            self.fault(&format!("{at}/completes"), "type_changed", message);
+        }
     }
 
     fn schemas(&mut self, was: &Value, now: &Value, side: Side, at: &str, depth: usize) {
@@ -312,6 +320,19 @@ mod tests {
         );
         document["auth"] = json!([]);
         assert_eq!(codes(&before, &read(&document).unwrap())[0].1, "auth_gone");
+    }
+
+    #[test]
+    fn an_action_that_begins_or_ceases_to_complete_later_gives_something_else() {
+        let at_once = manifest(json!({}), json!({}), json!({}));
+        let mut document = at_once.document.clone();
+        document["actions"]["go"]["completes"] = json!({"action": "go", "done": "{{ status.done }}"});
+        let later = read(&document).unwrap();
+        let changed = [("/actions/go/completes".to_owned(), "type_changed".to_owned())];
+        assert_eq!(codes(&at_once, &later), changed);
+        assert_eq!(codes(&later, &at_once), changed);
+        document["actions"]["go"]["completes"]["every"] = json!("PT1M");
+        assert!(codes(&later, &read(&document).unwrap()).is_empty());
     }
 
     #[test]

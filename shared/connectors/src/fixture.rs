@@ -1,17 +1,27 @@
 //! Examples out of the vendors' documentation, by which a connector is checked: what it would send, and what it makes of the answer.
 
+use crate::completes::{Asks, Progress};
 use crate::{Access, Answered, Call, Manifest, Response, basic};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use url::Url;
 
+/// When examples take place.
+const NOW: i64 = 1_767_225_600_000;
+
 /// Replays an example; gives what is not as it says.
 ///
-/// `{"action", "source", "auth"?, "credentials"?, "connection"?, "input", "calls": [{"request", "response"}], "output" | "error"}`.
+/// `{"action", "source", "auth"?, "credentials"?, "connection"?, "input", "calls": [{"request", "response"}], "output" | "error"}`. With
+/// `started`, which is what the action gave, it is of how that goes on: `asks`, `cancels`?, and `status` with what follows from it, which is
+/// nothing where there is neither `output` nor `error`.
 pub fn replay(manifest: &Arc<Manifest>, fixture: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     if !fixture["source"].as_str().is_some_and(|source| source.starts_with("https://")) {
         wrong.push("it does not say where it is documented: `source`".to_owned());
+    }
+    if fixture.get("started").is_some() {
+        goes_on(manifest, fixture, &mut wrong);
+        return wrong;
     }
     let mut credentials = fixture["credentials"].as_object().cloned().unwrap_or_default();
     if let (Some(name), Some(password)) = (text(&credentials, "username"), text(&credentials, "password")) {
@@ -23,7 +33,7 @@ pub fn replay(manifest: &Arc<Manifest>, fixture: &Value) -> Vec<String> {
         fields: fixture.get("connection").cloned().unwrap_or_else(|| json!({})),
     };
     let action = fixture["action"].as_str().unwrap_or_default();
-    let begun = Call::begin(manifest.clone(), action, fixture["input"].clone(), &access, 1_767_225_600_000);
+    let begun = Call::begin(manifest.clone(), action, fixture["input"].clone(), &access, NOW);
     let mut call = match begun {
         Ok(call) => call,
         Err(error) => {
@@ -65,6 +75,32 @@ pub fn replay(manifest: &Arc<Manifest>, fixture: &Value) -> Vec<String> {
     }
     wrong.push("it asks for more than there is here".to_owned());
     wrong
+}
+
+/// How it is told that what an action started is over.
+fn goes_on(manifest: &Manifest, fixture: &Value, wrong: &mut Vec<String>) {
+    let action = manifest.actions.get(fixture["action"].as_str().unwrap_or_default());
+    let Some(completes) = action.and_then(|action| action.completes.as_ref()) else {
+        wrong.push("it is over with its answer".to_owned());
+        return;
+    };
+    let (input, started) = (&fixture["input"], &fixture["started"]);
+    let mut compare = |of: Option<&Asks>, wanted: &str| {
+        let Some(expected) = fixture.get(wanted) else { return };
+        let asked = of.map(|of| of.question(input, started, NOW));
+        match asked {
+            Some(Ok(asked)) if asked == *expected => {}
+            other => wrong.push(format!("`{wanted}` is {other:?}, not {expected}")),
+        }
+    };
+    compare(Some(&completes.asks), "asks");
+    compare(completes.cancel.as_ref(), "cancels");
+    match completes.progress(&manifest.title, fixture["status"].clone(), started, NOW) {
+        Ok(Progress::GoesOn) if fixture.get("output").is_none() && fixture.get("error").is_none() => {}
+        Ok(Progress::Done(output)) if fixture.get("output") == Some(&output) => {}
+        Ok(Progress::Failed(error)) | Err(error) => compare_error(fixture, &error, wrong),
+        Ok(other) => wrong.push(format!("it comes to {other:?}")),
+    }
 }
 
 fn compare_error(fixture: &Value, error: &domain::run::StepError, wrong: &mut Vec<String>) {

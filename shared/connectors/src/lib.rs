@@ -3,6 +3,7 @@
 mod call;
 mod catalogue;
 mod compare;
+pub mod completes;
 mod encode;
 mod feed;
 pub mod fixture;

@@ -1,5 +1,6 @@
 //! What a connector is: an app's API as data.
 
+use crate::completes::Completes;
 use crate::trigger::Trigger;
 use expr::Template;
 use serde_json::{Map, Value};
@@ -223,7 +224,7 @@ pub struct Action {
     pub docs: Option<String>,
     /// A JSON Schema of an object.
     pub input: Value,
-    /// A JSON Schema of what it gives.
+    /// A JSON Schema of what it gives; of one that completes later, in the end.
     pub output: Value,
     pub request: Request,
     /// What it gives of an answer; reads `response` and `input`.
@@ -236,6 +237,15 @@ pub struct Action {
     pub rate_limit: Option<String>,
     /// Where the choices of a field of the input come from.
     pub options: BTreeMap<String, Options>,
+    /// How it is told that it is over, where it goes on after its answer.
+    pub completes: Option<Completes>,
+}
+
+impl Action {
+    /// Whether it may be asked as often as one likes.
+    pub fn changes_nothing(&self) -> bool {
+        self.idempotent.unwrap_or(self.request.method == "GET")
+    }
 }
 
 impl Manifest {

@@ -4,7 +4,7 @@ use crate::manifest::{
     Action, Answer, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Hosts, Manifest,
     OAuth2, Options, PageBy, Pages, Parameter, Place, Put, Query, RateLimit, Request, SigV4, Style,
 };
-use crate::{schema, signing, trigger};
+use crate::{completes, schema, signing, trigger};
 use domain::fault::{self, Fault};
 use domain::read::{Reader, Walk};
 use expr::{Template, Tier};
@@ -322,6 +322,7 @@ fn action(r: &mut Reader<'_>) -> Option<Action> {
     let idempotent = r.boolean("idempotent");
     let rate_limit = r.optional_text("rate_limit", 64);
     let options = named(r, "options", options);
+    let completes = r.nested("completes", completes::read).flatten();
     Some(Action {
         title: title?,
         description,
@@ -335,6 +336,7 @@ fn action(r: &mut Reader<'_>) -> Option<Action> {
         idempotent,
         rate_limit,
         options,
+        completes,
     })
 }
 
@@ -477,6 +479,10 @@ pub(crate) enum Scope {
     Output,
     Item,
     Poll,
+    /// What an action started.
+    Started,
+    /// How far that is.
+    Status,
 }
 
 pub(crate) fn template(r: &mut Reader<'_>, field: &'static str, scope: Scope) -> Template {
@@ -495,6 +501,8 @@ pub(crate) fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: 
         Scope::Output => &["output"],
         Scope::Item => &["item"],
         Scope::Poll => &["input", "cursor"],
+        Scope::Started => &["input", "output"],
+        Scope::Status => &["status", "output"],
         Scope::Response => &["input", "response", "connection"],
     };
     match Template::parse(value) {
@@ -618,6 +626,9 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
             }
             faults.extend(listed(manifest, options, &at));
         }
+        if let Some(completes) = &action.completes {
+            faults.extend(completes::cross(manifest, completes, &format!("{at}/completes")));
+        }
         if let Some(limit) = &action.rate_limit
             && !manifest.rate_limits.contains_key(limit)
         {
@@ -660,7 +671,7 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
 /// Choices are asked for whenever somebody fills in a form.
 fn listed(manifest: &Manifest, options: &Options, at: &str) -> Option<Fault> {
     let listing = manifest.actions.get(&options.action);
-    let harmless = listing.is_some_and(|of| of.idempotent.unwrap_or(of.request.method == "GET"));
+    let harmless = listing.is_some_and(Action::changes_nothing);
     let message = "`action` must be an action of this connector that changes nothing";
     (!harmless).then(|| Fault::new(format!("{at}/action"), "action_unknown", message))
 }

@@ -3,7 +3,7 @@
 //! Nothing is sent here, and nothing is kept: [`Poll::question`] gives what to ask, [`Poll::records`] what the answer holds.
 
 use crate::call::{MAX_ITEMS, MAX_ITEMS_FIELD};
-use crate::manifest::Manifest;
+use crate::manifest::{Action, Manifest};
 use crate::read::{Scope, of, template};
 use crate::{evaluate, schema};
 use domain::fault::{self, Fault};
@@ -251,7 +251,7 @@ pub(crate) fn cross(manifest: &Manifest) -> Vec<Fault> {
         schema::well_formed(&trigger.output, &format!("{at}/output"), &manifest.schemas, &mut faults);
         let listing = manifest.actions.get(&trigger.poll.action);
         // It is asked for ever, and may be asked twice.
-        if !listing.is_some_and(|of| of.idempotent.unwrap_or(of.request.method == "GET")) {
+        if !listing.is_some_and(Action::changes_nothing) {
             let message = "`action` must be an action of this connector that changes nothing";
             faults.push(Fault::new(format!("{at}/poll/action"), "action_unknown", message));
         }

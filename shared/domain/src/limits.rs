@@ -87,6 +87,8 @@ pub const MAX_GATHERED_BYTES: usize = 256 * 1024;
 pub const MAX_ITERATIONS: u32 = 10_000;
 /// How long an approval or a callback is waited for unless it says otherwise.
 pub const CALLBACK_TIMEOUT: Duration = Duration::from_hours(168);
+/// How long the end of what an action started is waited for unless its step says otherwise.
+pub const COMPLETION_TIMEOUT: Duration = Duration::from_hours(1);
 /// The most tests of a workflow.
 pub const MAX_TESTS: usize = 50;
 /// The most triggers of a workflow.

@@ -100,7 +100,7 @@ impl Figures {
             | Mark::Waiting { .. } => (1, 1),
             Mark::Retrying { .. } => (0, 1),
             // The entry that records what these came to counts.
-            Mark::Awaiting { .. } | Mark::Forked { .. } => (0, 0),
+            Mark::Awaiting { .. } | Mark::Started { .. } | Mark::Forked { .. } => (0, 0),
         };
         let file_bytes = match &entry.mark {
             Mark::Spilled(blob) => blob.bytes,
@@ -215,6 +215,7 @@ mod tests {
             (Mark::Took(None), false, (1, 1, 0, 0)),
             (Mark::Waiting { until: Millis(3) }, false, (1, 1, 0, 0)),
             (Mark::Awaiting { until: Millis(3) }, false, (0, 0, 0, 0)),
+            (Mark::Started { output: json!({}), until: Millis(3) }, true, (0, 0, 1, 0)),
             (Mark::Forked { lanes: 2, count: 2, digest: 0 }, false, (0, 0, 0, 0)),
         ] {
             let entry = entry(mark, called);

@@ -21,6 +21,8 @@ pub enum Event {
     Forking { lanes: u16, count: u32, digest: u64 },
     /// All strands of a block have ended; this is what they gave.
     Joined(Value),
+    /// An action started what goes on at its app, and gave this; its end is awaited until then at most.
+    Started { output: Value, until: Millis },
     /// A `wait` knows until when.
     Until(Millis),
     /// A call, a decision or another run's end is awaited, until then at most.
@@ -42,6 +44,7 @@ impl Event {
             Self::Chosen(_) => "chosen",
             Self::Passed(_) => "passed",
             Self::Effect(_) => "effect",
+            Self::Started { .. } => "started",
             Self::Forking { .. } => "forking",
             Self::Joined(_) => "joined",
             Self::Until(_) => "until",
@@ -62,7 +65,7 @@ pub struct IllegalTransition {
     event: &'static str,
 }
 
-/// What to record for `event` at the given attempt. `draw` is a random number that spreads retries.
+/// What to record for `event` at the given attempt, of those that failed or will. `draw` is a random number that spreads retries.
 pub fn decide(
     kind: &NodeKind,
     attempt: u16,
@@ -94,6 +97,7 @@ pub fn decide(
             K::Wait { pause: P::Callback { .. } } | K::Approval(_) | K::Workflow { wait: true, .. },
             Event::Awaiting(until),
         ) => Ok(Mark::Awaiting { until }),
+        (K::Action(_), Event::Started { output, until }) => Ok(Mark::Started { output, until }),
         (K::Stop { status, .. }, Event::Stopping { message, output }) => {
             let status = match status {
                 StopAs::Succeeded => RunStatus::Succeeded,

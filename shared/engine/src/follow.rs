@@ -19,6 +19,8 @@ pub enum Then {
     Park { until: Millis, then: Box<Then> },
     /// Go on with this attempt when there is an answer, or at that time.
     Await { node: NodeIx, attempt: u16, until: Millis },
+    /// Go on with this attempt when what the step started, which gave `output` at `since`, is over, or at that time.
+    Complete { node: NodeIx, attempt: u16, output: Value, since: Millis, until: Millis },
     /// Go on with this attempt when all strands of the node have ended.
     Join { node: NodeIx, attempt: u16, lanes: u16, count: u32, digest: u64 },
     /// The strand ends; the step that forked it learns how.
@@ -32,7 +34,8 @@ pub enum Then {
 /// The only reader of marks: whoever won the journal write, whoever lost it, and whoever replays the journal call this.
 pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> Then {
     let node = plan.node(ix);
-    if !node.kind.is_pure() {
+    // What a start was given is computed again when its app is asked: to the same.
+    if !node.kind.is_pure() && !matches!(entry.mark, Mark::Started { .. }) {
         context.clock = context.clock.max(entry.finished_at);
     }
     match (&entry.mark, &node.kind) {
@@ -78,6 +81,13 @@ pub fn follow(plan: &Plan, ix: NodeIx, entry: &Entry, context: &mut Context) -> 
             Then::Park { until: *until, then: Box::new(enter(plan, node.next, context)) }
         }
         (Mark::Awaiting { until }, _) => Then::Await { node: ix, attempt: entry.attempt + 1, until: *until },
+        (Mark::Started { output, until }, _) => Then::Complete {
+            node: ix,
+            attempt: entry.attempt + 1,
+            output: output.clone(),
+            since: entry.finished_at,
+            until: *until,
+        },
         (Mark::Forked { lanes, count, digest }, _) => {
             Then::Join { node: ix, attempt: entry.attempt + 1, lanes: *lanes, count: *count, digest: *digest }
         }

@@ -68,7 +68,7 @@ pub fn but_failures(plan: &Plan, context: Context, entries: &[Entry], failed: Op
         .filter(|(strand, entry)| {
             let within = root(plan, strand, &entry.path);
             let forked = matches!(entry.mark, Mark::Forked { .. });
-            let open = matches!(entry.mark, Mark::Awaiting { .. })
+            let open = matches!(entry.mark, Mark::Awaiting { .. } | Mark::Started { .. })
                 && last.get(entry.path.as_str()).is_some_and(|last| last.attempt == entry.attempt);
             if open || matches!(entry.mark, Mark::Stopped { .. }) {
                 return false;

@@ -87,7 +87,7 @@ fn kind(mark: &Mark) -> Option<&'static str> {
         Mark::Waiting { .. } => Some("waited"),
         Mark::Stopped { .. } => Some("stopped"),
         Mark::Filtered(_) => Some("filtered"),
-        Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Forked { .. } => None,
+        Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Started { .. } | Mark::Forked { .. } => None,
     }
 }
 

@@ -93,7 +93,10 @@ fn recorded_once(world: &World, run: &Ended) {
     let mut outcomes: BTreeMap<&str, &Mark> = BTreeMap::new();
     let mut attempts = BTreeSet::new();
     for entry in &run.journal.entries {
-        let open = matches!(entry.mark, Mark::Forked { .. } | Mark::Awaiting { .. } | Mark::Retrying { .. });
+        let open = matches!(
+            entry.mark,
+            Mark::Forked { .. } | Mark::Awaiting { .. } | Mark::Started { .. } | Mark::Retrying { .. }
+        );
         if !open {
             let before = outcomes.insert(&entry.path, &entry.mark);
             assert!(

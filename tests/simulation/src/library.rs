@@ -257,7 +257,9 @@ pub(crate) fn outcome(case: &Case, head: &Head, journal: &Journal) -> Outcome {
     let mut steps = BTreeMap::new();
     for entry in &journal.entries {
         let mark = match &entry.mark {
-            Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Forked { .. } => continue,
+            Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Started { .. } | Mark::Forked { .. } => {
+                continue;
+            }
             Mark::Waiting { .. } => "waited".to_owned(),
             Mark::Failed(error) => format!("failed {}", error.code),
             other => {

@@ -121,8 +121,10 @@ impl<'a> Trial<'a> {
                         let event = self.mocked(node, &context, "wait for an answer", Event::Resumed)?;
                         Flow::Then(self.settle(&name, node, attempt, event, None, &mut context)?)
                     }
-                    // A fork is joined where it is made.
-                    Then::Join { node, .. } => return Err(Stopped::Illegal(self.path(node, &context))),
+                    // A fork is joined where it is made; what a mock gives is the end of what its action starts.
+                    Then::Join { node, .. } | Then::Complete { node, .. } => {
+                        return Err(Stopped::Illegal(self.path(node, &context)));
+                    }
                     Then::StrandEnd(result) => return Ok(End::Strand(result)),
                     Then::End { status, error, output } => return Ok(End::Run { status, error, output }),
                 };

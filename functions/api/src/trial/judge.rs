@@ -58,8 +58,10 @@ fn is_of(entry: &Entry, name: &str) -> bool {
 }
 
 fn of_step(name: &str, expected: &ExpectStep, entries: &[&Entry]) -> Vec<String> {
-    let times =
-        entries.iter().filter(|e| !matches!(e.mark, Mark::Awaiting { .. } | Mark::Forked { .. })).count();
+    let times = entries
+        .iter()
+        .filter(|e| !matches!(e.mark, Mark::Awaiting { .. } | Mark::Started { .. } | Mark::Forked { .. }))
+        .count();
     match expected {
         ExpectStep::Called if entries.is_empty() => vec![format!("`{name}` should be called, and was not")],
         ExpectStep::NotCalled if !entries.is_empty() => {
@@ -96,7 +98,11 @@ pub(crate) fn given(mark: &Mark) -> Value {
         Mark::Filtered(passed) => json!({"passed": passed}),
         Mark::Waiting { until } => json!({"until": until.rfc3339()}),
         Mark::Failed(error) => json!({"error": {"code": error.code, "message": error.message}}),
-        Mark::Spilled(_) | Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Forked { .. } => Value::Null,
+        Mark::Spilled(_)
+        | Mark::Retrying { .. }
+        | Mark::Awaiting { .. }
+        | Mark::Started { .. }
+        | Mark::Forked { .. } => Value::Null,
     }
 }
 

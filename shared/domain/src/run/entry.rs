@@ -50,6 +50,9 @@ pub enum Mark {
     /// A call, a decision or another run's end is awaited until then at most; the next attempt records it.
     #[serde(rename = "c")]
     Awaiting { until: Millis },
+    /// An action started what goes on at its app, and gave this; its end is awaited until then at most. The next attempt records it.
+    #[serde(rename = "l")]
+    Started { output: Value, until: Millis },
     /// The step's strands began: `lanes` of them, over `count` items or arms. The next attempt records what they came to.
     #[serde(rename = "k")]
     Forked {
@@ -77,7 +80,7 @@ impl Entry {
             | Mark::Filtered(_) => StepStatus::Succeeded,
             Mark::Failed(_) => StepStatus::Failed,
             Mark::Retrying { .. } => StepStatus::Retrying,
-            Mark::Awaiting { .. } => StepStatus::Waiting,
+            Mark::Awaiting { .. } | Mark::Started { .. } => StepStatus::Waiting,
             Mark::Forked { .. } => StepStatus::Running,
             Mark::Waiting { until } if *until > now => StepStatus::Waiting,
             Mark::Waiting { .. } => StepStatus::Succeeded,
@@ -92,6 +95,7 @@ impl Entry {
             | Mark::Took(_)
             | Mark::Waiting { .. }
             | Mark::Awaiting { .. }
+            | Mark::Started { .. }
             | Mark::Forked { .. }
             | Mark::Filtered(_)
             | Mark::Stopped { .. } => None,
@@ -158,6 +162,7 @@ mod tests {
             Mark::Failed(StepError::fatal("c", "m")),
             Mark::Waiting { until: Millis(9) },
             Mark::Awaiting { until: Millis(9) },
+            Mark::Started { output: json!({"id": 1}), until: Millis(9) },
             Mark::Forked { lanes: 3, count: 9, digest: u64::MAX },
             Mark::Forked { lanes: 3, count: 9, digest: 0 },
             Mark::Filtered(false),

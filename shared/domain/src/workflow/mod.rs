@@ -13,8 +13,8 @@ pub use concurrency::{Concurrency, WhenFull};
 pub use gather::Gather;
 pub use parse::parse;
 pub use step::{
-    Action, Approval, Arm, Code, FILE_ACTIONS, ForEach, HTTP_REQUEST, Language, OnError, OnTimeout,
-    ParallelArm, Pause, Retry, Step, StepKind, StopAs, TYPES, is_built_in,
+    Action, Approval, Arm, Code, Completion, FILE_ACTIONS, ForEach, HTTP_REQUEST, Language, OnError,
+    OnTimeout, ParallelArm, Pause, Retry, Step, StepKind, StopAs, TYPES, is_built_in,
 };
 pub use test::{Expect, ExpectStep, Mock, Test};
 pub use trigger::{Challenge, FirstPoll, Poll, Trigger, TriggerKind};

@@ -6,7 +6,7 @@ pub(super) use read::is_action;
 
 pub(super) use read::read_all;
 
-use crate::ConnectionId;
+use crate::{ConnectionId, limits};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::time::Duration;
@@ -225,6 +225,28 @@ pub struct Action {
     pub at_most_once: bool,
     /// Whether a repeat has no further effect; `None` leaves it to the action (an HTTP method tells).
     pub idempotent: Option<bool>,
+    /// Whether the end of what the action started is waited for, as the step says.
+    pub wait: Option<Completion>,
+}
+
+impl Action {
+    /// How long the end of what it started is waited for, should it go on after its answer; `None` takes the answer.
+    pub fn completes_within(&self) -> Option<Duration> {
+        match self.wait {
+            None => Some(limits::COMPLETION_TIMEOUT),
+            Some(Completion::Within(time)) => Some(time),
+            Some(Completion::NotAwaited) => None,
+        }
+    }
+}
+
+/// What a step says of the end of what its action started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// The step is over with the answer.
+    NotAwaited,
+    /// It is over with that end, or failed after this time.
+    Within(Duration),
 }
 
 /// Code that users wrote.

@@ -228,6 +228,7 @@ impl Compiler {
                     timeout: action.timeout,
                     at_most_once: action.at_most_once,
                     idempotent: action.idempotent,
+                    wait: action.completes_within(),
                 })
             }
             StepKind::Wait { pause } => NodeKind::Wait {

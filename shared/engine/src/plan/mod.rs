@@ -9,7 +9,9 @@ mod validate;
 pub use live::Live;
 
 use domain::run::GatherRule;
-use domain::workflow::{Definition, Language, OnError, OnTimeout, Retry, Step, StepKind, StopAs, WhenFull};
+use domain::workflow::{
+    Definition, Language, OnError, OnTimeout, Retry, Step, StepKind, StopAs, WhenFull, is_built_in,
+};
 use domain::{ConnectionId, Fault, Millis, WorkflowId};
 use expr::Template;
 use expr::pattern::Pattern;
@@ -208,6 +210,8 @@ pub struct ActionNode {
     pub timeout: Duration,
     pub at_most_once: bool,
     pub idempotent: Option<bool>,
+    /// How long the end of what it started is waited for; `None` takes its answer.
+    pub wait: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -395,6 +399,13 @@ impl Plan {
     /// Whether some step waits for the end of a run that it calls.
     pub fn calls_and_waits(&self) -> bool {
         self.nodes.iter().any(|n| matches!(n.kind, NodeKind::Workflow { wait: true, .. }))
+    }
+
+    /// Whether some step may wait for the end of what it started at an app.
+    pub fn may_wait_for_apps(&self) -> bool {
+        self.nodes.iter().any(|n| {
+            matches!(&n.kind, NodeKind::Action(action) if action.wait.is_some() && !is_built_in(&action.uses))
+        })
     }
 
     /// How many runs may be under way at the same time, where there is a limit.

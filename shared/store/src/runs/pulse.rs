@@ -32,7 +32,8 @@ impl Pulse {
             match &entry.mark {
                 Mark::Retrying { next_at: until, .. }
                 | Mark::Waiting { until }
-                | Mark::Awaiting { until } => pulse.quiet_until = pulse.quiet_until.max(*until),
+                | Mark::Awaiting { until }
+                | Mark::Started { until, .. } => pulse.quiet_until = pulse.quiet_until.max(*until),
                 Mark::Forked { .. } => pulse.forked = true,
                 Mark::Succeeded(_)
                 | Mark::Spilled(_)

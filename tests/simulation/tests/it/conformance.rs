@@ -252,6 +252,7 @@ fn segment(of: &Attempt<'_>, n: u64, at: Millis) -> Segment {
         1 => Mark::Took(Some(1)),
         2 => Mark::Forked { lanes: 2, count: 9, digest: 7 },
         3 => Mark::Awaiting { until: at },
+        4 => Mark::Started { output: json!({"n": n}), until: at },
         _ => Mark::Filtered(true),
     };
     let entry = Entry {

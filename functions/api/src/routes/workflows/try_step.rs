@@ -127,7 +127,7 @@ async fn of_run(app: &App, org: &OrgKey, run: &str, plan: &Plan) -> ApiResult<(V
                     outputs.push((id, serde_json::from_slice(&bytes).unwrap_or_default()));
                 }
             }
-            Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Forked { .. } => {}
+            Mark::Retrying { .. } | Mark::Awaiting { .. } | Mark::Started { .. } | Mark::Forked { .. } => {}
             mark => outputs.push((id, crate::trial::given(mark))),
         }
     }

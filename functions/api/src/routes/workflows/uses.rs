@@ -6,7 +6,7 @@ use calls::OWN;
 use connectors::manifest::AuthKind;
 use connectors::{Manifest, built_in, schema, with_max_items};
 use domain::workflow::schema::file_input;
-use domain::workflow::{Action, Definition, Poll, StepKind, TriggerKind, is_built_in};
+use domain::workflow::{Action, Completion, Definition, Poll, StepKind, TriggerKind, is_built_in};
 use domain::{ConnectionId, Fault, OrgKey, fault};
 use engine::Plan;
 use serde_json::{Value, json};
@@ -93,6 +93,10 @@ pub(super) fn faults(plan: &Plan, known: &Known) -> Vec<Fault> {
         };
         let wanted = if of.pages.is_some() { with_max_items(&of.input) } else { of.input.clone() };
         faults.extend(schema::check(&action.input, &wanted, &manifest.schemas, &format!("{at}/input"), true));
+        if matches!(action.wait, Some(Completion::Within(_))) && of.completes.is_none() {
+            let message = format!("what `{}` does is over with its answer", action.uses);
+            faults.push(Fault::new(format!("{at}/wait"), "nothing_to_wait_for", message));
+        }
         faults.extend(unconnected(&manifest, action.connection.as_ref(), at));
     }
     for (at, poll) in polls(plan) {

@@ -4,6 +4,7 @@ use super::fields::{
     Field, boolean, choice, condition, duration, integer, list_of, object, object_template, optional,
     required, template, text_template,
 };
+use crate::duration as iso;
 use crate::limits;
 use crate::workflow::{HTTP_REQUEST, Retry};
 use serde_json::{Value, json};
@@ -256,7 +257,19 @@ fn action() -> Vec<Field> {
             "Whether a repeat has no further effect.",
             json!(true),
         ),
+        optional(
+            "wait",
+            length_or_flag(),
+            "For how long, or whether, the end of what it started is waited for.",
+            json!("PT4H"),
+        ),
     ]
+}
+
+/// How long the end of what an action started is waited for.
+fn length_or_flag() -> Value {
+    let length = duration(Duration::from_secs(1), limits::MAX_RUN_TIMEOUT, None);
+    json!({"anyOf": [{"type": "boolean"}, length], "default": iso::format(limits::COMPLETION_TIMEOUT)})
 }
 
 /// A truth value, or an expression that gives one.

@@ -1,8 +1,8 @@
 //! Reading steps out of a document.
 
 use super::{
-    Action, Approval, Arm, Code, ForEach, HTTP_REQUEST, Language, OnError, OnTimeout, ParallelArm, Pause,
-    Retry, Step, StepKind, StopAs, TYPES, is_built_in,
+    Action, Approval, Arm, Code, Completion, ForEach, HTTP_REQUEST, Language, OnError, OnTimeout,
+    ParallelArm, Pause, Retry, Step, StepKind, StopAs, TYPES, is_built_in,
 };
 use crate::limits;
 use crate::read::{Reader, Walk};
@@ -142,7 +142,21 @@ fn read_action(r: &mut Reader<'_>) -> Option<Action> {
         .unwrap_or(limits::DEFAULT_STEP_TIMEOUT);
     let at_most_once = r.boolean("at_most_once").unwrap_or(false);
     let idempotent = r.boolean("idempotent");
-    Some(Action { uses: uses?, connection, input: input?, retry, timeout, at_most_once, idempotent })
+    let wait = read_completion(r, uses.as_deref());
+    Some(Action { uses: uses?, connection, input: input?, retry, timeout, at_most_once, idempotent, wait })
+}
+
+/// `true`, `false`, or for how long.
+fn read_completion(r: &mut Reader<'_>, uses: Option<&str>) -> Option<Completion> {
+    let wait = match r.take("wait")? {
+        Value::Bool(false) => Completion::NotAwaited,
+        Value::Bool(true) => Completion::Within(limits::COMPLETION_TIMEOUT),
+        _ => Completion::Within(r.duration("wait", Duration::from_secs(1), limits::MAX_RUN_TIMEOUT)?),
+    };
+    if uses.is_some_and(is_built_in) {
+        r.fault_at("wait", "nothing_to_wait_for", "what this action does is over with its answer");
+    }
+    Some(wait)
 }
 
 /// `<app>.<action>`, or what is built in.
