@@ -351,7 +351,9 @@ pub(crate) fn steps_of(journal: &Journal, plan: &Plan, now: Millis) -> Vec<StepV
         let mut entries = attempts.remove(path).unwrap_or_default();
         entries.sort_by_key(|e| e.attempt);
         let (Some(&first), Some(&last)) = (entries.first(), entries.last()) else { continue };
-        let claimed = journal.claims.iter().any(|c| c.path == *path && c.attempt > last.attempt);
+        let claimed = journal.claims.iter().any(|c| c.path == *path && c.attempt > last.attempt)
+            // Such a claim says who asks the app next.
+            && !matches!(last.mark, Mark::Started { .. });
         views.push((first.started_at, i, view(plan, &entries, (first, last), claimed, now)));
     }
     for claim in &journal.claims {

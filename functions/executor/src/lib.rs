@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod admit;
+mod ask;
 mod batch;
 mod budget;
 mod config;
@@ -14,6 +15,7 @@ mod open;
 mod outputs;
 mod place;
 mod poll;
+mod started;
 mod weight;
 
 pub use batch::batch;

@@ -5,6 +5,7 @@ use crate::drive::{Drive, Outset};
 use crate::gather::{Gathers, gather};
 use crate::place::{Place, Standing};
 use crate::poll::poll;
+use crate::started::leave_off;
 use crate::{App, ExecutorError};
 use dispatch::{At, PollMessage, StepMessage, leave_slots, settle_outbox};
 use domain::run::RunStatus;
@@ -43,6 +44,9 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
         if let Some(slot) = &head.slot {
             // It may have been given one after its end.
             leave_slots(&*app.runs, &*app.queue, &org, &slot.of, &head.id).await?;
+        }
+        if !first_hand {
+            leave_off(app, &org, &head, &message, deadline).await?;
         }
         return Ok(());
     }
@@ -84,10 +88,11 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
             }
         }
     };
-    let outset = Outset { strand, context, pending, first_hand };
+    let outset = Outset { strand, context, pending, first_hand, tries: message.tries };
     let mut drive = Drive::new(place, outset, deadline);
     if app.clock.now() >= head.deadline {
-        return drive.time_out().await;
+        drive.time_out().await?;
+        return drive.abandon(&then).await;
     }
     if let Some((status, error)) = refused {
         return drive.end(status, Some(error), None).await;

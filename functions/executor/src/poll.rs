@@ -4,14 +4,13 @@
 //! is known of records is kept last, unless somebody else kept it meanwhile, so that none is passed over: whoever dies before that leaves
 //! everything to the next poll. That one comes in any case: `timer` puts it down before it sends this one's message.
 
-use crate::limits::{leave_alone, limit_of};
-use crate::open::{OPENING, open};
+use crate::ask::{Question, Refused, ask};
+use crate::open::OPENING;
 use crate::weight::weight;
 use crate::{App, ExecutorError};
-use calls::http_request::Prepared;
-use calls::{Secrets, Sender, carry, send_plain};
+use calls::Secrets;
+use connectors::Manifest;
 use connectors::trigger::{Order, Record, Records, advanced};
-use connectors::{Call, Manifest};
 use dispatch::{PlanError, PollMessage, StartError, StartRequest, Started};
 use domain::poll::{Failing, PollState};
 use domain::run::{End, RunError, RunStatus, StepError};
@@ -20,11 +19,9 @@ use domain::{Millis, OrgKey, limits, nests_too_deep};
 use engine::Plan;
 use futures::future::{Either, join_all, select};
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{AppLimit, Current, KeptPoll, Turn};
+use store::{Current, KeptPoll};
 use tracing::{info, warn};
 
 /// How long an app may take to list its records.
@@ -141,25 +138,19 @@ impl Polling<'_> {
         let question = trigger.poll.question(manifest, &self.of.input, &from, now)?;
         let mut stale = None;
         loop {
-            let mut secrets = Secrets::default();
-            let connection = self.of.connection.as_ref();
-            let (access, tokens) = open(app, self.org, connection, manifest, &mut secrets, stale).await?;
-            let action = &trigger.poll.action;
-            let mut call = Call::begin(manifest.clone(), action, question.clone(), &access, now)?;
-            call.may_be_cut();
-            let limit = limit_of(connection, &call);
-            let sender = Asking { app, org: self.org, limit: limit.as_ref(), began: AtomicBool::new(false) };
-            let Ok(output) = carry(&mut call, &sender, "", &secrets, app.clock.as_ref(), ASKING).await;
-            match output {
+            let question = Question {
+                connection: self.of.connection.as_ref(),
+                manifest,
+                action: &trigger.poll.action,
+                input: question.clone(),
+                may_be_cut: true,
+                time: ASKING,
+            };
+            match ask(app, self.org, question, &mut Secrets::default(), stale).await {
                 Ok(output) => return trigger.poll.records(output, now),
                 // What it refuses for the tokens' sake it has not answered: it is asked once more, with new ones.
-                Err(error) if error.code == "credentials_refused" && tokens.is_some() && stale.is_none() => {
-                    stale = tokens;
-                }
-                Err(error) => {
-                    leave_alone(app, self.org, limit.as_ref(), &error).await;
-                    return Err(error);
-                }
+                Err(Refused { tokens: Some(tokens), .. }) if stale.is_none() => stale = Some(tokens),
+                Err(refused) => return Err(refused.error),
             }
         }
     }
@@ -332,48 +323,5 @@ impl Polling<'_> {
         let kept = KeptPoll { revision, state };
         let Polling { app, org, message, .. } = *self;
         Ok(app.polls.keep_poll_state(org, &message.workflow, &message.trigger, &kept).await?)
-    }
-}
-
-/// Sends the requests of a poll, each in its turn.
-struct Asking<'a> {
-    app: &'a App,
-    org: &'a OrgKey,
-    limit: Option<&'a AppLimit>,
-    began: AtomicBool,
-}
-
-impl Sender for Asking<'_> {
-    type Broken = Infallible;
-
-    async fn turn(&self, left: Duration) -> Result<(), StepError> {
-        let Some(limit) = self.limit else { return Ok(()) };
-        let app = self.app;
-        let further = self.began.swap(true, Ordering::Relaxed);
-        let patience = if further { left / 2 } else { app.patience };
-        match app.limits.turn(self.org, limit, patience, app.clock.now()).await {
-            Ok(Turn::In(wait)) if wait.is_zero() => Ok(()),
-            Ok(Turn::In(wait)) => {
-                app.clock.sleep(wait).await;
-                Ok(())
-            }
-            Ok(Turn::NotBefore(wait)) => {
-                let mut error = StepError::passing("app_limited", "the app's rate limit is used up");
-                error.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-                Err(error)
-            }
-            Err(error) => {
-                warn!(%error, "the limits of an app could not be asked; it is asked all the same");
-                Ok(())
-            }
-        }
-    }
-
-    async fn send(
-        &self,
-        prepared: Prepared,
-        secrets: &Secrets,
-    ) -> Result<Result<Value, StepError>, Infallible> {
-        Ok(send_plain(self.app.http.as_ref(), prepared, secrets, self.app.clock.now()).await)
     }
 }

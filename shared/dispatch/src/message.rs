@@ -35,6 +35,14 @@ pub struct StepMessage {
     /// Not first-hand: the receiver must read the journal before it does anything (protocol rule 4).
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// How often a message like this one was in vain, of a strand that waits for an app or has left it alone.
+    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
+    pub tries: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(n: &u8) -> bool {
+    *n == 0
 }
 
 /// A step and its attempt.
@@ -74,6 +82,7 @@ impl StepMessage {
             pending: Vec::new(),
             priority: Priority::default(),
             again: true,
+            tries: 0,
         }
     }
 

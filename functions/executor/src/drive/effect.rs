@@ -4,9 +4,10 @@ use super::call::Begun;
 use super::file::{Disk, Full, files_of};
 use super::limit::Turns;
 use super::pure::BUSY;
-use super::{Drive, Flow, Flushed, check_inline_size, check_size};
+use super::{Drive, Flow, Flushed, check_inline_size, check_size, check_size_within};
 use crate::ExecutorError;
 use crate::open::OPENING;
+use crate::started::Started;
 use crate::weight::weight;
 use blobs::Content;
 use calls::Secrets;
@@ -81,6 +82,11 @@ impl Drive<'_> {
             Ready::Call(begun, _) => begun.call.is_idempotent(),
             Ready::Files(..) => true,
         };
+        let goes_on = match &what {
+            Ready::Call(begun, _) => action.wait.filter(|_| begun.call.action().completes.is_some()),
+            Ready::Request(..) | Ready::Files(..) => None,
+        };
+        let starts = if goes_on.is_some() { self.starts_before(ix, attempt).await? } else { 0 };
         let held = if action.at_most_once || !action.idempotent.unwrap_or(idempotent) {
             match self.take(ix, attempt, action).await? {
                 Ok(held) => Some(held),
@@ -107,14 +113,19 @@ impl Drive<'_> {
                 self.send_request(ix, attempt, (prepared, disk), &secrets).await?
             }
             Ready::Call(begun, turns) => {
-                self.asked((ix, attempt), action, (*begun, until), &turns, &secrets).await?
+                let key = self.key_of(ix, starts);
+                self.asked((ix, attempt), action, (*begun, until), &key, &turns, &secrets).await?
             }
             Ready::Files(input, disk) => self.work_on_files((ix, attempt), action, input, disk).await?,
         };
-        let event = output
-            .and_then(|output| check_size(&output).map(|()| output))
-            .map_or_else(Event::Failed, Event::Effect);
-        let entry = self.outcome(ix, attempt, started_at, Some(input), event).await?;
+        let event = match (output, goes_on) {
+            (Ok(output), Some(wait)) => self.started(ix, output, wait).await,
+            (output, _) => output
+                .and_then(|output| check_size(&output).map(|()| output))
+                .map_or_else(Event::Failed, Event::Effect),
+        };
+        let settled = Settled { attempt, failures: attempt.saturating_sub(starts), started_at };
+        let entry = self.outcome(ix, settled, Some(input), event).await?;
         self.record(ix, Entry { called, ..entry }, held).await
     }
 
@@ -124,12 +135,12 @@ impl Drive<'_> {
         (ix, attempt): (NodeIx, u16),
         action: &ActionNode,
         (mut begun, until): (Begun, Millis),
+        key: &str,
         turns: &Turns,
         secrets: &Secrets,
     ) -> Result<Result<Value, StepError>, ExecutorError> {
-        let key = idempotency_key(self.head, &self.path(ix));
         let left = || self.app.clock.now().until(until);
-        let first = self.call_app((ix, attempt), (&mut begun.call, turns), &key, secrets, left()).await?;
+        let first = self.call_app((ix, attempt), (&mut begun.call, turns), key, secrets, left()).await?;
         let refused = first.as_ref().is_err_and(|error| error.code == "credentials_refused");
         // Its claim ends soon after its time: new tokens are not begun with that cannot be got within it.
         if !refused || begun.tokens.is_none() || left() < OPENING.min(action.timeout / 2) {
@@ -137,10 +148,32 @@ impl Drive<'_> {
         }
         match self.prepare(ix, action, begun.tokens).await {
             Ok(Effect { what: What::Call(mut again), secrets, .. }) if !left().is_zero() => {
-                self.call_app((ix, attempt), (&mut again.call, turns), &key, &secrets, left()).await
+                self.call_app((ix, attempt), (&mut again.call, turns), key, &secrets, left()).await
             }
             Ok(_) => Ok(first),
             Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// What tells the app of repeats. What is started once more, after what was started before failed, is no repeat of that.
+    fn key_of(&self, ix: NodeIx, starts: u16) -> String {
+        let path = self.path(ix);
+        let of = if starts == 0 { path } else { format!("{path}#{starts}") };
+        idempotency_key(self.head, &of)
+    }
+
+    /// What is told of an answer after which the app goes on: the journal must hold it until the end.
+    async fn started(&self, ix: NodeIx, output: Value, wait: Duration) -> Event {
+        match check_size_within(&output, self.app.inline_bytes) {
+            Ok(()) => Event::Started { output, until: self.app.clock.now().plus(wait) },
+            Err(error) => {
+                let started = Started { place: self.place, ix, context: &self.context, output: &output };
+                if let Ok(manifest) = started.manifest().await {
+                    // Whether that went well is logged; the step has failed either way.
+                    let _ = started.call_off(&manifest).await;
+                }
+                Event::Failed(error)
+            }
         }
     }
 
@@ -273,7 +306,19 @@ impl Drive<'_> {
         event: Event,
         held: Option<Held>,
     ) -> Result<Flow, ExecutorError> {
-        let entry = self.outcome(ix, attempt, started_at, input, event).await?;
+        self.settle_as(ix, Settled { attempt, failures: attempt, started_at }, input, event, held).await
+    }
+
+    /// The same of an attempt that is not the number of failures.
+    pub(super) async fn settle_as(
+        &mut self,
+        ix: NodeIx,
+        settled: Settled,
+        input: Option<Value>,
+        event: Event,
+        held: Option<Held>,
+    ) -> Result<Flow, ExecutorError> {
+        let entry = self.outcome(ix, settled, input, event).await?;
         self.record(ix, entry, held).await
     }
 
@@ -281,12 +326,11 @@ impl Drive<'_> {
     async fn outcome(
         &mut self,
         ix: NodeIx,
-        attempt: u16,
-        started_at: Millis,
+        Settled { attempt, failures, started_at }: Settled,
         input: Option<Value>,
         event: Event,
     ) -> Result<Entry, ExecutorError> {
-        let mark = self.decide(ix, attempt, event)?;
+        let mark = self.decide(ix, failures, event)?;
         let mark = self.place.keep(&self.path(ix), attempt, mark).await?;
         Ok(self.entry(ix, attempt, started_at, input, mark))
     }
@@ -335,6 +379,14 @@ impl Drive<'_> {
         }
         done
     }
+}
+
+/// An attempt that has an outcome.
+pub(super) struct Settled {
+    pub(super) attempt: u16,
+    /// How many attempts have failed, should this one have.
+    pub(super) failures: u16,
+    pub(super) started_at: Millis,
 }
 
 /// What an action is about to do, and its input as the history shows it.

@@ -72,6 +72,13 @@ impl Drive<'_> {
         Ok(Flow::Handed)
     }
 
+    /// Comes back once more, at `at`: a message that finds no more to do then ends.
+    pub(super) async fn look_once_at(&mut self, at: Millis) -> Result<Flow, ExecutorError> {
+        let delay = self.app.clock.now().until(at).min(limits::MAX_QUEUE_DELAY);
+        self.app.queue.send(&StepMessage { tries: 1, ..self.again() }, delay).await?;
+        Ok(Flow::Handed)
+    }
+
     fn again(&self) -> StepMessage {
         StepMessage::again_in(self.org.org(), &self.head.id, &self.strand_name).on(self.head.priority)
     }

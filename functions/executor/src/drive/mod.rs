@@ -4,6 +4,7 @@ mod answer;
 mod block;
 mod call;
 mod code;
+mod complete;
 mod effect;
 mod end;
 mod file;
@@ -11,7 +12,9 @@ mod hand_over;
 mod limit;
 mod pure;
 
+use crate::drive::complete::Waits;
 use crate::place::Place;
+use crate::started::Started;
 use crate::weight::entry_weight;
 use crate::{App, ExecutorError};
 use domain::run::{Entry, Head, Mark, RunError, Segment, StepError};
@@ -51,6 +54,8 @@ pub(crate) struct Drive<'a> {
     /// has won one since. Any other may have a twin, and must not plan anything a second time.
     first_hand: bool,
     head_read_at: Millis,
+    /// How often a message like this one was in vain.
+    tries: u8,
     /// Steps done by this message, and how many of them had effects.
     done: u32,
     effects: u32,
@@ -62,6 +67,8 @@ pub(crate) struct Outset {
     pub(crate) context: Context,
     pub(crate) pending: Vec<Entry>,
     pub(crate) first_hand: bool,
+    /// How often a message like the one that came was in vain.
+    pub(crate) tries: u8,
 }
 
 /// What a step leads to.
@@ -73,7 +80,7 @@ enum Flow {
 
 impl<'a> Drive<'a> {
     pub(crate) fn new(place: Place<'a>, outset: Outset, deadline: Millis) -> Self {
-        let Outset { strand, context, pending, first_hand } = outset;
+        let Outset { strand, context, pending, first_hand, tries } = outset;
         let now = place.now();
         let mut drive = Self {
             app: place.app,
@@ -92,6 +99,7 @@ impl<'a> Drive<'a> {
             began: now,
             first_hand,
             head_read_at: now,
+            tries,
             done: 0,
             effects: 0,
         };
@@ -110,6 +118,7 @@ impl<'a> Drive<'a> {
     pub(crate) async fn go(&mut self, mut then: Then) -> Result<(), ExecutorError> {
         loop {
             if self.is_aborted() && !matches!(then, Then::StrandEnd(_)) {
+                self.abandon(&then).await?;
                 then = Then::StrandEnd(Err(abandoned()));
             }
             let flow = match then {
@@ -120,6 +129,9 @@ impl<'a> Drive<'a> {
                 Then::Retry { node, attempt, at } => self.retry_at(node, attempt, at).await?,
                 Then::Park { until, then } => self.park(until, *then).await?,
                 Then::Await { node, attempt, until } => self.await_answer(node, attempt, until).await?,
+                Then::Complete { node, attempt, output, since, until } => {
+                    self.await_completion(node, Waits { attempt, output, since, until }).await?
+                }
                 Then::Join { node, attempt, lanes, count, digest } => {
                     self.rejoin(node, attempt, lanes, (count, digest)).await?
                 }
@@ -131,6 +143,13 @@ impl<'a> Drive<'a> {
                 Flow::Handed => return Ok(()),
             };
         }
+    }
+
+    /// What the strand waits for at an app is of no use any more.
+    pub(crate) async fn abandon(&self, then: &Then) -> Result<(), ExecutorError> {
+        let Then::Complete { node, output, .. } = then else { return Ok(()) };
+        let started = Started { place: self.place, ix: *node, context: &self.context, output };
+        started.abandon(&self.strand_name, self.tries).await
     }
 
     async fn step(&mut self, ix: NodeIx, attempt: u16) -> Result<Flow, ExecutorError> {
@@ -219,6 +238,7 @@ impl<'a> Drive<'a> {
         Entry { path: self.path(ix), attempt, started_at, finished_at, input, called: false, mark }
     }
 
+    /// What to record, for a step that was tried so often.
     fn decide(&self, ix: NodeIx, attempt: u16, event: Event) -> Result<Mark, ExecutorError> {
         let kind = &self.plan.node(ix).kind;
         Ok(decide(kind, attempt, event, self.app.clock.now(), self.app.draw.draw())?)
