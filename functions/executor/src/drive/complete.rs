@@ -10,8 +10,8 @@ use crate::ExecutorError;
 use crate::open::OPENING;
 use crate::started::{LeftOff, Started};
 use connectors::completes::Progress;
+use domain::Millis;
 use domain::run::{Mark, StepError};
-use domain::{Millis, duration};
 use engine::{Event, NodeIx, NodeKind};
 use serde_json::Value;
 use std::time::Duration;
@@ -164,9 +164,9 @@ fn not_completed(app: &str, time: Duration, left_off: &Result<LeftOff, StepError
         Ok(LeftOff::CannotBeTold) => "nothing can tell it to leave off",
         Err(_) => "it could not be told to leave off",
     };
-    let time = duration::format(time);
+    let seconds = time.as_secs();
     StepError::fatal(
         "not_completed",
-        format!("{app} was not done after {time} with what the step started; {told}"),
+        format!("{app} was not done after {seconds} s with what the step started; {told}"),
     )
 }

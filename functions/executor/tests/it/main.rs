@@ -3,6 +3,7 @@
 mod batches;
 mod blocks;
 mod claims;
+mod completions;
 mod credentials;
 mod endings;
 mod examples;

@@ -153,7 +153,7 @@ fn read_completion(r: &mut Reader<'_>, uses: Option<&str>) -> Option<Completion>
         Value::Bool(true) => Completion::Within(limits::COMPLETION_TIMEOUT),
         _ => Completion::Within(r.duration("wait", Duration::from_secs(1), limits::MAX_RUN_TIMEOUT)?),
     };
-    if uses.is_some_and(is_built_in) {
+    if uses.is_some_and(is_built_in) && wait != Completion::NotAwaited {
         r.fault_at("wait", "nothing_to_wait_for", "what this action does is over with its answer");
     }
     Some(wait)

@@ -168,6 +168,7 @@ fn oz(about: &Value) -> Vec<(&'static str, Value)> {
     vec![
         ("list_environments", json!({})),
         ("create_run", json!({"prompt": "Fix the bug", "title": "Fix", "metadata": {"ticket": "7"}})),
+        ("run_agent", json!({"prompt": "Fix another bug"})),
         ("list_runs", json!({"metadata": {"ticket": "7"}, "max_items": 5})),
         ("get_run", json!({"run_id": run})),
         ("follow_up_run", json!({"run_id": run, "message": "And test it"})),
@@ -319,7 +320,9 @@ async fn run(apps: &Apps, connector: &str, fake: &str) -> BTreeMap<String, Strin
         .iter()
         .map(|(name, input)| {
             json!({"id": name, "type": "action", "use": format!("{connector}.{name}"), "connection": connection,
-                "input": input, "on_error": "continue", "retry": {"max_attempts": 1}})
+                "input": input, "on_error": "continue", "retry": {"max_attempts": 1},
+                // What apps take minutes for is not waited for here.
+                "wait": false})
         })
         .collect();
     let done = apps.app.run_steps(steps.into(), &json!({}), "succeeded").await;
