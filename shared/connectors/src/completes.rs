@@ -100,7 +100,7 @@ impl Completes {
             } else {
                 StepError::fatal("app_reported_failure", message)
             };
-            return Ok(Progress::Failed(error.with_details(json!({"status": status}))));
+            return Ok(Progress::Failed(error.with_details(json!({"body": status}))));
         }
         Ok(Progress::Done(match &self.output {
             Some(template) => evaluate(template, &scope, now_ms)?,
@@ -208,7 +208,7 @@ mod tests {
         };
         assert_eq!((error.code.as_str(), error.retryable), ("app_reported_failure", false));
         assert_eq!(error.message, "Acme says that what was started has failed: no paper");
-        assert_eq!(error.details.unwrap()["status"]["state"], "bad");
+        assert_eq!(error.details.unwrap()["body"]["state"], "bad");
         let Progress::Failed(error) = progress(of, json!({"state": "bad", "again": true})) else { panic!() };
         assert!(error.retryable && error.message.ends_with("has failed"), "{error:?}");
     }

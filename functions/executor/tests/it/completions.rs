@@ -116,6 +116,19 @@ async fn a_step_gives_what_came_of_what_it_started() {
 }
 
 #[tokio::test]
+async fn what_the_step_was_given_is_computed_again_to_the_same() {
+    let world = world([Reply::Slow(Duration::from_secs(5), Box::new(busy())), ok()]).await;
+    let slow = Reply::Slow(Duration::from_secs(5), Box::new(Reply::Json(202, json!({"id": 7}))));
+    world.http.script(JOBS, [slow]);
+    let timed = with(run("job"), json!({"input": {"of": "{{ $string($millis()) & $string($random()) }}"}}));
+    settled(&world, &of(json!([map("a", json!(1)), timed]))).await;
+    let sent = world.http.sent();
+    let given: Value = serde_json::from_slice(&sent[0].body).unwrap();
+    let asked: Vec<&str> = sent[1..].iter().map(|r| r.url.split_once("of=").unwrap().1).collect();
+    assert_eq!(asked, [given["of"].as_str().unwrap(); 2]);
+}
+
+#[tokio::test]
 async fn it_is_shown_as_waiting_until_its_time_is_over() {
     let world = world([busy()]).await;
     let id = world.start_run(&of(json!([run("job")])), json!({"of": "May"})).await;
@@ -131,8 +144,8 @@ async fn it_is_shown_as_waiting_until_its_time_is_over() {
 
 #[tokio::test]
 async fn what_the_app_says_has_failed_fails_the_step() {
-    let bad = Reply::ok(json!({"state": "bad", "why": "no paper"}));
-    let world = world([busy(), bad]).await;
+    let bad = json!({"state": "bad", "why": "no paper", "log": "x".repeat(1_000_000)});
+    let world = world([busy(), Reply::ok(bad)]).await;
     let view = settled(&world, &of(json!([run("job")]))).await;
     let error = view.head.error.clone().unwrap();
     assert_eq!(error.code, "app_reported_failure");

@@ -34,7 +34,7 @@ fn kind<'a>(plan: &'a Plan, path: &str) -> &'a NodeKind {
     &plan.node(plan.by_path(path).unwrap()).kind
 }
 
-fn events() -> [(&'static str, Event); 13] {
+fn events() -> [(&'static str, Event); 14] {
     [
         ("evaluated", Event::Evaluated(json!(1))),
         ("chosen", Event::Chosen(Some(0))),

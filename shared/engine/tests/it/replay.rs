@@ -164,7 +164,9 @@ fn straight(plan: &Plan, prune: bool) -> Straight {
                 continue;
             }
             Then::End { .. } => return out,
-            Then::Await { .. } | Then::Join { .. } | Then::StrandEnd(_) => panic!("{then:?} in one strand"),
+            Then::Await { .. } | Then::Complete { .. } | Then::Join { .. } | Then::StrandEnd(_) => {
+                panic!("{then:?} in one strand")
+            }
         };
         if prune {
             context.prune(&plan.node(node).live);

@@ -324,3 +324,55 @@ fn read_wait(r: &mut Reader<'_>) -> Option<StepKind> {
     };
     Some(StepKind::Wait { pause })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::workflow::{Completion, StepKind, parse};
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    /// What a step with this `wait` waits, or its faults.
+    fn wait(
+        uses: &str,
+        wait: &Value,
+    ) -> Result<(Option<Completion>, Option<Duration>), Vec<(String, String)>> {
+        let mut step =
+            json!({"id": "a", "type": "action", "use": uses, "input": {"url": "https://example.com"}});
+        if !wait.is_null() {
+            step["wait"] = wait.clone();
+        }
+        let (definition, faults) = parse(&json!({"name": "n", "triggers": [], "steps": [step]}));
+        if !faults.is_empty() {
+            return Err(faults.into_iter().map(|f| (f.pointer, f.code)).collect());
+        }
+        match definition.unwrap().steps.remove(0).kind {
+            StepKind::Action(action) => Ok((action.wait, action.completes_within())),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_step_says_how_long_it_waits_for_the_end_of_what_it_starts() {
+        let hours = |n| Duration::from_hours(n);
+        let of = |given: Value| wait("oz.run_agent", &given).unwrap();
+        assert_eq!(of(Value::Null), (None, Some(hours(1))));
+        assert_eq!(of(json!(true)), (Some(Completion::Within(hours(1))), Some(hours(1))));
+        assert_eq!(of(json!("PT4H")), (Some(Completion::Within(hours(4))), Some(hours(4))));
+        assert_eq!(of(json!(false)), (Some(Completion::NotAwaited), None));
+        for wrong in [json!("PT0.5S"), json!("P367D"), json!("an hour"), json!(60), json!({"for": "PT1H"})] {
+            assert_eq!(
+                wait("oz.run_agent", &wrong).unwrap_err(),
+                [("/steps/0/wait".to_owned(), "type_mismatch".to_owned())],
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_over_with_its_answer_is_not_waited_for() {
+        let refused = [("/steps/0/wait".to_owned(), "nothing_to_wait_for".to_owned())];
+        assert_eq!(wait("http.request", &json!("PT1H")).unwrap_err(), refused);
+        assert_eq!(wait("file.zip", &json!(true)).unwrap_err(), refused);
+        assert_eq!(wait("http.request", &json!(false)).unwrap(), (Some(Completion::NotAwaited), None));
+    }
+}
