@@ -331,11 +331,11 @@ mod tests {
     use serde_json::{Value, json};
     use std::time::Duration;
 
+    /// What a step says, and how long it waits then.
+    type Wait = (Option<Completion>, Option<Duration>);
+
     /// What a step with this `wait` waits, or its faults.
-    fn wait(
-        uses: &str,
-        wait: &Value,
-    ) -> Result<(Option<Completion>, Option<Duration>), Vec<(String, String)>> {
+    fn wait(uses: &str, wait: &Value) -> Result<Wait, Vec<(String, String)>> {
         let mut step =
             json!({"id": "a", "type": "action", "use": uses, "input": {"url": "https://example.com"}});
         if !wait.is_null() {
