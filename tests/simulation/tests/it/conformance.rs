@@ -87,7 +87,7 @@ async fn the_model_and_the_tables_give_the_same() {
                 assert_eq!(sorted(one), sorted(model.journal(org, id, Some(strand))), "call {n}: `{strand}`");
             }
             4..=6 => {
-                let segment = segment(&of, pick(5), at);
+                let segment = segment(&of, pick(6), at);
                 let held = (pick(2) == 0).then_some(held);
                 let one = real.append(org, &head, strand, &segment, held).await;
                 let other = model.append(org, &head, strand, &segment, held);
