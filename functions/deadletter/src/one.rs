@@ -1,7 +1,7 @@
 //! One dead letter.
 
 use crate::App;
-use dispatch::{PollMessage, StartError, StepMessage, settle_outbox};
+use dispatch::{StartError, StepMessage, TriggerMessage, settle_outbox};
 use domain::run::{End, RunError, RunStatus};
 use domain::{OrgKey, Provenance};
 use store::StoreError;
@@ -20,7 +20,7 @@ pub enum DeadLetterError {
 pub async fn one(app: &App, body: &str) -> Result<(), DeadLetterError> {
     let message = match StepMessage::decode(body) {
         Ok(message) => message,
-        Err(_) if PollMessage::decode(body).is_some() => {
+        Err(_) if TriggerMessage::decode(body).is_some() => {
             error!("a poll's message failed ten times; the app is asked again when the poll is next due");
             return Ok(());
         }

@@ -16,6 +16,7 @@ mod outputs;
 mod place;
 mod poll;
 mod started;
+mod subscription;
 mod weight;
 
 pub use batch::batch;
@@ -33,7 +34,7 @@ use guard::Guard;
 use runtime::{Clock, Draw};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{ConnectionStore, DueStore, LimitStore, PollStore, RunStore};
+use store::{ConnectionStore, DueStore, LimitStore, RunStore, TriggerStore};
 use vault::Safe;
 
 /// How long a worker waits for its turn at an app in place. The queue's delays are whole seconds: less would leave turns unused.
@@ -54,8 +55,8 @@ pub struct App {
     pub limits: Arc<dyn LimitStore>,
     /// What actions and triggers are made of.
     pub connectors: Connectors,
-    /// How far polls have come.
-    pub polls: Arc<dyn PollStore>,
+    /// How far polls have come, and what apps were asked to tell.
+    pub triggers: Arc<dyn TriggerStore>,
     /// What organisations may start in a day, for polls; `None` bounds nothing. Runs under way start others whatever that says.
     pub quotas: Option<Quotas>,
     /// How long a worker waits for a turn in place; for a later one the step is put back.

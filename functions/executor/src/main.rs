@@ -51,7 +51,7 @@ async fn start() -> Result<(), Error> {
         connections: store.clone(),
         limits: store.clone(),
         connectors: Connectors::new(store.clone()),
-        polls: store.clone(),
+        triggers: store.clone(),
         quotas: Some(Quotas::new(store.clone())),
         patience: PATIENCE,
         queue: Arc::new(SqsQueue::new(aws_sdk_sqs::Client::new(&sdk), config.queues)),

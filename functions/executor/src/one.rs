@@ -6,8 +6,9 @@ use crate::gather::{Gathers, gather};
 use crate::place::{Place, Standing};
 use crate::poll::poll;
 use crate::started::leave_off;
+use crate::subscription::look_after;
 use crate::{App, ExecutorError};
-use dispatch::{At, PollMessage, StepMessage, leave_slots, settle_outbox};
+use dispatch::{Asks, At, StepMessage, TriggerMessage, leave_slots, settle_outbox};
 use domain::run::RunStatus;
 use domain::{Millis, OrgKey, Provenance};
 use engine::{Context, Plan, Strand, Then, begin};
@@ -22,10 +23,15 @@ const BUSY: Duration = Duration::from_secs(2);
 pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), ExecutorError> {
     let mut message = match StepMessage::decode(&record.body) {
         Ok(message) => message,
-        Err(error) => match PollMessage::decode(&record.body) {
+        Err(error) => match TriggerMessage::decode(&record.body) {
             Some(message) => {
                 let org = OrgKey::verified(message.org.clone(), Provenance::Message);
-                return poll(app, &org, &message, deadline).await;
+                return match message.asks() {
+                    Asks::Records => poll(app, &org, &message, deadline).await,
+                    Asks::Subscription | Asks::NewSubscription => {
+                        Box::pin(look_after(app, &org, &message, deadline)).await
+                    }
+                };
             }
             None => return Err(error.into()),
         },
@@ -92,7 +98,7 @@ pub async fn one(app: &App, record: &Record, deadline: Millis) -> Result<(), Exe
     let mut drive = Drive::new(place, outset, deadline);
     if app.clock.now() >= head.deadline {
         drive.time_out().await?;
-        return drive.abandon(&then).await;
+        return drive.abandon(&then).await.map(drop);
     }
     if let Some((status, error)) = refused {
         return drive.end(status, Some(error), None).await;

@@ -4,14 +4,13 @@
 //! is known of records is kept last, unless somebody else kept it meanwhile, so that none is passed over: whoever dies before that leaves
 //! everything to the next poll. That one comes in any case: `timer` puts it down before it sends this one's message.
 
-use crate::ask::{Question, Refused, ask};
+use crate::ask::{ASKING, Question, ask_for_trigger};
 use crate::open::OPENING;
 use crate::weight::weight;
 use crate::{App, ExecutorError};
-use calls::Secrets;
 use connectors::Manifest;
-use connectors::trigger::{Order, Record, Records, advanced};
-use dispatch::{PlanError, PollMessage, StartError, StartRequest, Started};
+use connectors::trigger::{self, Order, Record, Records, advanced};
+use dispatch::{PlanError, StartError, StartRequest, Started, TriggerMessage};
 use domain::poll::{Failing, PollState};
 use domain::run::{End, RunError, RunStatus, StepError};
 use domain::workflow::{FirstPoll, Poll, TriggerKind};
@@ -24,8 +23,6 @@ use std::time::Duration;
 use store::{Current, KeptPoll};
 use tracing::{info, warn};
 
-/// How long an app may take to list its records.
-const ASKING: Duration = Duration::from_secs(50);
 /// How long a poll waits for room in memory before it is put off.
 const ROOM: Duration = Duration::from_secs(10);
 /// How often a poll waits for its turn at an app before it leaves that to the next one.
@@ -39,7 +36,7 @@ const AT_ONCE: usize = 8;
 pub(crate) async fn poll(
     app: &App,
     org: &OrgKey,
-    message: &PollMessage,
+    message: &TriggerMessage,
     deadline: Millis,
 ) -> Result<(), ExecutorError> {
     let current = app.plans.current(org, &message.workflow).await?;
@@ -55,13 +52,13 @@ pub(crate) async fn poll(
     let trigger = plan.definition().trigger(&message.trigger).map(|trigger| &trigger.kind);
     let Some(TriggerKind::Poll(of)) = trigger else { return Ok(()) };
     if app.clock.now().until(deadline) < ROOM + OPENING + ASKING + LEFT {
-        app.queue.send_poll(message, Duration::ZERO).await?;
+        app.queue.send_trigger(message, Duration::ZERO).await?;
         return Ok(());
     }
     // A list, and what is made of it, takes many times its bytes: steps beside it need theirs.
     let room = app.memory.room(limits::MAX_OUTPUT_BYTES as u64);
     let Either::Left((_room, _)) = select(Box::pin(room), Box::pin(app.clock.sleep(ROOM))).await else {
-        app.queue.send_poll(message, ROOM).await?;
+        app.queue.send_trigger(message, ROOM).await?;
         return Ok(());
     };
     Polling { app, org, message, current: &current, plan: &plan, of, deadline }.go().await
@@ -71,7 +68,7 @@ pub(crate) async fn poll(
 struct Polling<'a> {
     app: &'a App,
     org: &'a OrgKey,
-    message: &'a PollMessage,
+    message: &'a TriggerMessage,
     current: &'a Current,
     plan: &'a Plan,
     of: &'a Poll,
@@ -89,8 +86,9 @@ enum Handled {
 impl Polling<'_> {
     async fn go(&self) -> Result<(), ExecutorError> {
         let Polling { app, org, message, .. } = *self;
-        let kept = app.polls.poll_state(org, &message.workflow, &message.trigger).await?.unwrap_or_default();
-        let (name, _) = self.of.app();
+        let kept =
+            app.triggers.poll_state(org, &message.workflow, &message.trigger).await?.unwrap_or_default();
+        let (name, trigger) = self.of.of.app();
         let version = self.plan.definition().connectors.get(name).copied();
         let manifest = match app.connectors.get(org, name, version, app.clock.now()).await {
             Ok(manifest) => manifest,
@@ -102,65 +100,63 @@ impl Polling<'_> {
         } else {
             KeptPoll { state: PollState::of(question), ..kept }
         };
-        let records = match self.ask(&manifest, &kept.state).await {
+        let Some(poll) = manifest.triggers.get(trigger).and_then(|trigger| trigger.poll.as_ref()) else {
+            let message =
+                format!("version {} of {} has no trigger `{trigger}`", manifest.version, manifest.title);
+            return self.failed(kept, StepError::fatal("trigger_unknown", message)).await;
+        };
+        let records = match self.ask(&manifest, poll, &kept.state).await {
             Ok(records) => records,
             Err(error) if error.code == "app_limited" => {
                 let wait = Duration::from_millis(error.retry_after_ms.unwrap_or(60_000));
                 // A poll that is due meanwhile asks as well; and those that are put off must not become more and more.
                 if wait < self.of.every && message.put_off < MOST_PUT_OFF {
-                    let later = PollMessage { put_off: message.put_off + 1, ..message.clone() };
-                    app.queue.send_poll(&later, wait.min(limits::MAX_QUEUE_DELAY)).await?;
+                    let mut later = message.clone();
+                    later.put_off += 1;
+                    app.queue.send_trigger(&later, wait.min(limits::MAX_QUEUE_DELAY)).await?;
                 }
                 return Ok(());
             }
             Err(error) => return self.failed(kept, error).await,
         };
-        self.take(kept, &manifest, records).await
+        self.take(kept, poll, records).await
     }
 
     /// Which question this is, as texts that differ when the answers cannot be compared.
     fn question(&self, version: u32) -> String {
-        let connection = self.of.connection.as_ref().map_or("", |id| id.as_str());
-        let parts = [&*self.of.uses, connection, &self.of.input.to_string(), &version.to_string()];
+        let connection = self.of.of.connection.as_ref().map_or("", |id| id.as_str());
+        let parts = [&*self.of.of.uses, connection, &self.of.of.input.to_string(), &version.to_string()];
         format!("{:032x}", u128::from_be_bytes(domain::id::digest16(&parts)))
     }
 
-    async fn ask(&self, manifest: &Arc<Manifest>, state: &PollState) -> Result<Records, StepError> {
+    async fn ask(
+        &self,
+        manifest: &Arc<Manifest>,
+        poll: &trigger::Poll,
+        state: &PollState,
+    ) -> Result<Records, StepError> {
         let app = self.app;
-        let (_, name) = self.of.app();
-        let trigger = manifest.triggers.get(name).ok_or_else(|| {
-            let message =
-                format!("version {} of {} has no trigger `{name}`", manifest.version, manifest.title);
-            StepError::fatal("trigger_unknown", message)
-        })?;
         let now = app.clock.now().0;
-        let from = if state.cut { state.cursor.clone() } else { trigger.poll.since(&state.cursor) };
-        let question = trigger.poll.question(manifest, &self.of.input, &from, now)?;
-        let mut stale = None;
-        loop {
-            let question = Question {
-                connection: self.of.connection.as_ref(),
-                manifest,
-                action: &trigger.poll.action,
-                input: question.clone(),
-                may_be_cut: true,
-                time: ASKING,
-            };
-            match ask(app, self.org, question, &mut Secrets::default(), stale).await {
-                Ok(output) => return trigger.poll.records(output, now),
-                // What it refuses for the tokens' sake it has not answered: it is asked once more, with new ones.
-                Err(Refused { tokens: Some(tokens), .. }) if stale.is_none() => stale = Some(tokens),
-                Err(refused) => return Err(refused.error),
-            }
-        }
+        let from = if state.cut { state.cursor.clone() } else { poll.since(&state.cursor) };
+        let question = poll.question(manifest, &self.of.of.input, &from, now)?;
+        let question = Question {
+            connection: self.of.of.connection.as_ref(),
+            manifest,
+            action: &poll.action,
+            input: question,
+            key: "",
+            may_be_cut: true,
+            patient: false,
+            time: ASKING,
+        };
+        poll.records(ask_for_trigger(app, self.org, question, None).await?, now)
     }
 
     /// Starts the runs of an answer's records, and keeps what is known then.
-    async fn take(&self, kept: KeptPoll, manifest: &Manifest, found: Records) -> Result<(), ExecutorError> {
+    async fn take(&self, kept: KeptPoll, poll: &trigger::Poll, found: Records) -> Result<(), ExecutorError> {
         let Records { records, more } = found;
         let before = kept.state.clone();
         let KeptPoll { revision, mut state } = kept;
-        let poll = &manifest.triggers[self.of.app().1].poll;
         let new: Vec<&Record> = {
             let keys = records.iter().map(|record| record.key.as_str());
             let unknown = state.unknown(keys).into_iter().map(|at| &records[at]);
@@ -205,7 +201,7 @@ impl Polling<'_> {
             info!(workflow.id = %self.message.workflow, workflow.trigger = self.message.trigger, runs = done, "a poll starts runs");
         }
         if self.keep(revision, &before, state).await? && again {
-            self.app.queue.send_poll(self.message, Duration::ZERO).await?;
+            self.app.queue.send_trigger(self.message, Duration::ZERO).await?;
         }
         Ok(())
     }
@@ -322,6 +318,6 @@ impl Polling<'_> {
         state.changed_at = self.app.clock.now();
         let kept = KeptPoll { revision, state };
         let Polling { app, org, message, .. } = *self;
-        Ok(app.polls.keep_poll_state(org, &message.workflow, &message.trigger, &kept).await?)
+        Ok(app.triggers.keep_poll_state(org, &message.workflow, &message.trigger, &kept).await?)
     }
 }

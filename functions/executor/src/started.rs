@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
+/// How long an app may take to say how far it is, or to leave off.
+pub(crate) const ASKED: Duration = Duration::from_secs(20);
 /// How often an app is asked in vain to leave off.
 const MOST_TRIES: u8 = 5;
 /// The pause before the second time; each further one is twice as long.
@@ -118,8 +120,10 @@ impl<'a> Started<'a> {
                 manifest,
                 action: &asks.action,
                 input: secrets.revealed(&asked),
+                key: "",
                 may_be_cut: false,
-                time: action.timeout,
+                patient: false,
+                time: action.timeout.min(ASKED),
             };
             match ask(app, org, question, &mut secrets, stale).await {
                 Ok(output) => return Ok(output),

@@ -16,6 +16,11 @@ pub(crate) fn accepted(run: &RunId) -> Response<Body> {
     json(202, "application/json", &run_body(run))
 }
 
+/// To an app that told what starts nothing: it must not send it again.
+pub(crate) fn passed_over() -> Response<Body> {
+    ok(&serde_json::json!({"started": false}))
+}
+
 pub(crate) fn ok(body: &Value) -> Response<Body> {
     json(200, "application/json", body)
 }

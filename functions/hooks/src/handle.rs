@@ -5,6 +5,7 @@ use crate::answer;
 use crate::callback;
 use crate::challenge;
 use crate::request::{self, Incoming};
+use crate::told::Told;
 use crate::verify;
 use dispatch::{StartError, StartRequest, Started};
 use domain::workflow::{Challenge, TriggerKind};
@@ -50,28 +51,40 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
         return Err(Problem::new(409, "workflow_disabled", detail));
     }
     let live = plan_of(app, &hook, hook.version).await?;
+    let told = match live.definition().trigger(&hook.trigger).map(|trigger| &trigger.kind) {
+        Some(TriggerKind::App(of)) => Some(Told::read(app, &hook, of).await?),
+        _ => None,
+    };
     let (scheme, verify) = match live.definition().trigger(&hook.trigger).map(|trigger| &trigger.kind) {
         Some(TriggerKind::Webhook { challenge, verify, .. }) => (*challenge, verify.as_deref()),
         _ => (None, None),
     };
+    let challenges: Vec<Challenge> =
+        scheme.into_iter().chain(told.iter().flat_map(Told::challenges)).collect();
     // Whoever asks cannot always sign yet, and learns nothing.
     let asked = |scheme: Challenge| challenge::answer(scheme, &hook.id, &request);
-    if let Some(answer) = scheme.filter(|scheme| !scheme.is_signed()).and_then(asked) {
+    if let Some(answer) = challenges.iter().copied().filter(|scheme| !scheme.is_signed()).find_map(asked) {
         return Ok(answered(&hook, answer));
     }
     if !is_post {
         return Err(not_allowed());
     }
-    let delivery = match verify {
-        Some(of) => verify::verify(app, &hook, &live.definition().environment, of, &request).await?,
-        None => None,
+    let (told, delivery) = match (verify, &told) {
+        (Some(of), _) => {
+            (None, verify::verify(app, &hook, &live.definition().environment, of, &request).await?)
+        }
+        (None, Some(told)) => {
+            let (told, delivery) = told.verify(app, &hook, &request)?;
+            (Some(told), delivery)
+        }
+        (None, None) => (None, None),
     };
-    if let Some(answer) = scheme.filter(|scheme| scheme.is_signed()).and_then(asked) {
+    if let Some(answer) = challenges.iter().copied().filter(|scheme| scheme.is_signed()).find_map(asked) {
         return Ok(answered(&hook, answer));
     }
     let mut incoming = Incoming::read(&request)?;
-    if let Some(of) = verify {
-        incoming.hide_token(&of.scheme);
+    if let Some(scheme) = verify.map(|of| &of.scheme).or(told.map(|told| &told.deliveries.scheme)) {
+        incoming.hide_token(scheme);
     }
     if incoming.depth > limits::MAX_DEPTH {
         let detail = format!(
@@ -80,8 +93,17 @@ async fn accept(app: &App, request: Request) -> Result<Response<Body>, Problem> 
         );
         return Err(Problem::new(508, "chain_too_deep", detail));
     }
+    if let Some(told) = told
+        && !told.starts(&incoming.trigger, app.clock.now())?
+    {
+        info!(workflow.id = %hook.workflow, workflow.trigger = hook.trigger, "an app told what starts nothing");
+        return Ok(answer::passed_over());
+    }
     // The live version's trigger names the key, and the key names the version: a repeat takes the same one.
-    let key = idempotency_key(app, &hook, &live, &incoming, delivery.as_deref()).await?;
+    let key = match told.map(|told| told.key(&incoming.trigger, app.clock.now())).transpose()?.flatten() {
+        Some(key) => key,
+        None => idempotency_key(app, &hook, &live, &incoming, delivery.as_deref()).await?,
+    };
     let gathers = live.gather(&hook.trigger).map(|of| of.key_of(&incoming.trigger, app.clock.now()));
     // Events that are gathered go by their common key.
     let version = hook.version_for(gathers.as_ref().unwrap_or(&key));
@@ -153,11 +175,16 @@ async fn idempotency_key(
             format!("the trigger's `dedupe` failed: {}; nothing was started", e.message),
         )
     })?;
-    Ok(match value {
-        Value::Null => format!("request:{}", incoming.request_id),
-        Value::String(text) => format!("key:{text}"),
-        other => format!("json:{other}"),
-    })
+    Ok(key_of(value).unwrap_or_else(|| format!("request:{}", incoming.request_id)))
+}
+
+/// The key that an expression gave; none, if it gave nothing.
+pub(crate) fn key_of(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(format!("key:{text}")),
+        other => Some(format!("json:{other}")),
+    }
 }
 
 fn not_allowed() -> Problem {

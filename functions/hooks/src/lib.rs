@@ -6,6 +6,7 @@ mod challenge;
 mod config;
 mod handle;
 mod request;
+mod told;
 mod verify;
 
 pub use config::Config;

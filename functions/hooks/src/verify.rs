@@ -5,6 +5,7 @@
 use crate::App;
 use crate::request;
 use domain::workflow::Verify;
+use domain::workflow::verify::Scheme;
 use domain::{Millis, OrgKey, Problem};
 use lambda_http::Request;
 use signatures::Refusal;
@@ -97,15 +98,17 @@ pub(crate) async fn verify(
             );
             not_now()
         }
-        refusal => {
-            warn!(workflow.id = %hook.workflow, trigger = hook.trigger, scheme, %refusal, "a webhook is not believed");
-            Problem::new(
-                401,
-                "signature_invalid",
-                "the request does not carry what this webhook asks of its sender; nothing was started",
-            )
-        }
+        refusal => not_believed(hook, scheme, refusal),
     })
+}
+
+pub(crate) fn not_believed(hook: &Hook, scheme: &str, refusal: Refusal) -> Problem {
+    warn!(workflow.id = %hook.workflow, trigger = hook.trigger, scheme, %refusal, "a webhook is not believed");
+    Problem::new(
+        401,
+        "signature_invalid",
+        "the request does not carry what this webhook asks of its sender; nothing was started",
+    )
 }
 
 fn judge(
@@ -119,10 +122,20 @@ fn judge(
         .iter()
         .filter_map(|name| Some(opened.secrets.get(name)?.as_ref()?.expose().as_str()))
         .collect();
+    carries(&verify.scheme, &secrets, request, now)
+}
+
+/// Whether a request carries what was made with one of these secrets; gives the sender's name of the delivery, if it has one.
+pub(crate) fn carries(
+    scheme: &Scheme,
+    secrets: &[&str],
+    request: &Request,
+    now: Millis,
+) -> Result<Option<String>, Refusal> {
     let url = request::address(request);
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     let asked = signatures::Request::new(headers, &url, request.body().as_ref());
-    signatures::verify(&verify.scheme, &secrets, &asked, now).map(|verified| verified.delivery)
+    signatures::verify(scheme, secrets, &asked, now).map(|verified| verified.delivery)
 }
 
 /// The secrets of these names, not older than `age`. Names that are no secret variables have none.
@@ -184,6 +197,6 @@ async fn open(
 }
 
 /// The sender is not to blame, and may repeat.
-fn not_now() -> Problem {
+pub(crate) fn not_now() -> Problem {
     Problem::new(503, "verification_unavailable", "the request could not be verified just now; send it again")
 }

@@ -1,9 +1,10 @@
 //! Polls: when an app is asked for records. Asking is the executor's.
 
 use crate::{App, TickError};
-use dispatch::{PlanError, PollMessage, StartError, StartRequest, Starter};
+use dispatch::{Asks, PlanError, StartError, StartRequest, Starter, TriggerMessage};
 use domain::Millis;
 use domain::poll::next_after;
+use domain::subscription::next_look;
 use domain::workflow::TriggerKind;
 use serde_json::Value;
 use std::time::Duration;
@@ -12,6 +13,18 @@ use tracing::error;
 
 /// When a workflow is looked at again that cannot be run.
 const LATER: Duration = Duration::from_mins(10);
+
+/// Has the subscription of an entry's trigger looked after. Whoever does that puts down the next time; should its message be lost, it is
+/// looked after the next day.
+pub(crate) async fn look_after(app: &App, entry: &DueEntry) -> Result<(), TickError> {
+    if let Some((workflow, trigger)) = entry.of_which_trigger() {
+        let at = next_look(&entry.strand, app.clock.now().plus(DueEntry::SOONEST));
+        app.due.put_due(&DueEntry::subscription(&entry.org, &workflow, trigger, at)).await?;
+        let message = TriggerMessage::of(Asks::Subscription, entry.org.org(), &workflow, trigger);
+        app.queue.send_trigger(&message, Duration::ZERO).await.map_err(StartError::from)?;
+    }
+    Ok(app.due.delete_due(entry).await?)
+}
 
 /// Sends the messages of an entry's time and of those that follow before `horizon`, and puts the entry of the next time; gives how many.
 ///
@@ -81,8 +94,8 @@ pub(crate) async fn send(
                 }
                 Err(error) => return Err(error.into()),
             }
-            let message = PollMessage::of(entry.org.org(), &workflow, trigger);
-            app.queue.send_poll(&message, now.until(at)).await.map_err(StartError::from)?;
+            let message = TriggerMessage::of(Asks::Records, entry.org.org(), &workflow, trigger);
+            app.queue.send_trigger(&message, now.until(at)).await.map_err(StartError::from)?;
             sent += 1;
         }
     }

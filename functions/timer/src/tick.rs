@@ -178,7 +178,11 @@ async fn look(app: &App, entry: &DueEntry, minute_is_over: bool, now: Millis) ->
             app.due.delete_due(entry).await?;
             Ok(Ticked::default())
         }
-        DueKind::Reconnect => Ok(Ticked::default()),
+        DueKind::Subscription if minute_is_over => {
+            polls::look_after(app, entry).await?;
+            Ok(Ticked::default())
+        }
+        DueKind::Reconnect | DueKind::Subscription => Ok(Ticked::default()),
         DueKind::Schedule | DueKind::Poll => {
             let horizon = Millis((now.plus(AHEAD).0.div_euclid(MINUTE) + 1) * MINUTE);
             let looked = if entry.kind == DueKind::Poll {

@@ -159,7 +159,7 @@ impl Stack {
             connections: store.clone(),
             limits: store.clone(),
             connectors: Connectors::new(store.clone()),
-            polls: store.clone(),
+            triggers: store.clone(),
             quotas: quotas.clone(),
             patience: executor::PATIENCE,
             secrets: safe.clone(),

@@ -48,6 +48,14 @@ pub fn breaking(before: &Manifest, after: &Manifest) -> Vec<Fault> {
         };
         compared.schemas(&was.input, &now.input, Side::Given, &format!("{at}/input"), 0);
         compared.schemas(&was.output, &now.output, Side::Read, &format!("{at}/output"), 0);
+        for (way, was, now) in [
+            ("poll", was.poll.is_some(), now.poll.is_some()),
+            ("hook", was.hook.is_some(), now.hook.is_some()),
+        ] {
+            if was && !now {
+                compared.fault(&at, "trigger_gone", format!("the trigger has no `{way}` any more"));
+            }
+        }
         let poll = |of: &Manifest, field: &str| of.document["triggers"][name]["poll"][field].clone();
         for field in ["action", "key", "cursor", "order"] {
             if poll(before, field) != poll(after, field) {

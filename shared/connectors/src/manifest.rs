@@ -1,6 +1,7 @@
 //! What a connector is: an app's API as data.
 
 use crate::completes::Completes;
+use crate::dynamic::{Dynamic, Source};
 use crate::trigger::Trigger;
 use expr::Template;
 use serde_json::{Map, Value};
@@ -38,6 +39,8 @@ pub struct Manifest {
     pub actions: BTreeMap<String, Action>,
     /// Where the choices of fields come from, for all actions that have a field of this name and say nothing else.
     pub options: BTreeMap<String, Options>,
+    /// Where the columns of a user's own table come from, by name.
+    pub dynamic_schemas: BTreeMap<String, Source>,
     /// What workflows can be started by.
     pub triggers: BTreeMap<String, Trigger>,
     /// Schemas that others refer to as `#/schemas/<name>`.
@@ -237,6 +240,8 @@ pub struct Action {
     pub rate_limit: Option<String>,
     /// Where the choices of a field of the input come from.
     pub options: BTreeMap<String, Options>,
+    /// Where in `input` and `output` columns stand.
+    pub dynamic: Dynamic,
     /// How it is told that it is over, where it goes on after its answer.
     pub completes: Option<Completes>,
 }

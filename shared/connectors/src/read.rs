@@ -4,7 +4,7 @@ use crate::manifest::{
     Action, Answer, Auth, AuthField, AuthKind, Body, ClientAuth, Encoding, ErrorRule, Grant, Hosts, Manifest,
     OAuth2, Options, PageBy, Pages, Parameter, Place, Put, Query, RateLimit, Request, SigV4, Style,
 };
-use crate::{completes, schema, signing, trigger};
+use crate::{completes, dynamic, schema, signing, trigger};
 use domain::fault::{self, Fault};
 use domain::read::{Reader, Walk};
 use expr::{Template, Tier};
@@ -100,6 +100,7 @@ fn manifest(walk: &mut Walk, document: &Value) -> Option<Manifest> {
     r.required("actions");
     let actions = named(&mut r, "actions", action);
     let options = named(&mut r, "options", options);
+    let dynamic_schemas = named(&mut r, "dynamic_schemas", dynamic::source);
     let triggers = named(&mut r, "triggers", trigger::read);
     r.close();
     Some(Manifest {
@@ -119,6 +120,7 @@ fn manifest(walk: &mut Walk, document: &Value) -> Option<Manifest> {
         errors,
         actions,
         options,
+        dynamic_schemas,
         triggers,
         schemas,
         document: document.clone(),
@@ -322,6 +324,7 @@ fn action(r: &mut Reader<'_>) -> Option<Action> {
     let idempotent = r.boolean("idempotent");
     let rate_limit = r.optional_text("rate_limit", 64);
     let options = named(r, "options", options);
+    let dynamic = dynamic::dynamic(r);
     let completes = r.nested("completes", completes::read).flatten();
     Some(Action {
         title: title?,
@@ -336,6 +339,7 @@ fn action(r: &mut Reader<'_>) -> Option<Action> {
         idempotent,
         rate_limit,
         options,
+        dynamic,
         completes,
     })
 }
@@ -479,6 +483,15 @@ pub(crate) enum Scope {
     Output,
     Item,
     Poll,
+    /// What asks an app to tell.
+    Subscribe,
+    /// What asks it to go on, or to stop.
+    Subscribed,
+    /// What it tells.
+    Delivery,
+    Answered,
+    Columns,
+    Column,
     /// What an action started.
     Started,
     /// How far that is.
@@ -490,8 +503,13 @@ pub(crate) fn template(r: &mut Reader<'_>, field: &'static str, scope: Scope) ->
     of(r, field, &value, scope)
 }
 
-/// A template that can be computed where it stands: manifests have no guarded process to themselves.
 pub(crate) fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: Scope) -> Template {
+    let at = fault::join(r.pointer(), field);
+    parse(r.walk(), &at, value, scope)
+}
+
+/// A template that can be computed where it stands: manifests have no guarded process to themselves.
+pub(crate) fn parse(walk: &mut Walk, at: &str, value: &Value, scope: Scope) -> Template {
     let allowed: &[&str] = match scope {
         Scope::Connection => &["connection"],
         Scope::Auth => &["auth", "connection"],
@@ -501,7 +519,12 @@ pub(crate) fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: 
         Scope::Output => &["output"],
         Scope::Item => &["item"],
         Scope::Poll => &["input", "cursor"],
-        Scope::Started => &["input", "output"],
+        Scope::Subscribe => &["input", "hook"],
+        Scope::Subscribed => &["input", "hook", "kept"],
+        Scope::Delivery => &["trigger"],
+        Scope::Columns => &["input", "output", "table"],
+        Scope::Column => &["input", "item", "key"],
+        Scope::Answered | Scope::Started => &["input", "output"],
         Scope::Status => &["status", "output"],
         Scope::Response => &["input", "response", "connection"],
     };
@@ -509,7 +532,7 @@ pub(crate) fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: 
         Ok(template) => {
             if template.tier() == Tier::Guarded {
                 let message = "this expression has no bound that is known before; use a simpler one";
-                r.fault_at(field, "expression_too_complex", message);
+                walk.fault(at, "expression_too_complex", message);
             }
             for (_, expression) in template.expressions() {
                 for read in expression.reads() {
@@ -518,23 +541,22 @@ pub(crate) fn of(r: &mut Reader<'_>, field: &'static str, value: &Value, scope: 
                     {
                         let names = allowed.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
                         let message = format!("`{first}` cannot be read here; there are {names}");
-                        r.fault_at(field, "unknown_reference", message);
+                        walk.fault(at, "unknown_reference", message);
                     }
                 }
             }
             template
         }
         Err(found) => {
-            let at = fault::join(r.pointer(), field);
             for one in found {
-                r.walk().fault(&format!("{at}{}", one.pointer), one.code, one.message);
+                walk.fault(&format!("{at}{}", one.pointer), one.code, one.message);
             }
             Template::parse(&Value::Null).expect("null holds no expression")
         }
     }
 }
 
-fn texts(r: &mut Reader<'_>, field: &'static str) -> Vec<String> {
+pub(crate) fn texts(r: &mut Reader<'_>, field: &'static str) -> Vec<String> {
     let Some(value) = r.take(field).cloned() else { return Vec::new() };
     let texts = value.as_array().and_then(|items| {
         items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
@@ -607,12 +629,13 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
     }
     schema::well_formed(&manifest.fields, "/fields", &manifest.schemas, &mut faults);
     for (field, options) in &manifest.options {
-        faults.extend(listed(manifest, options, &fault::join("/options", field)));
+        faults.extend(harmless(manifest, &options.action, &fault::join("/options", field)));
     }
     for (name, schema) in &manifest.schemas {
         schema::well_formed(schema, &fault::join("/schemas", name), &manifest.schemas, &mut faults);
     }
     faults.extend(trigger::cross(manifest));
+    faults.extend(dynamic::cross(manifest));
     for (name, action) in &manifest.actions {
         let at = fault::join("/actions", name);
         schema::well_formed(&action.input, &format!("{at}/input"), &manifest.schemas, &mut faults);
@@ -624,7 +647,7 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
                 let message = format!("`{field}` is not a field of the action's input");
                 faults.push(Fault::new(&at, "unknown_reference", message));
             }
-            faults.extend(listed(manifest, options, &at));
+            faults.extend(harmless(manifest, &options.action, &at));
         }
         if let Some(completes) = &action.completes {
             faults.extend(completes::cross(manifest, completes, &format!("{at}/completes")));
@@ -668,9 +691,9 @@ fn cross(manifest: &Manifest) -> Vec<Fault> {
     faults
 }
 
-/// Choices are asked for whenever somebody fills in a form.
-fn listed(manifest: &Manifest, options: &Options, at: &str) -> Option<Fault> {
-    let listing = manifest.actions.get(&options.action);
+/// Choices and columns are asked for whenever somebody fills in a form.
+pub(crate) fn harmless(manifest: &Manifest, action: &str, at: &str) -> Option<Fault> {
+    let listing = manifest.actions.get(action);
     let harmless = listing.is_some_and(Action::changes_nothing);
     let message = "`action` must be an action of this connector that changes nothing";
     (!harmless).then(|| Fault::new(format!("{at}/action"), "action_unknown", message))

@@ -75,8 +75,12 @@ pub(crate) fn well_formed(schema: &Value, at: &str, schemas: &Schemas, faults: &
 
 /// The schema that a `$ref` names.
 fn target<'s>(reference: &Value, schemas: &'s Schemas) -> Option<&'s Value> {
+    schemas.get(&named_by(reference)?)
+}
+
+fn named_by(reference: &Value) -> Option<String> {
     let name = reference.as_str()?.strip_prefix("#/schemas/")?;
-    schemas.get(&name.replace("~1", "/").replace("~0", "~"))
+    Some(name.replace("~1", "/").replace("~0", "~"))
 }
 
 /// Follows references to a schema that is none.
@@ -88,6 +92,33 @@ pub fn resolved<'s>(mut schema: &'s Value, schemas: &'s Schemas) -> &'s Value {
         }
     }
     schema
+}
+
+/// A schema with all that it refers to, so that `#/schemas/<name>` leads somewhere within it.
+pub fn standalone(schema: &Value, schemas: &Schemas) -> Value {
+    let mut needed = Map::new();
+    let mut open = vec![schema];
+    while let Some(next) = open.pop() {
+        match next {
+            Value::Object(words) => {
+                if let Some(name) = words.get("$ref").and_then(named_by)
+                    && !needed.contains_key(&name)
+                    && let Some(target) = schemas.get(&name)
+                {
+                    needed.insert(name, target.clone());
+                    open.push(target);
+                }
+                open.extend(words.values());
+            }
+            Value::Array(all) => open.extend(all),
+            _ => {}
+        }
+    }
+    let mut whole = schema.clone();
+    if let (Some(words), false) = (whole.as_object_mut(), needed.is_empty()) {
+        words.insert("schemas".to_owned(), Value::Object(needed));
+    }
+    whole
 }
 
 /// The names that an object of this schema may have.

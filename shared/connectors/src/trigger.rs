@@ -1,8 +1,10 @@
-//! What an app tells of when it is asked again and again: records that were not there before.
+//! What an app tells of: when it is asked again and again, records that were not there before; or by itself ([`Hook`]).
 //!
 //! Nothing is sent here, and nothing is kept: [`Poll::question`] gives what to ask, [`Poll::records`] what the answer holds.
 
 use crate::call::{MAX_ITEMS, MAX_ITEMS_FIELD};
+use crate::dynamic::{self, Dynamic};
+use crate::hook::{self, Hook};
 use crate::manifest::{Action, Manifest};
 use crate::read::{Scope, of, template};
 use crate::{evaluate, schema};
@@ -32,9 +34,14 @@ pub struct Trigger {
     pub docs: Option<String>,
     /// A JSON Schema of an object: what is asked for.
     pub input: Value,
-    /// A JSON Schema of a record, which runs read as `trigger.record`.
+    /// A JSON Schema of a record, which runs read as `trigger.record`, or of what the app tells, which they read as `trigger.body`.
     pub output: Value,
-    pub poll: Poll,
+    /// For triggers of type `poll`.
+    pub poll: Option<Poll>,
+    /// For triggers of type `app`. There is one of the two, or both.
+    pub hook: Option<Hook>,
+    /// Where in `input` and `output` columns stand.
+    pub dynamic: Dynamic,
 }
 
 /// How an app is asked for records.
@@ -223,9 +230,16 @@ pub(crate) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
     let docs = r.optional_text("docs", 2000);
     let input = r.take("input").cloned().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
     let output = r.take("output").cloned().unwrap_or_else(|| json!({}));
-    r.required("poll");
+    if r.take("poll").is_none() && r.take("hook").is_none() {
+        r.fault(
+            "missing_field",
+            "a trigger has `poll`, `hook` or both: how it comes to know of what happens",
+        );
+    }
     let poll = r.nested("poll", poll).flatten();
-    Some(Trigger { title: title?, description, docs, input, output, poll: poll? })
+    let hook = r.nested("hook", hook::read).flatten();
+    let dynamic = dynamic::dynamic(r);
+    Some(Trigger { title: title?, description, docs, input, output, poll, hook, dynamic })
 }
 
 fn poll(r: &mut Reader<'_>) -> Option<Poll> {
@@ -249,14 +263,18 @@ pub(crate) fn cross(manifest: &Manifest) -> Vec<Fault> {
         let at = fault::join("/triggers", name);
         schema::well_formed(&trigger.input, &format!("{at}/input"), &manifest.schemas, &mut faults);
         schema::well_formed(&trigger.output, &format!("{at}/output"), &manifest.schemas, &mut faults);
-        let listing = manifest.actions.get(&trigger.poll.action);
+        if let Some(hook) = &trigger.hook {
+            hook::cross(manifest, hook, &trigger.input, &format!("{at}/hook"), &mut faults);
+        }
+        let Some(poll) = &trigger.poll else { continue };
+        let listing = manifest.actions.get(&poll.action);
         // It is asked for ever, and may be asked twice.
         if !listing.is_some_and(Action::changes_nothing) {
             let message = "`action` must be an action of this connector that changes nothing";
             faults.push(Fault::new(format!("{at}/poll/action"), "action_unknown", message));
         }
         let known = schema::properties(&trigger.input, &manifest.schemas);
-        for (_, expression) in trigger.poll.input.expressions() {
+        for (_, expression) in poll.input.expressions() {
             for read in expression.reads() {
                 if let [first, field, ..] = read.as_slice()
                     && *first == "input"
@@ -296,7 +314,7 @@ mod tests {
             "input": {"since": "{{ cursor }}", "shop": "{{ input.shop }}"},
             "key": "{{ item.id }}", "cursor": "{{ item.at }}"}))
         .unwrap();
-        let poll = &manifest.triggers["new_order"].poll;
+        let poll = manifest.triggers["new_order"].poll.as_ref().unwrap();
         let asked =
             |cursor: &Value| poll.question(&manifest, &json!({"shop": "a"}), &poll.since(cursor), 0).unwrap();
         assert_eq!(asked(&Value::Null), json!({"shop": "a", "max_items": 5000}), "null is not asked");

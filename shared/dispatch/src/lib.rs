@@ -8,12 +8,12 @@ mod outbox;
 mod plans;
 #[cfg(planted)]
 mod planted;
-mod poll;
 mod queue;
 mod quota;
 mod sandbox;
 mod slots;
 mod start;
+mod trigger;
 
 pub use answer::{Answered, answer_step};
 pub use bus::{
@@ -25,12 +25,12 @@ pub use outbox::settle_outbox;
 pub use plans::{PlanError, Plans};
 #[cfg(planted)]
 pub use planted::{Bug, is_planted, plant};
-pub use poll::PollMessage;
 pub use queue::{QueueError, QueueUrls, SqsQueue, StepQueue};
 pub use quota::{KEPT as QUOTAS_KEPT, Quotas, UsedUp};
 pub use sandbox::{CodeError, CodeRequest, NoSandbox, Sandbox};
 pub use slots::leave_slots;
 pub use start::{CALL_TRIGGER, StartError, StartRequest, Started, Starter, called_run};
+pub use trigger::{Asks, TriggerMessage};
 
 /// Does once what the first call to SQS would pay for: the SDK parses its list of AWS's partitions to find the endpoint. A
 /// program calls this on another thread while it waits for its first work.

@@ -1,6 +1,6 @@
 //! The step queue.
 
-use crate::{PollMessage, StepMessage};
+use crate::{StepMessage, TriggerMessage};
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
@@ -29,9 +29,9 @@ impl QueueError {
 pub trait StepQueue: Send + Sync {
     /// Sends a message that is delivered after `delay` (at most 15 minutes; whole seconds, rounded up).
     async fn send(&self, message: &StepMessage, delay: Duration) -> Result<(), QueueError>;
-    /// Sends word that an app is to be asked for records, after `delay` as above. Nobody waits for those: they go behind the runs that
+    /// Sends word that a trigger is to be looked after, after `delay` as above. Nobody waits for those: they go behind the runs that
     /// somebody waits for.
-    async fn send_poll(&self, message: &PollMessage, delay: Duration) -> Result<(), QueueError>;
+    async fn send_trigger(&self, message: &TriggerMessage, delay: Duration) -> Result<(), QueueError>;
     /// How many messages of this priority wait to be taken. Approximate.
     async fn backlog(&self, priority: Priority) -> Result<u64, QueueError>;
 }
@@ -101,7 +101,7 @@ impl StepQueue for SqsQueue {
         self.put(message.priority, (message.encode(), message.org.as_str()), delay).await
     }
 
-    async fn send_poll(&self, message: &PollMessage, delay: Duration) -> Result<(), QueueError> {
+    async fn send_trigger(&self, message: &TriggerMessage, delay: Duration) -> Result<(), QueueError> {
         self.put(Priority::Bulk, (message.encode(), message.org.as_str()), delay).await
     }
 

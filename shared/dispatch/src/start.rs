@@ -5,7 +5,7 @@ use crate::bus::{BusError, EventBus};
 use crate::outbox::settle_outbox;
 use crate::queue::{QueueError, StepQueue};
 use crate::quota::{Quotas, UsedUp};
-use crate::{At, PlanError, Plans, PollMessage, StepMessage};
+use crate::{Asks, At, PlanError, Plans, StepMessage, TriggerMessage};
 use domain::run::{End, Head, Mail, NewRun, Origin, Parent, Priority, RunStatus, Segment};
 use domain::{Millis, OrgKey, RunId, WorkflowId};
 use engine::{Context, Kept, Plan, Then, begin};
@@ -161,8 +161,19 @@ impl Starter {
 
     /// Has an app asked for records now.
     pub async fn poll(&self, org: &OrgKey, workflow: &WorkflowId, trigger: &str) -> Result<(), StartError> {
-        let message = PollMessage::of(org.org(), workflow, trigger);
-        Ok(self.queue.send_poll(&message, Duration::ZERO).await?)
+        self.look_after(Asks::Records, org, workflow, trigger).await
+    }
+
+    /// Has a trigger looked after now that an app has a part in.
+    pub async fn look_after(
+        &self,
+        asks: Asks,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+    ) -> Result<(), StartError> {
+        let message = TriggerMessage::of(asks, org.org(), workflow, trigger);
+        Ok(self.queue.send_trigger(&message, Duration::ZERO).await?)
     }
 
     /// Counts a run that was started.

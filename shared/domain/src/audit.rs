@@ -218,6 +218,7 @@ actions! {
     WorkflowEnabled = "workflow.enabled";
     /// Somebody had an app asked for records at once.
     WorkflowPolled = "workflow.polled";
+    WorkflowSubscribed = "workflow.subscribed";
     /// A workflow was switched off.
     WorkflowDisabled = "workflow.disabled";
     /// A trigger's runs were shared out among versions.

@@ -15,6 +15,7 @@ pub mod problem;
 pub mod read;
 pub mod run;
 pub mod secrecy;
+pub mod subscription;
 pub mod tenant;
 pub mod time;
 pub mod usage;

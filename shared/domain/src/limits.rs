@@ -93,6 +93,8 @@ pub const COMPLETION_TIMEOUT: Duration = Duration::from_hours(1);
 pub const MAX_TESTS: usize = 50;
 /// The most triggers of a workflow.
 pub const MAX_TRIGGERS: usize = 20;
+/// Bytes of what a trigger asks its app for, as JSON.
+pub const MAX_TRIGGER_INPUT: usize = 16 * 1024;
 /// How often an app can be asked for records.
 pub const MIN_POLL: Duration = Duration::from_mins(1);
 pub const MAX_POLL: Duration = Duration::from_hours(24);

@@ -26,6 +26,8 @@ pub enum DueKind {
     Schedule,
     /// An app is to be asked for records.
     Poll,
+    /// What an app was asked to tell is to be looked after.
+    Subscription,
     /// Is an organisation still being erased?
     Erasure,
     /// Must a connection still be made anew? Then whoever agreed to it last is told.
@@ -37,7 +39,7 @@ pub enum DueKind {
 pub struct DueEntry {
     pub org: OrgKey,
     pub run: RunId,
-    /// The strand that waits; empty for the main one, and for checks. For a schedule or a poll, its workflow and trigger; else the connection.
+    /// The strand that waits; empty for the main one, and for checks. For what is about a trigger, its workflow and that; else the connection.
     pub strand: String,
     pub kind: DueKind,
     pub at: Millis,
@@ -97,6 +99,7 @@ impl DueKind {
             Self::Wake => "wake",
             Self::Schedule => "schedule",
             Self::Poll => "poll",
+            Self::Subscription => "subscription",
             Self::Erasure => "erasure",
             Self::Reconnect => "reconnect",
         }
@@ -263,6 +266,11 @@ impl DueEntry {
         Self::of_trigger(DueKind::Poll, org, workflow, trigger, at)
     }
 
+    /// A time at which what an app was asked to tell is looked after.
+    pub fn subscription(org: &OrgKey, workflow: &WorkflowId, trigger: &str, at: Millis) -> Self {
+        Self::of_trigger(DueKind::Subscription, org, workflow, trigger, at)
+    }
+
     fn of_trigger(kind: DueKind, org: &OrgKey, workflow: &WorkflowId, trigger: &str, at: Millis) -> Self {
         let strand = format!("{workflow}/{trigger}");
         // No run has this id: a run's trigger has no slash.
@@ -270,10 +278,10 @@ impl DueEntry {
         Self { org: org.clone(), run, strand, kind, at, of: None, priority: Priority::default() }
     }
 
-    /// The workflow and the trigger of a schedule's entry, or of a poll's.
+    /// The workflow and the trigger of a schedule's entry, a poll's or a subscription's.
     pub fn of_which_trigger(&self) -> Option<(WorkflowId, &str)> {
         let (workflow, trigger) = self.strand.split_once('/')?;
-        matches!(self.kind, DueKind::Schedule | DueKind::Poll)
+        matches!(self.kind, DueKind::Schedule | DueKind::Poll | DueKind::Subscription)
             .then_some((WorkflowId::parse(workflow).ok()?, trigger))
     }
 
@@ -328,6 +336,7 @@ fn read(item: &Item) -> Result<DueEntry, StoreError> {
         Some("wake") => DueKind::Wake,
         Some("schedule") => DueKind::Schedule,
         Some("poll") => DueKind::Poll,
+        Some("subscription") => DueKind::Subscription,
         Some("erasure") => DueKind::Erasure,
         Some("reconnect") => DueKind::Reconnect,
         _ => return Err(corrupt()),

@@ -17,9 +17,9 @@ mod transact;
 mod usage;
 
 pub use control::{
-    ADDRESSES, ApiKey, ConnectorKept, ConnectorName, HeldName, Invitation, KeptConnection, KeptConnector,
-    KeptOAuthClient, KeptPoll, Lease, Linked, MAX_MEMBERSHIPS, Member, MemberChange, Refresh, Rotation,
-    ServiceAccount, Session, TokenChange, USE_NOTED, UsedKey,
+    ADDRESSES, ApiKey, ConnectorKept, ConnectorName, HeldName, Invitation, Kept, KeptConnection,
+    KeptConnector, KeptOAuthClient, KeptPoll, KeptSubscription, Lease, Linked, MAX_MEMBERSHIPS, Member,
+    MemberChange, Refresh, Rotation, ServiceAccount, Session, TokenChange, USE_NOTED, UsedKey,
 };
 pub use control::{EventRule, Hook, InvalidSplit, Organization, Share, Split, User, VersionEntry};
 pub use control::{WorkflowChange, WorkflowFilter, WorkflowMeta, WorkflowVersion};
@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use ledger::LedgerPage;
 pub use limits::{AppLimit, Turn};
 pub use ports::{
-    Attempt, ConnectionStore, ConnectorStore, Current, DueStore, Gather, LimitStore, PollStore, RunStore,
+    Attempt, ConnectionStore, ConnectorStore, Current, DueStore, Gather, LimitStore, RunStore, TriggerStore,
     WorkflowStore,
 };
 pub use runs::{Appended, Claim, ClaimView, Counted, Created, Held, Journal, Pulse, RunFilter, RunPage};

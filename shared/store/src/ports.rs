@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use crate::control::{
-    KeptConnection, KeptConnector, KeptOAuthClient, KeptPoll, Lease, Split, WorkflowVersion,
+    KeptConnection, KeptConnector, KeptOAuthClient, KeptPoll, KeptSubscription, Lease, Split, WorkflowVersion,
 };
 use crate::due::{DueEntry, LowWater, Reading};
 use crate::limits::{AppLimit, Turn};
@@ -12,7 +12,7 @@ use domain::run::{
     Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Segment, SettledBy, Slot, Slots,
 };
 use domain::variables::Variables;
-use domain::{ConnectionId, Millis, OrgKey, RunId, WorkflowId};
+use domain::{ConnectionId, HookId, Millis, OrgKey, RunId, WorkflowId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -242,9 +242,9 @@ pub trait ConnectorStore: Send + Sync {
     ) -> Result<Option<KeptConnector>, StoreError>;
 }
 
-/// How far polls have come.
+/// How far polls have come, and what apps were asked to tell.
 #[async_trait]
-pub trait PollStore: Send + Sync {
+pub trait TriggerStore: Send + Sync {
     /// What a poll knows, read strongly; `None` before its first answer.
     async fn poll_state(
         &self,
@@ -259,6 +259,21 @@ pub trait PollStore: Send + Sync {
         workflow: &WorkflowId,
         trigger: &str,
         kept: &KeptPoll,
+    ) -> Result<bool, StoreError>;
+    /// How the subscription of a trigger stands, read strongly; `None` before the first.
+    async fn subscription(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+    ) -> Result<Option<KeptSubscription>, StoreError>;
+    /// Keeps how it stands now, unless it was changed since that `revision` was read; whether it did.
+    async fn keep_subscription(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+        kept: &KeptSubscription,
     ) -> Result<bool, StoreError>;
 }
 
@@ -284,6 +299,8 @@ pub struct Current {
     pub enabled: bool,
     /// The triggers whose runs are shared out among versions.
     pub splits: BTreeMap<String, Split>,
+    /// The addresses of its triggers.
+    pub hooks: BTreeMap<String, HookId>,
 }
 
 impl Current {

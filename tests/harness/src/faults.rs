@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use dispatch::{
-    BusError, BusEvent, CodeError, CodeRequest, EventBus, PollMessage, QueueError, Sandbox, StepMessage,
-    StepQueue,
+    BusError, BusEvent, CodeError, CodeRequest, EventBus, QueueError, Sandbox, StepMessage, StepQueue,
+    TriggerMessage,
 };
 use domain::run::{
     Answer, End, GatherRule, Gathered, Head, Limited, Mail, NewRun, Priority, Segment, SettledBy, Slot, Slots,
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
     AppLimit, Appended, Attempt, Claim, Created, DueEntry, DueStore, Gather, Held, Journal, KeptPoll,
-    LimitStore, LowWater, PollStore, Pulse, Reading, RunStore, StoreError, Turn,
+    KeptSubscription, LimitStore, LowWater, Pulse, Reading, RunStore, StoreError, TriggerStore, Turn,
 };
 
 /// What goes wrong with one call.
@@ -178,8 +178,8 @@ faulty! {
     FaultyDue of DueStore;
     /// Limits of apps that fail as planned.
     FaultyLimits of LimitStore;
-    /// What polls know, which fails as planned.
-    FaultyPolls of PollStore;
+    /// What is known of triggers, which fails as planned.
+    FaultyTriggers of TriggerStore;
     /// A step queue that fails as planned.
     FaultyQueue of StepQueue;
     /// A bus that fails as planned.
@@ -342,7 +342,7 @@ impl LimitStore for FaultyLimits {
 }
 
 #[async_trait]
-impl PollStore for FaultyPolls {
+impl TriggerStore for FaultyTriggers {
     async fn poll_state(
         &self,
         org: &OrgKey,
@@ -360,6 +360,24 @@ impl PollStore for FaultyPolls {
     ) -> Result<bool, StoreError> {
         let keeps = self.inner.keep_poll_state(org, workflow, trigger, kept);
         self.faults.around("keep_poll_state", keeps, unreachable).await
+    }
+    async fn subscription(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+    ) -> Result<Option<KeptSubscription>, StoreError> {
+        self.faults.around("subscription", self.inner.subscription(org, workflow, trigger), unreachable).await
+    }
+    async fn keep_subscription(
+        &self,
+        org: &OrgKey,
+        workflow: &WorkflowId,
+        trigger: &str,
+        kept: &KeptSubscription,
+    ) -> Result<bool, StoreError> {
+        let keeps = self.inner.keep_subscription(org, workflow, trigger, kept);
+        self.faults.around("keep_subscription", keeps, unreachable).await
     }
 }
 
@@ -396,9 +414,9 @@ impl StepQueue for FaultyQueue {
         let error = |operation| QueueError::new(operation, "a fault of the test");
         self.faults.around("send", self.inner.send(message, delay), error).await
     }
-    async fn send_poll(&self, message: &PollMessage, delay: Duration) -> Result<(), QueueError> {
+    async fn send_trigger(&self, message: &TriggerMessage, delay: Duration) -> Result<(), QueueError> {
         let error = |operation| QueueError::new(operation, "a fault of the test");
-        self.faults.around("send_poll", self.inner.send_poll(message, delay), error).await
+        self.faults.around("send_trigger", self.inner.send_trigger(message, delay), error).await
     }
     async fn backlog(&self, priority: Priority) -> Result<u64, QueueError> {
         let error = |operation| QueueError::new(operation, "a fault of the test");

@@ -16,8 +16,8 @@ pub use self::blobs::FaultyBlobs;
 pub use self::http::{Reply, ScriptedHttp, SentRequest, spooled};
 pub use bus::RecordingBus;
 pub use faults::{
-    Fault, Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyPolls, FaultyQueue, FaultyRuns,
-    FaultySandbox,
+    Fault, Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyQueue, FaultyRuns, FaultySandbox,
+    FaultyTriggers,
 };
 pub use mails::Mails;
 pub use queue::{Message, ModelQueue};

@@ -2,7 +2,7 @@
 
 use crate::ManualClock;
 use async_trait::async_trait;
-use dispatch::{PollMessage, QueueError, StepMessage, StepQueue};
+use dispatch::{QueueError, StepMessage, StepQueue, TriggerMessage};
 use domain::run::Priority;
 use domain::{Millis, limits};
 use runtime::Clock;
@@ -120,7 +120,7 @@ impl StepQueue for ModelQueue {
         Ok(())
     }
 
-    async fn send_poll(&self, message: &PollMessage, delay: Duration) -> Result<(), QueueError> {
+    async fn send_trigger(&self, message: &TriggerMessage, delay: Duration) -> Result<(), QueueError> {
         assert!(delay <= limits::MAX_QUEUE_DELAY, "SQS takes no delay of {delay:?}");
         self.put(message.encode(), delay);
         Ok(())

@@ -3,8 +3,8 @@
 mod saved;
 
 use crate::faults::{
-    Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyPolls, FaultyQueue, FaultyRuns,
-    FaultySandbox,
+    Faults, FaultyBus, FaultyDue, FaultyHttp, FaultyLimits, FaultyQueue, FaultyRuns, FaultySandbox,
+    FaultyTriggers,
 };
 use crate::{
     FaultyBlobs, FixedSealer, ManualClock, Message, ModelQueue, ModelSandbox, RecordingBus, ScriptedHttp,
@@ -167,7 +167,7 @@ impl World {
             connections: store.clone(),
             limits: Arc::new(FaultyLimits::new(store.clone(), faults.clone())),
             connectors: Connectors::new(store.clone()),
-            polls: Arc::new(FaultyPolls::new(store.clone(), faults.clone())),
+            triggers: Arc::new(FaultyTriggers::new(store.clone(), faults.clone())),
             quotas: None,
             // The clock stands still while a worker waits.
             patience: Duration::ZERO,

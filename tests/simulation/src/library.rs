@@ -57,6 +57,7 @@ impl WorkflowStore for Library {
 
     async fn current(&self, _: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
         Ok(self.documents.contains_key(workflow).then_some(Current {
+            hooks: BTreeMap::new(),
             version: 1,
             enabled: true,
             splits: BTreeMap::new(),

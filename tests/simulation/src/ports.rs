@@ -6,8 +6,8 @@ use crate::store::MemoryStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dispatch::{
-    BusError, BusEvent, CodeError, CodeRequest, EventBus, PollMessage, QueueError, Sandbox, StepMessage,
-    StepQueue,
+    BusError, BusEvent, CodeError, CodeRequest, EventBus, QueueError, Sandbox, StepMessage, StepQueue,
+    TriggerMessage,
 };
 use domain::connection::{Connection, ConnectionStatus, sealed_for};
 use domain::run::{
@@ -25,8 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{
     AppLimit, Appended, Attempt, Claim, ConnectionStore, ConnectorStore, Created, DueEntry, DueStore, Gather,
-    Held, Journal, KeptConnection, KeptConnector, KeptOAuthClient, KeptPoll, Lease, LimitStore, LowWater,
-    PollStore, Pulse, Reading, RunStore, StoreError, Turn,
+    Held, Journal, KeptConnection, KeptConnector, KeptOAuthClient, KeptPoll, KeptSubscription, Lease,
+    LimitStore, LowWater, Pulse, Reading, RunStore, StoreError, TriggerStore, Turn,
 };
 
 pub(crate) fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -267,7 +267,7 @@ impl ConnectorStore for SimStore {
 }
 
 #[async_trait]
-impl PollStore for SimStore {
+impl TriggerStore for SimStore {
     async fn poll_state(
         &self,
         org: &OrgKey,
@@ -284,6 +284,24 @@ impl PollStore for SimStore {
         kept: &KeptPoll,
     ) -> Result<bool, StoreError> {
         self.call("keep_poll_state", |m| Ok(m.keep_poll_state(org, workflow, trigger, kept))).await
+    }
+    /// No workflow here is told by an app.
+    async fn subscription(
+        &self,
+        _: &OrgKey,
+        _: &WorkflowId,
+        _: &str,
+    ) -> Result<Option<KeptSubscription>, StoreError> {
+        Ok(None)
+    }
+    async fn keep_subscription(
+        &self,
+        _: &OrgKey,
+        _: &WorkflowId,
+        _: &str,
+        _: &KeptSubscription,
+    ) -> Result<bool, StoreError> {
+        unreachable!("no workflow here is told by an app")
     }
 }
 
@@ -454,8 +472,8 @@ impl StepQueue for SimQueue {
             .await
     }
 
-    async fn send_poll(&self, _: &PollMessage, _: Duration) -> Result<(), QueueError> {
-        unreachable!("no workflow here has a poll")
+    async fn send_trigger(&self, _: &TriggerMessage, _: Duration) -> Result<(), QueueError> {
+        unreachable!("no workflow here has a trigger of an app")
     }
 
     async fn backlog(&self, priority: Priority) -> Result<u64, QueueError> {

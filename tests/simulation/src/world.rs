@@ -186,7 +186,7 @@ impl World {
             connections: store.clone(),
             limits: store.clone(),
             connectors: Connectors::new(store.clone()),
-            polls: store.clone(),
+            triggers: store.clone(),
             quotas: None,
             // Nobody sleeps here: who would wait is put back.
             patience: Duration::ZERO,

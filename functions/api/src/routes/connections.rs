@@ -299,9 +299,9 @@ pub(crate) struct ConnectionTest {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TestError {
     #[schema(example = "credentials_refused")]
-    code: String,
+    pub(super) code: String,
     #[schema(example = "Slack refused: invalid_auth")]
-    message: String,
+    pub(super) message: String,
 }
 
 /// Asks the app whether it takes a connection's credentials.
@@ -419,7 +419,7 @@ fn choices(options: &Options, output: &Value, now_ms: i64) -> Result<Choices, St
 }
 
 /// Calls an action by a connection, outside any run.
-async fn ask(
+pub(super) async fn ask(
     app: &App,
     org: &OrgKey,
     id: &ConnectionId,

@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod auth;
+mod connection_schema;
 mod connections;
 mod connectors;
 mod erase;
@@ -91,6 +92,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(workflows::test))
         .routes(routes!(workflows::try_step))
         .routes(routes!(workflows::poll_state, workflows::poll_now))
+        .routes(routes!(workflows::subscription, workflows::subscribe))
         .routes(routes!(variables::environments))
         .routes(routes!(variables::list))
         .routes(routes!(variables::get, variables::put, variables::delete))
@@ -102,6 +104,7 @@ pub(crate) fn all() -> OpenApiRouter<App> {
         .routes(routes!(connections::get, connections::change, connections::delete))
         .routes(routes!(connections::test))
         .routes(routes!(connections::options))
+        .routes(routes!(connection_schema::schema))
         .routes(routes!(oauth::get_client, oauth::put_client, oauth::delete_client))
         .routes(routes!(oauth::authorize))
         .routes(routes!(oauth::callback))

@@ -8,7 +8,7 @@ use super::effect::Settled;
 use super::{Drive, Flow, check_size};
 use crate::ExecutorError;
 use crate::open::OPENING;
-use crate::started::{LeftOff, Started};
+use crate::started::{ASKED, LeftOff, Started};
 use connectors::completes::Progress;
 use domain::Millis;
 use domain::run::{Mark, StepError};
@@ -37,10 +37,10 @@ impl Drive<'_> {
     /// Asks how far the app is, if it is time; settles the step if it is over, and comes back if not.
     pub(super) async fn await_completion(&mut self, ix: NodeIx, waits: Waits) -> Result<Flow, ExecutorError> {
         let Waits { attempt, output, since, until } = waits;
-        let NodeKind::Action(action) = &self.plan.node(ix).kind else {
+        if !matches!(self.plan.node(ix).kind, NodeKind::Action(_)) {
             let error = StepError::fatal("internal", "what is no action waits for its app");
-            return self.completed(ix, attempt, until, Event::Failed(error), None).await;
-        };
+            return self.given_up(ix, attempt, until, error).await;
+        }
         let now = self.app.clock.now();
         let context = self.context.clone();
         let started = Started { place: self.place, ix, context: &context, output: &output };
@@ -53,13 +53,13 @@ impl Drive<'_> {
         let (manifest, every) = match known {
             Ok(known) => known,
             Err(error) if error.retryable => return self.wait_on(until, now.plus(PAUSE)).await,
-            Err(error) => return self.completed(ix, attempt, until, Event::Failed(error), None).await,
+            Err(error) => return self.given_up(ix, attempt, until, error).await,
         };
         let first = since.plus(every).min(until);
         if now < first {
             return self.wait_on(until, first).await;
         }
-        if !self.covers(action.timeout.max(OPENING)) {
+        if !self.covers(OPENING + ASKED * 3) {
             return self.yield_until(now).await;
         }
         let held = match self.asks_alone(ix, attempt, every.min(now.until(until))).await? {
@@ -95,6 +95,20 @@ impl Drive<'_> {
             },
         };
         self.completed(ix, attempt, until, event, Some(held)).await
+    }
+
+    /// Nobody can ask any more. Whoever asked before may have left a claim.
+    async fn given_up(
+        &mut self,
+        ix: NodeIx,
+        attempt: u16,
+        until: Millis,
+        error: StepError,
+    ) -> Result<Flow, ExecutorError> {
+        match self.asks_alone(ix, attempt, PAUSE).await? {
+            Ok(held) => self.completed(ix, attempt, until, Event::Failed(error), Some(held)).await,
+            Err(flow) => Ok(flow),
+        }
     }
 
     /// Records how what a step started came to its end.

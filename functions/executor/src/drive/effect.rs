@@ -7,7 +7,7 @@ use super::pure::BUSY;
 use super::{Drive, Flow, Flushed, check_inline_size, check_size, check_size_within};
 use crate::ExecutorError;
 use crate::open::OPENING;
-use crate::started::Started;
+use crate::started::{ASKED, Started};
 use crate::weight::weight;
 use blobs::Content;
 use calls::Secrets;
@@ -54,7 +54,9 @@ impl Drive<'_> {
                 return self.yield_until(started_at.plus(BUSY)).await;
             }
             Err(error) => {
-                return self.settle(ix, attempt, started_at, None, Event::Failed(error), None).await;
+                let starts = self.starts_before(ix, attempt).await?;
+                let settled = Settled { attempt, failures: attempt.saturating_sub(starts), started_at };
+                return self.settle_as(ix, settled, None, Event::Failed(error), None).await;
             }
         };
         let Effect { what, input, secrets } = effect;
@@ -168,7 +170,9 @@ impl Drive<'_> {
             Ok(()) => Event::Started { output, until: self.app.clock.now().plus(wait) },
             Err(error) => {
                 let started = Started { place: self.place, ix, context: &self.context, output: &output };
-                if let Ok(manifest) = started.manifest().await {
+                if self.covers(OPENING + ASKED)
+                    && let Ok(manifest) = started.manifest().await
+                {
                     // Whether that went well is logged; the step has failed either way.
                     let _ = started.call_off(&manifest).await;
                 }

@@ -13,10 +13,12 @@ mod limit;
 mod pure;
 
 use crate::drive::complete::Waits;
+use crate::open::OPENING;
 use crate::place::Place;
-use crate::started::Started;
+use crate::started::{ASKED, Started};
 use crate::weight::entry_weight;
 use crate::{App, ExecutorError};
+use dispatch::StepMessage;
 use domain::run::{Entry, Head, Mark, RunError, Segment, StepError};
 use domain::{Millis, OrgKey};
 use engine::{Context, Event, NodeIx, NodeKind, Plan, Strand, Then, decide, follow};
@@ -118,7 +120,9 @@ impl<'a> Drive<'a> {
     pub(crate) async fn go(&mut self, mut then: Then) -> Result<(), ExecutorError> {
         loop {
             if self.is_aborted() && !matches!(then, Then::StrandEnd(_)) {
-                self.abandon(&then).await?;
+                if !self.abandon(&then).await? {
+                    return Ok(());
+                }
                 then = Then::StrandEnd(Err(abandoned()));
             }
             let flow = match then {
@@ -145,11 +149,18 @@ impl<'a> Drive<'a> {
         }
     }
 
-    /// What the strand waits for at an app is of no use any more.
-    pub(crate) async fn abandon(&self, then: &Then) -> Result<(), ExecutorError> {
-        let Then::Complete { node, output, .. } = then else { return Ok(()) };
+    /// What the strand waits for at an app is of no use any more. `false` where another message sees to that: there is too little time.
+    pub(crate) async fn abandon(&self, then: &Then) -> Result<bool, ExecutorError> {
+        let Then::Complete { node, output, .. } = then else { return Ok(true) };
+        if !self.covers(OPENING + ASKED) {
+            let again = StepMessage::again_in(self.org.org(), &self.head.id, &self.strand_name);
+            let again = StepMessage { tries: self.tries, ..again.on(self.head.priority) };
+            self.app.queue.send(&again, Duration::ZERO).await?;
+            return Ok(false);
+        }
         let started = Started { place: self.place, ix: *node, context: &self.context, output };
-        started.abandon(&self.strand_name, self.tries).await
+        started.abandon(&self.strand_name, self.tries).await?;
+        Ok(true)
     }
 
     async fn step(&mut self, ix: NodeIx, attempt: u16) -> Result<Flow, ExecutorError> {

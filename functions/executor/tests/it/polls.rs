@@ -1,12 +1,12 @@
 //! Polls: each new record starts one run, whoever dies and however often an app is asked.
 
-use dispatch::PollMessage;
+use dispatch::{Asks, TriggerMessage};
 use domain::run::RunStatus;
 use domain::{ConnectionId, Millis, WorkflowId, limits};
 use harness::{Delivery, Fault, Reply, START, World};
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{DueEntry, DueStore, KeptPoll, PollStore, RunFilter};
+use store::{DueEntry, DueStore, KeptPoll, RunFilter, TriggerStore};
 
 const ISSUES: &str = "https://api.github.com/repos/acme/shop/issues";
 
@@ -43,7 +43,9 @@ async fn ask(world: &World, workflow: &WorkflowId) {
 }
 
 async fn ask_as(world: &World, workflow: &WorkflowId, delivery: Delivery) {
-    world.queue.put(PollMessage::of(world.org.org(), workflow, "new").encode(), Duration::ZERO);
+    world
+        .queue
+        .put(TriggerMessage::of(Asks::Records, world.org.org(), workflow, "new").encode(), Duration::ZERO);
     world.deliver_all_as(delivery).await;
 }
 
@@ -235,9 +237,16 @@ async fn who_dies_or_fails_at_any_call_passes_over_no_record_and_starts_none_twi
         assert_eq!(titles(&world, &workflow).await, ["Issue 1", "Issue 2", "Issue 3"]);
         world.faults.calls()
     };
-    for wanted in
-        ["poll_state", "keep_poll_state", "send_poll", "put_due", "delete_due", "create_run", "send", "http"]
-    {
+    for wanted in [
+        "poll_state",
+        "keep_poll_state",
+        "send_trigger",
+        "put_due",
+        "delete_due",
+        "create_run",
+        "send",
+        "http",
+    ] {
         assert!(calls.contains(&wanted), "{wanted}: {calls:?}");
     }
     for n in 0..calls.len() {

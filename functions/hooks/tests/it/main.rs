@@ -1,5 +1,6 @@
 //! Webhooks over a whole deployment.
 
+mod told;
 mod verify;
 
 use domain::id::digest16;

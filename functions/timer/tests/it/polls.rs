@@ -1,6 +1,6 @@
 //! When apps are polled: at their pace, one chain of entries each, whatever the timer missed.
 
-use dispatch::PollMessage;
+use dispatch::TriggerMessage;
 use domain::poll::next_after;
 use domain::{Millis, WorkflowId};
 use harness::{START, World};
@@ -29,7 +29,7 @@ async fn polls(world: &World, minutes: i64) -> Vec<Millis> {
         while let Some(at) = world.queue.next_at().filter(|at| *at <= until) {
             world.clock.advance_to(at);
             for message in world.queue.receive() {
-                assert!(PollMessage::decode(&message.body).is_some(), "{}", message.body);
+                assert!(TriggerMessage::decode(&message.body).is_some(), "{}", message.body);
                 world.queue.delete(message.id);
                 found.push(at);
             }

@@ -2,11 +2,14 @@
 
 mod answers;
 mod calls;
+mod deliveries;
+mod dynamic;
 mod signing;
 
+use connectors::hook::{Asking, Hook};
 use connectors::trigger::advanced;
-use connectors::{built_in, fixture, names, read, schema, with_max_items};
-use serde_json::Value;
+use connectors::{Manifest, built_in, fixture, names, read, schema, with_max_items};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -60,12 +63,13 @@ fn every_trigger_reads_the_documented_answers_of_its_action() {
     for (name, version) in names() {
         let Some(manifest) = built_in(name, Some(version)) else { continue };
         for (trigger, of) in &manifest.triggers {
+            let Some(poll) = &of.poll else { continue };
             found += 1;
             let mut say = |what: String| wrong.push(format!("{name}.{trigger}: {what}"));
             let mut cursors = vec![Value::Null];
             let mut examples = 0;
-            for output in outputs(name, &of.poll.action) {
-                let records = match of.poll.records(output, NOW) {
+            for output in outputs(name, &poll.action) {
+                let records = match poll.records(output, NOW) {
                     Ok(records) => records.records,
                     Err(error) => {
                         say(error.message);
@@ -73,7 +77,7 @@ fn every_trigger_reads_the_documented_answers_of_its_action() {
                     }
                 };
                 examples += records.len();
-                if of.poll.cursor.is_some() {
+                if poll.cursor.is_some() {
                     if records.iter().any(|record| record.cursor.is_none()) {
                         say("a record has no place of the cursor".to_owned());
                     }
@@ -81,11 +85,11 @@ fn every_trigger_reads_the_documented_answers_of_its_action() {
                 }
             }
             if examples == 0 {
-                say(format!("no example of `{}` has a record", of.poll.action));
+                say(format!("no example of `{}` has a record", poll.action));
             }
-            let wanted = with_max_items(&manifest.actions[&of.poll.action].input);
+            let wanted = with_max_items(&manifest.actions[&poll.action].input);
             for cursor in cursors {
-                match of.poll.question(&manifest, &sample(&of.input), &of.poll.since(&cursor), NOW) {
+                match poll.question(&manifest, &sample(&of.input), &poll.since(&cursor), NOW) {
                     Ok(question) => {
                         let faults = schema::check(&question, &wanted, &manifest.schemas, "", false);
                         let faults: Vec<_> = faults.into_iter().map(|fault| fault.message).collect();
@@ -103,6 +107,69 @@ fn every_trigger_reads_the_documented_answers_of_its_action() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What a trigger asks its app to tell, to go on telling and to stop fits the actions that it asks by, and their documented answers say
+/// what is kept of them.
+#[test]
+fn every_hook_is_asked_for_and_ended_by_documented_actions() {
+    let mut wrong = Vec::new();
+    let mut found = 0;
+    for (name, version) in names() {
+        let Some(manifest) = built_in(name, Some(version)) else { continue };
+        for (trigger, of) in &manifest.triggers {
+            let Some(hook) = &of.hook else { continue };
+            found += 1;
+            if let Err(fault) = hook_is_documented(&manifest, &of.input, hook) {
+                wrong.push(format!("{name}.{trigger}: {fault}"));
+            }
+        }
+    }
+    println!("{found} hooks");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn hook_is_documented(manifest: &Manifest, input: &Value, hook: &Hook) -> Result<(), String> {
+    let mut scope = json!({"input": sample(input),
+        "hook": {"url": ADDRESS, "secret": "s".repeat(64), "name": "patchbay-1"}});
+    let asks = |asking: &Asking, scope: &Value| {
+        let question = asking.question(scope, NOW).map_err(|error| error.message)?;
+        let action = &manifest.actions[&asking.action];
+        let faults = schema::check(&question, &action.input, &manifest.schemas, "", false);
+        println!("{}.{} asks {question}", manifest.name, asking.action);
+        match faults.first() {
+            None => Ok(()),
+            Some(fault) => {
+                Err(format!("asks `{}` for {question}: {} {}", asking.action, fault.pointer, fault.message))
+            }
+        }
+    };
+    asks(&hook.subscribe, &scope)?;
+    let documented = outputs(&manifest.name, &hook.subscribe.action);
+    if documented.is_empty() {
+        return Err(format!("no example of `{}`", hook.subscribe.action));
+    }
+    for output in documented {
+        // Documented times are long past.
+        let told = hook.told(output, 0).map_err(|error| error.message)?;
+        if hook.unsubscribe.is_some()
+            && told.kept.as_object().is_none_or(|kept| kept.values().any(Value::is_null))
+        {
+            return Err(format!("keeps {} of an answer", told.kept));
+        }
+        scope["kept"] = told.kept;
+    }
+    for asking in [&hook.renew, &hook.unsubscribe].into_iter().flatten() {
+        asks(asking, &scope)?;
+    }
+    let Some(find) = &hook.find else { return Ok(()) };
+    asks(&find.asking, &scope)?;
+    for output in outputs(&manifest.name, &find.asking.action) {
+        find.found(output, ADDRESS, NOW).map_err(|error| error.message)?;
+    }
+    Ok(())
+}
+
+const ADDRESS: &str = "https://patchbay.example.com/hooks/hk_1";
+
 const NOW: i64 = 1_772_366_400_000;
 
 /// What the examples of an action give.
@@ -119,6 +186,6 @@ fn outputs(connector: &str, action: &str) -> Vec<Value> {
 /// An input with the examples of its schema.
 fn sample(schema: &Value) -> Value {
     let properties = schema["properties"].as_object().into_iter().flatten();
-    let value = |of: &Value| of["examples"][0].as_str().map_or_else(|| "x".into(), Value::from);
+    let value = |of: &Value| of["examples"].get(0).cloned().unwrap_or_else(|| "x".into());
     properties.map(|(name, of)| (name.clone(), value(of))).collect::<serde_json::Map<_, _>>().into()
 }

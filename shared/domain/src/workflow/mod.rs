@@ -17,7 +17,7 @@ pub use step::{
     OnTimeout, ParallelArm, Pause, Retry, Step, StepKind, StopAs, TYPES, is_built_in,
 };
 pub use test::{Expect, ExpectStep, Mock, Test};
-pub use trigger::{Challenge, FirstPoll, Poll, Trigger, TriggerKind};
+pub use trigger::{AppTrigger, Challenge, FirstPoll, Poll, Trigger, TriggerKind};
 pub use verify::Verify;
 
 use crate::read;

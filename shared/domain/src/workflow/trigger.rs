@@ -37,16 +37,24 @@ pub enum TriggerKind {
     Event { pattern: Value, gather: Option<Gather> },
     /// New records of an app, which is asked for them again and again.
     Poll(Box<Poll>),
+    /// What an app tells of: it is asked to when the workflow goes live, and to stop when that ends.
+    App(Box<AppTrigger>),
 }
 
-/// Which records of an app start runs.
+/// A connector's trigger, and what it is given.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Poll {
+pub struct AppTrigger {
     /// `<app>.<trigger>`.
     pub uses: String,
     pub connection: Option<ConnectionId>,
     /// What is asked for; holds no expressions.
     pub input: Value,
+}
+
+/// Which records of an app start runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Poll {
+    pub of: AppTrigger,
     pub every: Duration,
     pub first: FirstPoll,
 }
@@ -61,7 +69,7 @@ pub enum FirstPoll {
     All,
 }
 
-impl Poll {
+impl AppTrigger {
     /// The connector, and its trigger.
     pub fn app(&self) -> (&str, &str) {
         self.uses.split_once('.').unwrap_or((&self.uses, ""))
@@ -92,7 +100,7 @@ impl TriggerKind {
     pub fn gather(&self) -> Option<&Gather> {
         match self {
             Self::Webhook { gather, .. } | Self::Event { gather, .. } => gather.as_ref(),
-            Self::Manual | Self::Schedule { .. } | Self::Workflow | Self::Poll(_) => None,
+            Self::Manual | Self::Schedule { .. } | Self::Workflow | Self::Poll(_) | Self::App(_) => None,
         }
     }
 
@@ -104,6 +112,7 @@ impl TriggerKind {
             Self::Workflow => "workflow",
             Self::Event { .. } => "event",
             Self::Poll(_) => "poll",
+            Self::App(_) => "app",
         }
     }
 }
@@ -134,9 +143,10 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
             r.required("pattern").cloned().map(|pattern| TriggerKind::Event { pattern, gather })
         }
         "poll" => poll(r).map(|poll| TriggerKind::Poll(Box::new(poll))),
+        "app" => app_trigger(r).map(|of| TriggerKind::App(Box::new(of))),
         other => {
             let message = format!(
-                "no trigger is of type `{other}`; use `webhook`, `manual`, `event`, `schedule`, `poll` or `workflow`"
+                "no trigger is of type `{other}`; use `webhook`, `manual`, `event`, `schedule`, `poll`, `app` or `workflow`"
             );
             r.fault_at("type", "trigger_type_unknown", message);
             r.ignore_rest();
@@ -147,6 +157,16 @@ pub(super) fn read(r: &mut Reader<'_>) -> Option<Trigger> {
 }
 
 fn poll(r: &mut Reader<'_>) -> Option<Poll> {
+    let of = app_trigger(r);
+    let every = r.duration("every", limits::MIN_POLL, limits::MAX_POLL).unwrap_or(limits::DEFAULT_POLL);
+    let first = match r.choice("first", &["skip", "all"]) {
+        Some(1) => FirstPoll::All,
+        _ => FirstPoll::Skip,
+    };
+    Some(Poll { of: of?, every, first })
+}
+
+fn app_trigger(r: &mut Reader<'_>) -> Option<AppTrigger> {
     let uses = r.text("use");
     if let Some(uses) = &uses
         && !is_action(uses)
@@ -160,16 +180,14 @@ fn poll(r: &mut Reader<'_>) -> Option<Poll> {
     let input = r.take("input").cloned().unwrap_or_else(|| serde_json::json!({}));
     if !input.is_object() {
         r.fault_at("input", "type_mismatch", "`input` must be an object");
+    } else if input.to_string().len() > limits::MAX_TRIGGER_INPUT {
+        let message = format!("the input of a trigger has at most {} KB", limits::MAX_TRIGGER_INPUT / 1024);
+        r.fault_at("input", "type_mismatch", message);
     } else if holds_expression(&input) {
-        let message = "the input of a poll holds no expressions: there is no run yet that they could read";
+        let message = "the input of a trigger holds no expressions: there is no run yet that they could read";
         r.fault_at("input", "expression_not_simple", message);
     }
-    let every = r.duration("every", limits::MIN_POLL, limits::MAX_POLL).unwrap_or(limits::DEFAULT_POLL);
-    let first = match r.choice("first", &["skip", "all"]) {
-        Some(1) => FirstPoll::All,
-        _ => FirstPoll::Skip,
-    };
-    Some(Poll { uses: uses?, connection, input, every, first })
+    Some(AppTrigger { uses: uses?, connection, input })
 }
 
 fn holds_expression(value: &Value) -> bool {

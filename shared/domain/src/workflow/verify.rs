@@ -156,30 +156,34 @@ const MAX_TEXT: usize = 100;
 
 pub(super) fn read(r: &mut Reader<'_>) -> Option<Verify> {
     r.nested("verify", |r| {
-        r.required("scheme");
-        let scheme = r.choice("scheme", &Scheme::NAMES).map(|i| Scheme::NAMES[i]);
         let secrets = secrets(r);
-        let scheme = match scheme {
-            Some("standard") => Some(Scheme::Standard),
-            Some("github") => Some(Scheme::GitHub),
-            Some("slack") => Some(Scheme::Slack),
-            Some("stripe") => Some(Scheme::Stripe),
-            Some("shopify") => Some(Scheme::Shopify),
-            Some("airtable") => Some(Scheme::Airtable),
-            Some("notion") => Some(Scheme::Notion),
-            Some("twilio") => Some(Scheme::Twilio),
-            Some("typeform") => Some(Scheme::Typeform),
-            Some("linear") => Some(Scheme::Linear),
-            Some("hmac") => hmac(r).map(Scheme::Hmac),
-            Some("token") => token(r).map(Scheme::Token),
-            _ => {
-                r.ignore_rest();
-                None
-            }
-        };
+        let scheme = scheme(r);
         Some(Verify { scheme: scheme?, secrets: secrets? })
     })
     .flatten()
+}
+
+/// Reads how a request is verified where the secret is known otherwise: `scheme`, and what describes it.
+pub fn scheme(r: &mut Reader<'_>) -> Option<Scheme> {
+    r.required("scheme");
+    match r.choice("scheme", &Scheme::NAMES).map(|i| Scheme::NAMES[i]) {
+        Some("standard") => Some(Scheme::Standard),
+        Some("github") => Some(Scheme::GitHub),
+        Some("slack") => Some(Scheme::Slack),
+        Some("stripe") => Some(Scheme::Stripe),
+        Some("shopify") => Some(Scheme::Shopify),
+        Some("airtable") => Some(Scheme::Airtable),
+        Some("notion") => Some(Scheme::Notion),
+        Some("twilio") => Some(Scheme::Twilio),
+        Some("typeform") => Some(Scheme::Typeform),
+        Some("linear") => Some(Scheme::Linear),
+        Some("hmac") => hmac(r).map(Scheme::Hmac),
+        Some("token") => token(r).map(Scheme::Token),
+        _ => {
+            r.ignore_rest();
+            None
+        }
+    }
 }
 
 /// One name, or a list of them.

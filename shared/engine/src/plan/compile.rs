@@ -68,6 +68,7 @@ pub(super) fn compile(definition: Definition) -> (Plan, BTreeMap<String, NodeIx>
             | TriggerKind::Manual
             | TriggerKind::Workflow
             | TriggerKind::Poll(_)
+            | TriggerKind::App(_)
             | TriggerKind::Schedule { .. } => {}
         }
     }

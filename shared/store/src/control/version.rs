@@ -47,7 +47,12 @@ impl WorkflowStore for Store {
 
     async fn current(&self, org: &OrgKey, workflow: &WorkflowId) -> Result<Option<Current>, StoreError> {
         let meta = self.workflow(org, workflow).await?;
-        Ok(meta.map(|meta| Current { version: meta.live, enabled: meta.enabled, splits: meta.splits }))
+        Ok(meta.map(|meta| Current {
+            version: meta.live,
+            enabled: meta.enabled,
+            splits: meta.splits,
+            hooks: meta.hooks,
+        }))
     }
 
     async fn variables_now(&self, org: &OrgKey, environment: &str) -> Result<u32, StoreError> {

@@ -3,7 +3,7 @@
 use crate::tables::Tables;
 use domain::poll::PollState;
 use domain::{OrgId, OrgKey, Provenance, WorkflowId};
-use store::{KeptPoll, PollStore};
+use store::{KeptPoll, TriggerStore};
 
 #[tokio::test]
 async fn a_state_is_kept_unless_it_was_changed_meanwhile() {

@@ -103,7 +103,7 @@ impl World {
         for trigger in definition["triggers"].as_array().into_iter().flatten() {
             let name = trigger["id"].as_str().unwrap_or_default().to_owned();
             match trigger["type"].as_str() {
-                Some("webhook") => {
+                Some("webhook" | "app") => {
                     hooks.insert(name.clone(), HookId::from_bytes(digest16(&[id.as_str(), &name])));
                 }
                 Some("event") => rules.push(EventRule {
@@ -153,6 +153,39 @@ impl World {
         let saved = self.store.save_workflow(&self.org, &meta, &change, &record).await;
         saved.expect("the table takes a workflow");
         id
+    }
+
+    /// Makes this definition the live version of a workflow, whose triggers keep their addresses; on or off.
+    pub async fn publish(&self, workflow: &WorkflowId, definition: &Value, enabled: bool) {
+        let meta = self.store.workflow(&self.org, workflow).await.expect("the table answers");
+        let mut meta = meta.expect("the workflow was saved");
+        meta.version += 1;
+        meta.live = meta.version;
+        meta.revision += 1;
+        meta.enabled = enabled;
+        let version = WorkflowVersion {
+            version: meta.version,
+            document: definition.clone(),
+            created_at: START,
+            hooks: meta.hooks.clone(),
+        };
+        let hooks = meta.hooks.iter().map(|(trigger, hook)| Hook {
+            id: hook.clone(),
+            org: self.org.clone(),
+            workflow: workflow.clone(),
+            trigger: trigger.clone(),
+            version: meta.live,
+            split: store::Split::default(),
+            enabled,
+        });
+        let change = WorkflowChange {
+            new_version: Some(version),
+            hooks: hooks.collect(),
+            ..WorkflowChange::default()
+        };
+        let record = self.record(Action::WorkflowPublished);
+        let saved = self.store.save_workflow(&self.org, &meta, &change, &record).await;
+        saved.expect("the table takes a version");
     }
 
     /// Saves a second version of a workflow, and shares a trigger's runs out.

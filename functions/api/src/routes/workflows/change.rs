@@ -60,8 +60,11 @@ fn next(meta: &WorkflowMeta, plan: &Plan, now: Millis) -> WorkflowVersion {
 
 /// An address for each webhook: the one that is known, or a new one.
 fn addresses<'a>(plan: &Plan, known: impl Fn(&str) -> Option<&'a HookId>) -> BTreeMap<String, HookId> {
-    let webhooks =
-        plan.definition().triggers.iter().filter(|t| matches!(t.kind, TriggerKind::Webhook { .. }));
+    let webhooks = plan
+        .definition()
+        .triggers
+        .iter()
+        .filter(|t| matches!(t.kind, TriggerKind::Webhook { .. } | TriggerKind::App(_)));
     webhooks
         .map(|t| (t.id.clone(), known(&t.id).cloned().unwrap_or_else(|| HookId::from_bytes(random()))))
         .collect()
@@ -101,6 +104,7 @@ pub(super) fn point(
             | TriggerKind::Manual
             | TriggerKind::Workflow
             | TriggerKind::Poll(_)
+            | TriggerKind::App(_)
             | TriggerKind::Schedule { .. } => None,
         })
         .collect();

@@ -10,11 +10,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use domain::audit::Action;
+use domain::poll::Failing;
 use domain::workflow::TriggerKind;
 use domain::{OrgKey, WorkflowId};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::{PollStore, WorkflowMeta};
+use store::{TriggerStore, WorkflowMeta};
 use utoipa::ToSchema;
 
 /// How a poll stands.
@@ -47,6 +48,12 @@ pub(crate) struct PollFailing {
     since: String,
 }
 
+impl From<Failing> for PollFailing {
+    fn from(failing: Failing) -> Self {
+        Self { code: failing.code, message: failing.message, since: failing.since.rfc3339() }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Polling {
     workflow: String,
@@ -75,11 +82,7 @@ pub(crate) async fn poll_state(
         begun: state.begun,
         known: state.known(),
         cursor: state.cursor,
-        failing: state.failing.map(|failing| PollFailing {
-            code: failing.code,
-            message: failing.message,
-            since: failing.since.rfc3339(),
-        }),
+        failing: state.failing.map(Into::into),
         changed_at,
     }))
 }

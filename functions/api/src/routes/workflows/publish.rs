@@ -1,6 +1,6 @@
 //! Making a version live: the newest one, or an older one again.
 
-use super::{Tagged, change, cycles, find, find_version, schedules, shown, tagged};
+use super::{Tagged, change, cycles, find, find_version, schedules, shown, subscription, tagged};
 use crate::App;
 use crate::body::{IdOf, JsonBody};
 use crate::error::ApiResult;
@@ -49,12 +49,14 @@ pub(crate) async fn publish(
         if meta.enabled {
             schedules::plan_next(&app, org, &id, &plan).await?;
         }
+        let touched = subscription::touch(&app, org, &meta, &plan).await?;
         let change;
         (meta, change) = change::publish(org, meta, &version, &plan, app.now());
         let record = caller.record(Action::WorkflowPublished, app.now()).on("workflow", &id);
         let record = record.before(before).after(shown(&meta));
         app.store.save_workflow(org, &meta, &change, &record).await?;
         schedules::start_soon(&app, org, &meta, &plan).await?;
+        touched.look_after(&app, org, &id).await?;
     }
     Ok(tagged(&meta, meta.live, &plan, &app))
 }

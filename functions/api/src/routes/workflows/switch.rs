@@ -1,6 +1,6 @@
 //! Switching a workflow on and off.
 
-use super::{Tagged, change, find, schedules, shown, tagged};
+use super::{Tagged, change, find, schedules, shown, subscription, tagged};
 use crate::App;
 use crate::body::IdOf;
 use crate::error::ApiResult;
@@ -62,6 +62,7 @@ async fn switch(
         if enabled {
             schedules::plan_next(app, org, id, &plan).await?;
         }
+        let touched = subscription::touch(app, org, &meta, &plan).await?;
         let change;
         (meta, change) = change::point(org, meta, &plan, app.now());
         let action = if enabled { Action::WorkflowEnabled } else { Action::WorkflowDisabled };
@@ -69,6 +70,7 @@ async fn switch(
         let record = record.before(before).after(shown(&meta));
         app.store.save_workflow(org, &meta, &change, &record).await?;
         schedules::start_soon(app, org, &meta, &plan).await?;
+        touched.look_after(app, org, id).await?;
     }
     Ok(tagged(&meta, meta.live, &plan, app))
 }

@@ -1,6 +1,6 @@
 //! A new version of a workflow.
 
-use super::{Tagged, change, compile_for, cycles, find, schedules, shown, tagged};
+use super::{Tagged, change, compile_for, cycles, find, schedules, shown, subscription, tagged};
 use crate::App;
 use crate::body::{IdOf, JsonBody, QueryOf};
 use crate::error::ApiResult;
@@ -45,9 +45,11 @@ pub(crate) async fn update(
     if_match.check(meta.revision)?;
     let before = shown(&meta);
     cycles::refuse(&app, caller.org_key(), &id, &plan).await?;
+    let mut touched = None;
     let (meta, change) = if query.publish.unwrap_or(true) {
         if meta.enabled {
             schedules::plan_next(&app, caller.org_key(), &id, &plan).await?;
+            touched = Some(subscription::touch(&app, caller.org_key(), &meta, &plan).await?);
         }
         change::save(caller.org_key(), meta, &plan, app.now())
     } else {
@@ -58,6 +60,9 @@ pub(crate) async fn update(
     app.store.save_workflow(caller.org_key(), &meta, &change, &record).await?;
     if meta.live == meta.version {
         schedules::start_soon(&app, caller.org_key(), &meta, &plan).await?;
+    }
+    if let Some(touched) = touched {
+        touched.look_after(&app, caller.org_key(), &id).await?;
     }
     Ok(tagged(&meta, meta.version, &plan, &app))
 }

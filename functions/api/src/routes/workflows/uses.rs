@@ -6,7 +6,7 @@ use calls::OWN;
 use connectors::manifest::AuthKind;
 use connectors::{Manifest, built_in, schema, with_max_items};
 use domain::workflow::schema::file_input;
-use domain::workflow::{Action, Completion, Definition, Poll, StepKind, TriggerKind, is_built_in};
+use domain::workflow::{Action, AppTrigger, Completion, Definition, StepKind, TriggerKind, is_built_in};
 use domain::{ConnectionId, Fault, OrgKey, fault};
 use engine::Plan;
 use serde_json::{Value, json};
@@ -65,10 +65,7 @@ fn apps(definition: &Definition) -> BTreeSet<String> {
         StepKind::Action(action) if !is_built_in(&action.uses) => Some(action.app().0.to_owned()),
         _ => None,
     });
-    let triggers = definition.triggers.iter().filter_map(|trigger| match &trigger.kind {
-        TriggerKind::Poll(poll) => Some(poll.app().0.to_owned()),
-        _ => None,
-    });
+    let triggers = definition.triggers.iter().filter_map(|t| Some(app_of(&t.kind)?.app().0.to_owned()));
     steps.chain(triggers).collect()
 }
 
@@ -99,22 +96,28 @@ pub(super) fn faults(plan: &Plan, known: &Known) -> Vec<Fault> {
         }
         faults.extend(unconnected(&manifest, action.connection.as_ref(), at));
     }
-    for (at, poll) in polls(plan) {
-        let (app, name) = poll.app();
+    for (at, kind, trigger) in app_triggers(plan) {
+        let (app, name) = trigger.app();
         let Some(manifest) = manifest(plan, known, app, &at, &mut faults) else { continue };
-        let Some(of) = manifest.triggers.get(name) else {
-            let known: Vec<_> = manifest.triggers.keys().map(|name| format!("`{app}.{name}`")).collect();
+        let fits = |of: &connectors::trigger::Trigger| match kind {
+            TriggerKind::App(_) => of.hook.is_some(),
+            _ => of.poll.is_some(),
+        };
+        let Some(of) = manifest.triggers.get(name).filter(|of| fits(of)) else {
+            let known = manifest.triggers.iter().filter(|(_, of)| fits(of));
+            let known: Vec<_> = known.map(|(name, _)| format!("`{app}.{name}`")).collect();
+            let kind = kind.name();
             let message = if known.is_empty() {
-                format!("{} has no triggers", manifest.title)
+                format!("{} has no triggers of type `{kind}`", manifest.title)
             } else {
-                format!("`{app}` has no trigger `{name}`; it has {}", known.join(", "))
+                format!("`{app}` has no trigger `{name}` of type `{kind}`; it has {}", known.join(", "))
             };
             faults.push(Fault::new(format!("{at}/use"), "trigger_unknown", message));
             continue;
         };
         let at_input = format!("{at}/input");
-        faults.extend(schema::check(&poll.input, &of.input, &manifest.schemas, &at_input, false));
-        faults.extend(unconnected(&manifest, poll.connection.as_ref(), at));
+        faults.extend(schema::check(&trigger.input, &of.input, &manifest.schemas, &at_input, false));
+        faults.extend(unconnected(&manifest, trigger.connection.as_ref(), at));
     }
     faults
 }
@@ -152,7 +155,7 @@ pub(super) async fn connection_faults(app: &App, org: &OrgKey, plan: &Plan) -> A
     let mut faults = Vec::new();
     let mut known = std::collections::BTreeMap::new();
     let by_steps = actions(plan).into_iter().map(|(at, action)| (at, action.app().0, &action.connection));
-    let by_triggers = polls(plan).into_iter().map(|(at, poll)| (at, poll.app().0, &poll.connection));
+    let by_triggers = app_triggers(plan).into_iter().map(|(at, _, of)| (at, of.app().0, &of.connection));
     for (at, connector, connection) in by_steps.chain(by_triggers) {
         let Some(id) = connection else { continue };
         if !known.contains_key(id) {
@@ -187,13 +190,20 @@ fn actions(plan: &Plan) -> Vec<(String, &Action)> {
     found
 }
 
-/// The triggers that ask apps, with their places.
-fn polls(plan: &Plan) -> Vec<(String, &Poll)> {
+/// The triggers that apps have a part in, with their places and kinds.
+fn app_triggers(plan: &Plan) -> Vec<(String, &TriggerKind, &AppTrigger)> {
     let triggers = plan.definition().triggers.iter();
-    triggers
-        .filter_map(|trigger| match &trigger.kind {
-            TriggerKind::Poll(poll) => Some((trigger.pointer.clone(), &**poll)),
-            _ => None,
-        })
-        .collect()
+    triggers.filter_map(|t| Some((t.pointer.clone(), &t.kind, app_of(&t.kind)?))).collect()
+}
+
+fn app_of(kind: &TriggerKind) -> Option<&AppTrigger> {
+    match kind {
+        TriggerKind::Poll(poll) => Some(&poll.of),
+        TriggerKind::App(of) => Some(of),
+        TriggerKind::Webhook { .. }
+        | TriggerKind::Manual
+        | TriggerKind::Schedule { .. }
+        | TriggerKind::Workflow
+        | TriggerKind::Event { .. } => None,
+    }
 }

@@ -82,40 +82,54 @@ pub(super) fn all() -> Vec<(&'static str, Vec<Field>, &'static str)> {
             "poll",
             with(
                 "poll",
-                vec![
-                    required(
-                        "use",
-                        json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$", "maxLength": 129}),
-                        "The trigger of a connector: `<app>.<trigger>`.",
-                        json!("github.new_issue"),
-                    ),
-                    optional(
-                        "connection",
-                        json!({"type": "string", "pattern": "^conn_"}),
-                        "By which connection; an app that asks for credentials needs one.",
-                        json!("conn_01hv3kq7x0e8m2n4p6r8t0v2w4"),
-                    ),
-                    optional(
-                        "input",
-                        json!({"type": "object"}),
-                        "What is asked for, as the trigger's schema says; without expressions.",
-                        json!({"owner": "acme", "repo": "shop"}),
-                    ),
-                    optional(
-                        "every",
-                        duration(limits::MIN_POLL, limits::MAX_POLL, Some(limits::DEFAULT_POLL)),
-                        "How often the app is asked.",
-                        json!("PT1M"),
-                    ),
-                    optional(
-                        "first",
-                        choice(&["skip", "all"], Some("skip")),
-                        "What is made of records that are there when the app is first asked.",
-                        json!("all"),
-                    ),
-                ],
+                of_app("github.new_issue")
+                    .into_iter()
+                    .chain([
+                        optional(
+                            "every",
+                            duration(limits::MIN_POLL, limits::MAX_POLL, Some(limits::DEFAULT_POLL)),
+                            "How often the app is asked.",
+                            json!("PT1M"),
+                        ),
+                        optional(
+                            "first",
+                            choice(&["skip", "all"], Some("skip")),
+                            "What is made of records that are there when the app is first asked.",
+                            json!("all"),
+                        ),
+                    ])
+                    .collect(),
             ),
             "Each new record of an app, which is asked for them again and again",
+        ),
+        (
+            "app",
+            with("app", of_app("typeform.response_sent")),
+            "What an app tells of, which is asked to while the workflow is enabled",
+        ),
+    ]
+}
+
+/// What all triggers say that an app has a part in.
+fn of_app(example: &str) -> Vec<Field> {
+    vec![
+        required(
+            "use",
+            json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*\\.[a-z][a-z0-9_]*$", "maxLength": 129}),
+            "The trigger of a connector: `<app>.<trigger>`.",
+            json!(example),
+        ),
+        optional(
+            "connection",
+            json!({"type": "string", "pattern": "^conn_"}),
+            "By which connection; an app that asks for credentials needs one.",
+            json!("conn_01hv3kq7x0e8m2n4p6r8t0v2w4"),
+        ),
+        optional(
+            "input",
+            json!({"type": "object"}),
+            "What is asked for, as the trigger's schema says; without expressions.",
+            json!({"owner": "acme", "repo": "shop"}),
         ),
     ]
 }

@@ -85,7 +85,7 @@ impl<'a> Shapes<'a> {
         fields.insert("input".to_owned(), Shape::Any);
         for kind in triggers {
             let given = match kind {
-                TriggerKind::Webhook { .. } => vec![
+                TriggerKind::Webhook { .. } | TriggerKind::App(_) => vec![
                     ("body", Shape::Any),
                     ("headers", Shape::any_object()),
                     ("query", Shape::any_object()),

@@ -182,3 +182,85 @@ async fn the_choices_of_a_field_are_asked_of_the_app() {
     let found = app.post(&wrong, &asked).await.expect(200);
     assert_eq!((&found["items"], &found["error"]["code"]), (&json!([]), &json!("credentials_refused")));
 }
+
+/// A base with one table, as Airtable describes it.
+fn airtable(seen: &Seen, _: usize) -> Reply {
+    if seen.header("authorization") != format!("Bearer {TOKEN}") {
+        let error = json!({"type": "AUTHENTICATION_REQUIRED", "message": "Authentication required"});
+        return Reply::status(401, &json!({"error": error}));
+    }
+    match seen.path.as_str() {
+        "/v0/meta/bases/appLkNDICXNqxSDhG/tables" => Reply::json(&json!({"tables": [
+            {"id": "tbltp8DGLhqbUmjK1", "name": "Apartments", "fields": [
+                {"id": "fld1VnoyuotSTyxW1", "name": "Name", "type": "singleLineText", "description": "Name of the apartment"},
+                {"id": "fldumZe00w09RYTW6", "name": "Status", "type": "singleSelect",
+                    "options": {"choices": [{"id": "sel1", "name": "Seen"}, {"id": "sel2", "name": "Rented"}]}},
+                {"id": "fldCount000000000", "name": "Visits", "type": "count", "options": {"isValid": true}}]}]})),
+        _ => Reply::status(404, &json!({"error": "NOT_FOUND"})),
+    }
+}
+
+async fn connect_to_airtable(app: &TestApp, token: &str) -> String {
+    let body =
+        json!({"name": "Flats", "connector": "airtable", "auth": "token", "credentials": {"token": token}});
+    let made = app.post("/v1/connections", &body).await.expect(201);
+    format!("/v1/connections/{}/schema", made["id"].as_str().expect("it has an id"))
+}
+
+#[tokio::test]
+async fn the_columns_of_a_table_are_part_of_what_an_action_takes_and_gives() {
+    let target = Target::start(airtable).await;
+    let instead = format!("https://api.airtable.com={}", target.base);
+    let app = TestApp::start_with(Options { instead, ..Options::default() }).await;
+    let schema = connect_to_airtable(&app, TOKEN).await;
+    let filled = json!({"base_id": "appLkNDICXNqxSDhG", "table": "tbltp8DGLhqbUmjK1"});
+    let asked = json!({"action": "create_record", "input": filled});
+    let found = app.post(&schema, &asked).await.expect(200);
+    let columns = json!({"Name": {"type": "string", "title": "Name", "description": "Name of the apartment"},
+        "Status": {"type": "string", "enum": ["Seen", "Rented"], "title": "Status"}});
+    assert_eq!(
+        found["input"]["properties"]["fields"]["properties"], columns,
+        "what is computed is not written"
+    );
+    assert_eq!(found["input"]["properties"]["table"]["$ref"], "#/schemas/table");
+    assert_eq!(found["input"]["schemas"]["table"]["title"], "Table");
+    let visits = &found["output"]["properties"]["fields"]["properties"]["Visits"];
+    assert_eq!(*visits, json!({"type": "number", "title": "Visits", "readOnly": true}));
+    assert_eq!((&found["more"], &found["error"]), (&json!(false), &Value::Null));
+    // A trigger's record has them, too.
+    let found =
+        app.post(&schema, &json!({"trigger": "new_record", "version": 1, "input": filled})).await.expect(200);
+    assert_eq!(found["output"]["properties"]["fields"]["properties"]["Visits"]["readOnly"], true);
+    // What depends on no table is what the connector says; nobody is asked for that.
+    let before = target.seen().len();
+    let found = app.post(&schema, &json!({"action": "list_bases"})).await.expect(200);
+    assert_eq!(found["output"]["properties"]["items"]["type"], "array");
+    assert_eq!(found["input"]["properties"]["max_items"]["type"], "integer");
+    // Nor before it is known which table.
+    for table in [Value::Null, json!(""), json!("{{ trigger.input.table }}")] {
+        let input = json!({"base_id": "appLkNDICXNqxSDhG", "table": table});
+        let refused = app.post(&schema, &json!({"action": "create_record", "input": input})).await;
+        let refused = refused.refused(422, "fields_needed");
+        assert_eq!(refused["errors"][0]["pointer"], "/input/table", "{refused}");
+    }
+    assert_eq!(target.seen().len(), before);
+    // Where the app tells no columns, what the connector says stays.
+    for (schema, table, code) in [
+        (schema.clone(), "Houses", "no_columns"),
+        (connect_to_airtable(&app, "pat-wrong").await, "Apartments", "credentials_refused"),
+    ] {
+        let input = json!({"base_id": "appLkNDICXNqxSDhG", "table": table});
+        let found = app.post(&schema, &json!({"action": "create_record", "input": input})).await.expect(200);
+        assert_eq!(found["error"]["code"], code, "{found}");
+        assert_eq!(found["input"]["properties"]["fields"]["$ref"], "#/schemas/cells");
+    }
+    for (body, status, code) in [
+        (json!({"action": "post_message"}), 404, "action_unknown"),
+        (json!({"trigger": "create_record"}), 404, "trigger_unknown"),
+        (json!({"action": "create_record", "version": 99}), 404, "connector_unknown"),
+        (json!({"action": "create_record", "trigger": "new_record"}), 422, "invalid_body"),
+        (json!({}), 422, "invalid_body"),
+    ] {
+        app.post(&schema, &body).await.refused(status, code);
+    }
+}

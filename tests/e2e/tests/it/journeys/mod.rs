@@ -34,6 +34,7 @@ mod signatures;
 mod signed;
 mod smoke;
 mod tests;
+mod told;
 mod usage;
 mod variables;
 mod versions;

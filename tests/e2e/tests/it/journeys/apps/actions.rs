@@ -41,7 +41,16 @@ const NOT_MODELLED: [(&str, &[&str]); 6] = [
             "update_block",
         ],
     ),
-    ("openai", &["generate_image", "moderate"]),
+    (
+        "openai",
+        &[
+            "create_webhook_endpoint",
+            "delete_webhook_endpoint",
+            "generate_image",
+            "list_webhook_endpoints",
+            "moderate",
+        ],
+    ),
     ("oz", &["get_conversation"]),
     ("airtable", &["create_comment", "list_comments"]),
     ("google_sheets", &[]),
@@ -159,6 +168,12 @@ fn openai(about: &Value) -> Vec<(&'static str, Value)> {
         ),
         ("moderate", json!({"input": "Hello!"})),
         ("generate_image", json!({"prompt": "A printer"})),
+        (
+            "create_webhook_endpoint",
+            json!({"name": "Answers", "url": "https://example.com/answers", "event_types": ["response.completed"]}),
+        ),
+        ("list_webhook_endpoints", json!({})),
+        ("delete_webhook_endpoint", json!({"webhook_endpoint_id": "whe_1"})),
     ]
 }
 
