@@ -68,8 +68,12 @@ pub fn but_failures(plan: &Plan, context: Context, entries: &[Entry], failed: Op
         .filter(|(strand, entry)| {
             let within = root(plan, strand, &entry.path);
             let forked = matches!(entry.mark, Mark::Forked { .. });
+            // What was waited for to no end is waited for anew, and not for the end that failed.
             let open = matches!(entry.mark, Mark::Awaiting { .. } | Mark::Started { .. })
-                && last.get(entry.path.as_str()).is_some_and(|last| last.attempt == entry.attempt);
+                && last.get(entry.path.as_str()).is_some_and(|last| {
+                    last.attempt == entry.attempt
+                        || (matches!(last.mark, Mark::Failed(_)) && ends_its_strand(plan, last))
+                });
             if open || matches!(entry.mark, Mark::Stopped { .. }) {
                 return false;
             }

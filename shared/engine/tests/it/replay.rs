@@ -1,8 +1,10 @@
 //! A run that is replayed from any part of its journal stands where it stood.
 
-use domain::run::{Entry, Head, NewRun, StepError};
+use domain::run::{Entry, Head, Mark, NewRun, StepError};
 use domain::{Millis, OrgId, RunId, WorkflowId};
-use engine::{Context, Event, Next, NodeIx, NodeKind, Plan, Then, decide, follow, frontier, seed, truthy};
+use engine::{
+    Context, Event, Next, NodeIx, NodeKind, Plan, Then, but_failures, decide, follow, frontier, seed, truthy,
+};
 use expr::{Limits, Template};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -268,5 +270,35 @@ proptest! {
             prop_assert!(next.steps.is_subset(&node.live.steps), "what is read further on is live now");
             prop_assert!(node.live.trigger || !next.trigger);
         }
+    }
+}
+
+/// A failure that nothing names (the run ended while `on_failure` was at it): what was waited for to that end begins anew, too.
+#[test]
+fn what_was_waited_for_to_no_end_is_not_taken_over() {
+    let step =
+        |id: &str| json!({"id": id, "type": "action", "use": "http.request", "input": {"url": "https://x"}});
+    let plan = Plan::parse(&json!({"name": "n", "triggers": [], "steps": [step("a"), step("b")]})).unwrap();
+    let entry = |path: &str, attempt: u16, mark: Mark| Entry {
+        path: path.to_owned(),
+        attempt,
+        started_at: Millis(1),
+        finished_at: Millis(2),
+        input: None,
+        called: true,
+        mark,
+    };
+    let started = || Mark::Started { output: json!({"id": 7}), until: Millis(9) };
+    let failed = || Mark::Failed(StepError::fatal("app_reported_failure", "no"));
+    let entries = [
+        entry("a", 1, started()),
+        entry("a", 2, Mark::Succeeded(json!("done"))),
+        entry("b", 1, started()),
+        entry("b", 2, failed()),
+    ];
+    for named in [None, Some("b")] {
+        let kept = but_failures(&plan, begin(), &entries, named);
+        let kept: Vec<_> = kept.iter().map(|(_, entry)| (entry.path.as_str(), entry.attempt)).collect();
+        assert_eq!(kept, [("a", 1), ("a", 2)], "{named:?}");
     }
 }
