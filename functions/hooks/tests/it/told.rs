@@ -14,7 +14,7 @@ use runtime::Clock;
 use serde_json::{Value, json};
 use signatures::{Message, sign};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{DueEntry, DueStore, RunFilter, TriggerStore};
@@ -74,16 +74,7 @@ impl HttpPort for Typeform {
         let path = request.url.strip_prefix("https://api.typeform.com/").unwrap();
         let path: Vec<&str> = path.split('?').next().unwrap().split('/').collect();
         let (status, body) = self.answer(request.method.as_str(), &path, &request.body);
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let json = http::HeaderValue::from_static("application/json");
-        Ok(HttpResponse {
-            status: http::StatusCode::from_u16(status).unwrap(),
-            headers: http::HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]),
-            body,
-            url: request.url,
-            file: None,
-            redirects: 0,
-        })
+        Ok(answered(status, &body, request.url))
     }
 }
 
@@ -98,6 +89,26 @@ fn definition(form: &str) -> Value {
         "steps": [{"id": "a", "type": "map", "output": "{{ trigger.body.form_response }}"}]})
 }
 
+async fn world_with(app: Arc<dyn HttpPort>) -> World {
+    let mut world = World::new().await;
+    let http = Arc::new(FaultyHttp::new(app, world.faults.clone()));
+    world.executor = Arc::new(executor::App { http, ..(*world.executor).clone() });
+    world
+}
+
+fn answered(status: u16, body: &Value, url: String) -> HttpResponse {
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let json = http::HeaderValue::from_static("application/json");
+    HttpResponse {
+        status: http::StatusCode::from_u16(status).unwrap(),
+        headers: http::HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]),
+        body,
+        url,
+        file: None,
+        redirects: 0,
+    }
+}
+
 /// A world with the app, and a workflow that it is to tell.
 struct Scene {
     world: World,
@@ -107,10 +118,8 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let mut world = World::new().await;
         let app = Arc::new(Typeform::default());
-        let http = Arc::new(FaultyHttp::new(app.clone(), world.faults.clone()));
-        world.executor = Arc::new(executor::App { http, ..(*world.executor).clone() });
+        let world = world_with(app.clone()).await;
         world.connect(&connection(), "typeform", "token", &json!({"token": "tfp_0123456789"})).await;
         let workflow = world.save(&definition("lR6F4j")).await;
         Self { world, app, workflow }
@@ -156,10 +165,14 @@ impl Scene {
     }
 
     fn signed(&self, secret: &str, event: &Value) -> Request {
+        self.signed_as(&Scheme::Typeform, secret, event)
+    }
+
+    fn signed_as(&self, scheme: &Scheme, secret: &str, event: &Value) -> Request {
         let text = event.to_string();
         let at = self.world.clock.now();
         let message = Message { id: "", at, url: "", form: false, body: text.as_bytes() };
-        let mut headers: serde_json::Map<String, Value> = sign(&Scheme::Typeform, secret, &message)
+        let mut headers: serde_json::Map<String, Value> = sign(scheme, secret, &message)
             .unwrap()
             .into_iter()
             .map(|(name, value)| (name, json!(value)))
@@ -376,4 +389,108 @@ async fn what_is_too_large_is_not_even_verified() {
     scene.look_after(Asks::Subscription).await;
     let large = json!({"event_id": "x", "text": "x".repeat(limits::MAX_BODY_BYTES)});
     assert_eq!(code(&scene.tell(&large).await), (413, "body_too_large".into()));
+}
+
+/// An app that makes the secret up itself, and tells for an hour.
+struct Forge {
+    clock: Arc<harness::ManualClock>,
+    webhooks: Mutex<BTreeMap<u64, Value>>,
+    made: AtomicU64,
+    renewed: AtomicU64,
+}
+
+impl Forge {
+    fn ends(&self) -> String {
+        self.clock.now().plus(Duration::from_hours(1)).rfc3339()
+    }
+
+    fn only(&self) -> (u64, Value) {
+        let webhooks = self.webhooks.lock().unwrap();
+        assert_eq!(webhooks.len(), 1, "{webhooks:?}");
+        webhooks.iter().next().map(|(id, webhook)| (*id, webhook.clone())).unwrap()
+    }
+}
+
+#[async_trait]
+impl HttpPort for Forge {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, EgressError> {
+        let mut webhooks = self.webhooks.lock().unwrap();
+        let id = request.url.rsplit('/').next().and_then(|id| id.parse::<u64>().ok());
+        let (status, body) = match (request.method.as_str(), id) {
+            ("POST", None) => {
+                let id = self.made.fetch_add(1, Ordering::SeqCst);
+                let made: Value = serde_json::from_slice(&request.body).unwrap();
+                let made = json!({"id": id, "url": made["url"], "secret": format!("forged-{id}-0123456789"), "ends": self.ends()});
+                webhooks.insert(id, made.clone());
+                (201, made)
+            }
+            ("PATCH", Some(id)) if webhooks.contains_key(&id) => {
+                self.renewed.fetch_add(1, Ordering::SeqCst);
+                (200, json!({"id": id, "ends": self.ends()}))
+            }
+            ("DELETE", Some(id)) if webhooks.remove(&id).is_some() => (204, Value::Null),
+            _ => (404, json!({"message": "no such webhook"})),
+        };
+        Ok(answered(status, &body, request.url))
+    }
+}
+
+fn forge() -> Value {
+    let of_one = |method: &str| {
+        json!({"title": method, "input": {"type": "object", "properties": {"id": {"type": "integer"}}},
+        "request": {"method": method, "path": "/webhooks/{id}"}})
+    };
+    json!({"name": "my_forge", "title": "Forge", "version": 1, "base_url": "https://forge.example.com", "auth": [],
+        "actions": {"make": {"title": "Make", "input": {"type": "object", "properties": {"url": {"type": "string"}}},
+            "request": {"method": "POST", "path": "/webhooks"}}, "renew": of_one("PATCH"), "delete": of_one("DELETE")},
+        "triggers": {"pushed": {"title": "Pushed", "hook": {
+            "subscribe": {"action": "make", "input": {"url": "{{ hook.url }}"}},
+            "renew": {"action": "renew", "input": {"id": "{{ kept.id }}"}},
+            "unsubscribe": {"action": "delete", "input": {"id": "{{ kept.id }}"}},
+            "kept": {"id": "{{ output.id }}"}, "secret": "{{ output.secret }}", "expires": "{{ output.ends }}",
+            "verify": {"scheme": "github"}, "key": "{{ trigger.body.id }}"}}}})
+}
+
+#[tokio::test]
+async fn what_ends_is_renewed_and_a_secret_that_the_app_makes_up_counts() {
+    let mut world = World::new().await;
+    let app = Arc::new(Forge {
+        clock: world.clock.clone(),
+        webhooks: Mutex::default(),
+        made: AtomicU64::new(1),
+        renewed: AtomicU64::new(0),
+    });
+    world.executor = Arc::new(executor::App { http: app.clone(), ..(*world.executor).clone() });
+    world.own_connector(&forge()).await;
+    let definition = json!({"name": "pushes", "connectors": {"my_forge": 1},
+        "triggers": [{"id": "form", "type": "app", "use": "my_forge.pushed"}],
+        "steps": [{"id": "a", "type": "map", "output": "{{ trigger.body.id }}"}]});
+    let workflow = world.save(&definition).await;
+    let scene = Scene { world, app: Arc::default(), workflow };
+    let tell = async |id: u64| {
+        let (_, webhook) = app.only();
+        let sent = scene.signed_as(&Scheme::GitHub, webhook["secret"].as_str().unwrap(), &json!({"id": id}));
+        handle(&scene.world.hooks(), sent).await.status().as_u16()
+    };
+    let later = async |time: Duration| {
+        scene.world.pass(time);
+        scene.world.tick().await;
+        scene.world.deliver_all().await;
+    };
+    scene.look_after(Asks::Subscription).await;
+    assert_eq!((app.only().0, tell(1).await), (1, 202));
+    later(Duration::from_mins(35)).await;
+    assert_eq!(app.renewed.load(Ordering::SeqCst), 0, "a third of its time is left for what goes wrong");
+    for n in 1..=3 {
+        later(Duration::from_mins(if n == 1 { 7 } else { 42 })).await;
+        assert_eq!((app.renewed.load(Ordering::SeqCst), app.only().0, tell(10 + n).await), (n, 1, 202));
+    }
+    // The app has forgotten it: it is asked for another one.
+    app.webhooks.lock().unwrap().clear();
+    later(Duration::from_mins(42)).await;
+    assert_eq!((app.renewed.load(Ordering::SeqCst), app.only().0, tell(20).await), (3, 2, 202));
+    assert_eq!(scene.state().await.failing, None);
+    scene.world.publish(&scene.workflow, &definition, false).await;
+    scene.settle(false).await;
+    assert!(app.webhooks.lock().unwrap().is_empty());
 }

@@ -10,7 +10,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use store::{
-    EventRule, Hook, KeptConnection, Organization, User, WorkflowChange, WorkflowMeta, WorkflowVersion,
+    ConnectorKept, ConnectorName, EventRule, HeldName, Hook, KeptConnection, KeptConnector, Organization,
+    User, WorkflowChange, WorkflowMeta, WorkflowVersion,
 };
 
 impl World {
@@ -76,6 +77,23 @@ impl World {
         let record = self.record(Action::ConnectionCreated);
         let made = self.store.create_connection(&self.org, &kept, &record).await;
         assert!(made.expect("the table takes a connection"));
+    }
+
+    /// Keeps the first version of a connector of the organisation's own.
+    pub async fn own_connector(&self, manifest: &Value) {
+        let name = manifest["name"].as_str().expect("a manifest has a name").to_owned();
+        let kept = KeptConnector {
+            name: name.clone(),
+            version: 1,
+            document: manifest.clone(),
+            changed_at: START,
+            changed_by: "owner@example.com".into(),
+        };
+        let held = HeldName { versions: [1].into(), ..HeldName::default() };
+        let name = ConnectorName { name, revision: 0, held };
+        let record = self.record(Action::ConnectorSaved);
+        let put = self.store.put_own_connector(&self.org, &name, &kept, &record).await;
+        assert_eq!(put.expect("the table takes a connector"), ConnectorKept::Kept);
     }
 
     /// Makes these the variables of an environment, all of them secret. `before` is how often that was done before.
