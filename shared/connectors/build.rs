@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+const WRITTEN: &str = "#[expect(clippy::unreadable_literal, reason = \"written by the build\")]\n";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let catalog = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("catalog");
     println!("cargo::rerun-if-changed={}", catalog.display());
@@ -29,12 +31,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     found.sort();
-    let mut code = format!("static ENTRIES: [Entry; {}] = [\n", found.len());
+    // The manifests apart from their names: to look for a name must not bring their pages into memory.
+    let (mut code, mut text) =
+        (format!("{WRITTEN}static ENTRIES: [Entry; {}] = [\n", found.len()), String::new());
     for (name, version, json) in found {
-        writeln!(code, "    Entry {{ name: {name:?}, version: {version}, json: {json:?} }},")?;
+        let begin = text.len();
+        text.push_str(&json);
+        let end = text.len();
+        writeln!(code, "    Entry {{ name: {name:?}, version: {version}, json: {begin}..{end} }},")?;
     }
     code.push_str("];\n");
-    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("catalogue.rs"), code)?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("catalogue.rs"), code)?;
+    fs::write(out.join("catalogue.json"), text)?;
     Ok(())
 }
 
