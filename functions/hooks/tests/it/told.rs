@@ -404,7 +404,7 @@ impl Forge {
         self.clock.now().plus(Duration::from_hours(1)).rfc3339()
     }
 
-    fn only(&self) -> (u64, Value) {
+    fn webhook(&self) -> (u64, Value) {
         let webhooks = self.webhooks.lock().unwrap();
         assert_eq!(webhooks.len(), 1, "{webhooks:?}");
         webhooks.iter().next().map(|(id, webhook)| (*id, webhook.clone())).unwrap()
@@ -468,7 +468,7 @@ async fn what_ends_is_renewed_and_a_secret_that_the_app_makes_up_counts() {
     let workflow = world.save(&definition).await;
     let scene = Scene { world, app: Arc::default(), workflow };
     let tell = async |id: u64| {
-        let (_, webhook) = app.only();
+        let (_, webhook) = app.webhook();
         let sent = scene.signed_as(&Scheme::GitHub, webhook["secret"].as_str().unwrap(), &json!({"id": id}));
         handle(&scene.world.hooks(), sent).await.status().as_u16()
     };
@@ -478,17 +478,17 @@ async fn what_ends_is_renewed_and_a_secret_that_the_app_makes_up_counts() {
         scene.world.deliver_all().await;
     };
     scene.look_after(Asks::Subscription).await;
-    assert_eq!((app.only().0, tell(1).await), (1, 202));
+    assert_eq!((app.webhook().0, tell(1).await), (1, 202));
     later(Duration::from_mins(35)).await;
     assert_eq!(app.renewed.load(Ordering::SeqCst), 0, "a third of its time is left for what goes wrong");
     for n in 1..=3 {
         later(Duration::from_mins(if n == 1 { 7 } else { 42 })).await;
-        assert_eq!((app.renewed.load(Ordering::SeqCst), app.only().0, tell(10 + n).await), (n, 1, 202));
+        assert_eq!((app.renewed.load(Ordering::SeqCst), app.webhook().0, tell(10 + n).await), (n, 1, 202));
     }
     // The app has forgotten it: it is asked for another one.
     app.webhooks.lock().unwrap().clear();
     later(Duration::from_mins(42)).await;
-    assert_eq!((app.renewed.load(Ordering::SeqCst), app.only().0, tell(20).await), (3, 2, 202));
+    assert_eq!((app.renewed.load(Ordering::SeqCst), app.webhook().0, tell(20).await), (3, 2, 202));
     assert_eq!(scene.state().await.failing, None);
     scene.world.publish(&scene.workflow, &definition, false).await;
     scene.settle(false).await;

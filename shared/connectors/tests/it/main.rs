@@ -4,6 +4,7 @@ mod answers;
 mod calls;
 mod deliveries;
 mod dynamic;
+mod published;
 mod signing;
 
 use connectors::hook::{Asking, Hook};
