@@ -137,7 +137,7 @@ fn asks_of(r: &mut Reader<'_>) -> Option<Asks> {
 
 fn asks(r: &mut Reader<'_>) -> Option<Asks> {
     let action = r.text("action");
-    let input = template(r, "input", Scope::Started);
+    let input = template(r, "input", Scope::Answered);
     Some(Asks { action: action?, input })
 }
 

@@ -489,11 +489,10 @@ pub(crate) enum Scope {
     Subscribed,
     /// What it tells.
     Delivery,
+    /// What an action gave, beside what it was given.
     Answered,
     Columns,
     Column,
-    /// What an action started.
-    Started,
     /// How far that is.
     Status,
 }
@@ -524,7 +523,7 @@ pub(crate) fn parse(walk: &mut Walk, at: &str, value: &Value, scope: Scope) -> T
         Scope::Delivery => &["trigger"],
         Scope::Columns => &["input", "output", "table"],
         Scope::Column => &["input", "item", "key"],
-        Scope::Answered | Scope::Started => &["input", "output"],
+        Scope::Answered => &["input", "output"],
         Scope::Status => &["status", "output"],
         Scope::Response => &["input", "response", "connection"],
     };
